@@ -1,0 +1,42 @@
+"""Train, see and use five autoencoders on real images.
+
+The names below are loaded on first use, so that `import aecore` costs nothing until something is needed:
+
+    >>> import aecore
+    >>> from aecore import models
+    >>> run = aecore.Run("digits", models.Sparse(latent=16), epochs=2)
+    >>> for checkpoint in aecore.train(run):
+    ...     pass
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "Checkpoint": "runs",
+    "DATASETS": "datasets",
+    "Dataset": "datasets",
+    "FLAVORS": "models",
+    "Flavor": "models",
+    "Index": "search",
+    "Job": "jobs",
+    "RECIPES": "recipes",
+    "Run": "runs",
+    "Split": "datasets",
+    "Store": "runs",
+    "knob": "models",
+    "load_dataset": "datasets",
+    "train": "training",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"aecore.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'aecore' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

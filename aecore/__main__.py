@@ -1,0 +1,389 @@
+"""The command line: python -m aecore --help"""
+
+import argparse
+import json
+import math
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from aecore.files import find_run, home
+from aecore.jobs import Busy, Job, Work, working
+
+SAVE_EVERY = 5.0
+"""Seconds between two snapshots of a running training, and so the most that a crash can lose."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ValueError, KeyError, Busy) as error:
+        return _fail(error)
+    except RuntimeError as error:
+        from aecore.datasets import Unavailable
+        from aecore.runs import DamagedRun
+
+        if isinstance(error, (Unavailable, DamagedRun)):
+            return _fail(error)
+        raise
+
+
+def _fail(error: Exception) -> int:
+    print(f"aecore: {error}", file=sys.stderr)
+    return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"aecore: {message}; see `python -m aecore {self.prog.partition(' ')[2]} --help`\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="aecore", description="Train, see and use autoencoders on images.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, function: Any, help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.set_defaults(command=function)
+        sub.add_argument("--json", action="store_true", help="print JSON, for machines")
+        return sub
+
+    train = command("train", _train, "train an autoencoder, or go on with one")
+    train.add_argument("dataset", nargs="?", metavar="DATASET", help="blocks, digits or fashion_mnist")
+    train.add_argument("--recipe", metavar="NAME", help="settings that are known to work; `recipes` lists them")
+    train.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    train.add_argument("--flavor", help="vanilla, sparse, denoising, contractive or vae")
+    train.add_argument("--latent", type=int, help="numbers in a code")
+    train.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="a setting of the flavor")
+    train.add_argument("--network", help="dense, conv or shallow")
+    train.add_argument("--loss", help="mse or kl")
+    for name, kind in {"epochs": int, "batch-size": int, "lr": float, "seed": int}.items():
+        train.add_argument(f"--{name}", type=kind)
+    train.add_argument(
+        "--background", action="store_true", help="wait for a turn in the queue, give way to other programs"
+    )
+
+    embed = command("embed", _embed, "write the codes of a split to a .npz file")
+    search = command("search", _search, "the nearest images to one of the test images")
+    denoise = command("denoise", _denoise, "spoil test images, repair them, measure it")
+    for sub in (embed, search, denoise):
+        sub.add_argument("run", metavar="RUN", help="a run's id; `runs` lists them")
+    embed.add_argument("--split", choices=("train", "test"), default="test")
+    embed.add_argument("--out", type=Path, default=Path("codes.npz"), help="default: codes.npz")
+    search.add_argument("--query", type=int, default=0, metavar="ROW", help="row of the test image to ask with")
+    search.add_argument("-k", type=int, default=4, help="how many neighbors (default 4)")
+    search.add_argument("--gallery", choices=("train", "test"), default="train", help="where to search")
+    search.add_argument("--out", type=Path, help="also draw query and neighbors into this PNG")
+    denoise.add_argument("--noise", default="gaussian", help="gaussian, masking, salt_and_pepper or speckle")
+    denoise.add_argument("--level", type=float, default=0.5, help="0 to 1 (default 0.5)")
+    denoise.add_argument("--seed", type=int, default=0)
+    denoise.add_argument("--count", type=int, default=300, help="how many test images (default 300)")
+    denoise.add_argument("--out", type=Path, help="also draw clean, noisy and restored images into this PNG")
+
+    command("runs", _runs, "list the runs")
+    command("recipes", _recipes, "list the recipes")
+    experiment = command("experiment", _experiment, "train a recipe and draw what it shows, in one go")
+    experiment.add_argument("recipe", choices=("blocks-map", "fashion-search"))
+    experiment.add_argument("--out", type=Path, help="PNG to draw (default: the recipe's name)")
+    return parser
+
+
+def _train(options: argparse.Namespace) -> int:
+    root = home() / "runs"
+    if options.resume:
+        folder = find_run(root, options.resume)
+    else:
+        from aecore.runs import Store
+
+        folder = Store(root).create(_run_from(options))
+    with working(folder, fresh=not options.background) as work:
+        try:
+            return _work(folder, work, options)
+        except Exception as error:
+            work.report(state="failed", error=str(error) or type(error).__name__)
+            raise
+
+
+def _work(folder: Path, work: Work, options: argparse.Namespace) -> int:
+    """Wait for a turn if asked to, train, save, report; the same for terminal and dashboard."""
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: asked.append(received))
+    if options.background:
+        os.nice(10)
+        for ahead in work.turns(places=max(1, int(os.environ.get("AECORE_JOBS", "1")))):
+            if asked or work.stop_asked:
+                work.report(state="stopped")
+                return 0
+            work.report(state="waiting", ahead=ahead)
+
+    from tqdm import tqdm
+
+    from aecore.datasets import fetch, load_dataset
+    from aecore.runs import Store
+    from aecore.training import Diverged, train
+
+    store = Store(folder.parent)
+    run = store.run(folder.name)
+    resume = store.load(run.id, training=True) if run.id in store.ids() else None
+    quiet = options.background or options.json
+    fetch(run.dataset, None if quiet else _Bar())
+    dataset = load_dataset(run.dataset)
+    state, error, saved, told, started = "running", None, -math.inf, -math.inf, time.monotonic()
+    first = resume.step if resume else 0
+    checkpoint = resume
+    with tqdm(total=run.epochs, initial=0, unit="epoch", disable=quiet, bar_format=_BAR) as bar:
+        try:
+            for checkpoint in train(run, dataset, resume, pulse=0.5):
+                stop = bool(asked) or work.stop_asked
+                if not (stop or checkpoint.done or time.monotonic() - told > 0.4):
+                    continue
+                told = time.monotonic()
+                if stop or checkpoint.done or time.monotonic() - saved > SAVE_EVERY:
+                    store.save(checkpoint)
+                    saved = time.monotonic()
+                rate = (checkpoint.step - first) / max(time.monotonic() - started, 1e-6)
+                epoch = run.epochs * checkpoint.step / checkpoint.steps
+                work.report(
+                    state="running",
+                    step=checkpoint.step,
+                    steps=checkpoint.steps,
+                    epoch=epoch,
+                    images_per_second=rate * run.batch_size,
+                    seconds_left=(checkpoint.steps - checkpoint.step) / rate if rate else None,
+                    history=checkpoint.history,
+                )
+                bar.n = round(epoch, 2)
+                bar.set_postfix_str(f"test MSE {checkpoint.history[-1]['test']['mse']:.5f}", refresh=True)
+                if stop:
+                    break
+            state = "done" if checkpoint.done else "stopped"
+        except Diverged as divergence:
+            store.save(checkpoint)
+            state, error = "failed", str(divergence)
+    work.report(state=state, error=error)
+    if error:
+        print(f"aecore: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps({"run": run.id, "state": state, **checkpoint.history[-1]}))
+    elif not options.background:
+        print(
+            f"{run.id}: {state} at epoch {epoch_of(checkpoint):g}, test MSE {checkpoint.history[-1]['test']['mse']:.5f}"
+        )
+        print(f"Open it: streamlit run app.py, then http://localhost:8501/manifold?run={run.id}")
+    return 0
+
+
+_BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
+
+
+def epoch_of(checkpoint: Any) -> float:
+    return round(checkpoint.run.epochs * checkpoint.step / max(checkpoint.steps, 1), 2)
+
+
+class _Bar:
+    """Progress of a download on the terminal."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def __call__(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        self.bar = self.bar or tqdm(total=total, unit="B", unit_scale=True, desc="Fashion-MNIST")
+        self.bar.update(done - self.bar.n)
+
+
+def _run_from(options: argparse.Namespace) -> Any:
+    """The Run that the options of `train` describe."""
+    import dataclasses
+
+    from aecore.datasets import DATASETS
+    from aecore.recipes import RECIPES
+    from aecore.runs import Run
+
+    given = {name: getattr(options, name) for name in ("network", "loss", "epochs", "batch_size", "lr", "seed")}
+    given = {name: value for name, value in given.items() if value is not None}
+    knobs = _knobs(options.knob) | ({"latent": options.latent} if options.latent is not None else {})
+    if options.recipe:
+        if options.recipe not in RECIPES:
+            raise ValueError(f"recipe is {options.recipe!r}; choose one of {', '.join(RECIPES)}")
+        if options.dataset or options.flavor:
+            raise ValueError("a recipe brings its dataset and flavor; leave DATASET and --flavor away")
+        settings = RECIPES[options.recipe].run.to_dict()
+        return Run.from_dict(settings | given | {"model": settings["model"] | knobs})
+    if not options.dataset:
+        raise ValueError(f"train what? Name a dataset ({', '.join(DATASETS)}), a --recipe, or a run to --resume")
+    if options.dataset not in DATASETS:
+        raise ValueError(f"dataset is {options.dataset!r}; choose one of {', '.join(DATASETS)}")
+    model = {"flavor": options.flavor or "vanilla", **knobs}
+    settings = {item.name: item.default for item in dataclasses.fields(Run) if item.metadata}
+    return Run.from_dict({"dataset": options.dataset, **settings, **given, "model": model})
+
+
+def _knobs(pairs: list[str]) -> dict[str, Any]:
+    knobs = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--knob is {pair!r}; write NAME=VALUE, such as weight=0.001")
+        try:
+            knobs[name] = json.loads(value)
+        except ValueError:
+            knobs[name] = value
+    return knobs
+
+
+def _embed(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    checkpoint, dataset = _loaded(options.run)
+    split = getattr(dataset, options.split)
+    columns = {"codes": checkpoint.encode(split.images), "ids": split.ids}
+    if split.labels is not None:
+        columns["labels"] = split.labels
+    out = options.out.with_suffix(".npz")
+    np.savez(out, **columns, **split.factors)
+    return _say(options, {"file": str(out), "codes": list(columns["codes"].shape)}, f"{out}: {len(split):,} codes")
+
+
+def _search(options: argparse.Namespace) -> int:
+    checkpoint, dataset = _loaded(options.run)
+    return _nearest(checkpoint, dataset, options.query, options.k, options.gallery, options.out, options)
+
+
+def _nearest(
+    checkpoint: Any, dataset: Any, query: int, k: int, gallery: str, out: Path | None, options: argparse.Namespace
+) -> int:
+    from aecore.search import Index
+
+    split = getattr(dataset, gallery)
+    if not 0 <= query < len(dataset.test):
+        raise ValueError(f"the query is row {query}; the test split has rows 0 to {len(dataset.test) - 1}")
+    if not 1 <= k <= len(split):
+        raise ValueError(f"k is {k}; choose a number from 1 to {len(split)}")
+    image = dataset.test.images[query : query + 1]
+    distances, rows = Index(checkpoint.encode(split.images)).nearest(checkpoint.encode(image)[0], k)
+    name = lambda part, row: "" if part.labels is None else dataset.classes[part.labels[row]]  # noqa: E731
+    hits = [
+        {"row": int(row), "id": str(split.ids[row]), "class": name(split, row), "distance": float(distance)}
+        for distance, row in zip(distances, rows, strict=True)
+    ]
+    lines = [
+        f"test image {query} {name(dataset.test, query)}",
+        *(f"{h['distance']:.4f}  {h['id']}  {h['class']}" for h in hits),
+    ]
+    if out:
+        import numpy as np
+
+        from aecore.figures import save_png, sheet
+
+        save_png(out, sheet(np.concatenate([image, split.images[rows]]), columns=1 + k, scale=4))
+        lines.append(f"drawn into {out}")
+    return _say(options, {"query": query, "class": name(dataset.test, query), "hits": hits}, "\n".join(lines))
+
+
+def _denoise(options: argparse.Namespace) -> int:
+    from aecore.evaluate import psnr
+    from aecore.noise import corrupt
+
+    checkpoint, dataset = _loaded(options.run)
+    if options.count < 1:
+        raise ValueError(f"count is {options.count}; choose 1 or more")
+    clean = dataset.test.images[: options.count]
+    noisy = corrupt(clean, options.noise, options.level, options.seed)
+    restored = checkpoint.reconstruct(noisy)
+    figures = {
+        "noise": options.noise,
+        "level": options.level,
+        "images": len(clean),
+        "psnr_noisy": float(psnr(clean, noisy).mean()),
+        "psnr_restored": float(psnr(clean, restored).mean()),
+    }
+    text = (
+        "{noise} {level:g}, clipped, {images} test images: noisy {psnr_noisy:.2f} dB, restored {psnr_restored:.2f} dB"
+    )
+    if options.out:
+        import numpy as np
+
+        from aecore.figures import save_png, sheet
+
+        shown = np.concatenate([clean[:8] / np.float32(255), noisy[:8], restored[:8]])
+        save_png(options.out, sheet(shown, columns=len(clean[:8]), scale=4))
+    return _say(options, figures, text.format(**figures))
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from aecore.runs import DamagedRun, Store
+
+    store = Store()
+    rows = []
+    for id in store.ids():
+        try:
+            checkpoint = store.load(id)
+        except DamagedRun as error:
+            rows.append({"run": id, "state": "damaged", "error": str(error)})
+            continue
+        last = checkpoint.history[-1]
+        state = "done" if checkpoint.done else Job(store.path(id)).state
+        rows.append({"run": id, "state": state, "epoch": epoch_of(checkpoint), "test_mse": last["test"]["mse"]})
+    lines = [
+        f"{row['run']:<40} {row['state']:<12} "
+        + (row.get("error") or f"epoch {row['epoch']:g}  test MSE {row['test_mse']:.5f}")
+        for row in rows
+    ]
+    return _say(options, rows, "\n".join(lines) or "no runs yet; train one: python -m aecore train digits")
+
+
+def _recipes(options: argparse.Namespace) -> int:
+    from aecore.recipes import RECIPES
+
+    table = {name: {"sentence": recipe.sentence, **recipe.run.to_dict()} for name, recipe in RECIPES.items()}
+    return _say(options, table, "\n".join(f"{name:<16} {row['sentence']}" for name, row in table.items()))
+
+
+def _experiment(options: argparse.Namespace) -> int:
+    from aecore import figures, manifold
+    from aecore.recipes import RECIPES
+    from aecore.runs import Store
+
+    run, store = RECIPES[options.recipe].run, Store()
+    if run.id not in store.ids() or not store.load(run.id).done:
+        words = ["train", "--recipe", options.recipe] + (["--json"] if options.json else [])
+        if code := main(words):
+            return code
+    checkpoint, dataset = _loaded(run.id)
+    out = options.out or Path(f"{options.recipe}.png")
+    if options.recipe == "blocks-map":
+        images = dataset.train.images
+        rows, places = manifold.tile(checkpoint.encode(images), cells=28)
+        figures.save_png(out, figures.picture_map(images[rows], places, cells=28))
+        return _say(options, {"run": run.id, "file": str(out)}, f"{out}: every block at the place of its code")
+    for name in ("Trouser", "Shirt"):
+        query = int((dataset.test.labels == dataset.classes.index(name)).argmax())
+        drawing = out.with_name(f"{out.stem}-{name.lower()}.png")
+        _nearest(checkpoint, dataset, query, 4, "train", drawing, options)
+    return 0
+
+
+def _loaded(id: str) -> tuple[Any, Any]:
+    from aecore.datasets import load_dataset
+    from aecore.runs import Store
+
+    checkpoint = Store().load(id)
+    return checkpoint, load_dataset(checkpoint.run.dataset)
+
+
+def _say(options: argparse.Namespace, data: Any, text: str) -> int:
+    print(json.dumps(data) if options.json else text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

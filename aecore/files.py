@@ -1,0 +1,93 @@
+"""Files that survive: written whole or not at all, found by listing, removed in one step."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def home() -> Path:
+    """The folder of everything that is kept: AECORE_HOME, or ~/.aecore."""
+    return Path(os.environ.get("AECORE_HOME") or Path.home() / ".aecore")
+
+
+class UnknownRun(KeyError):
+    """No run has this id."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def run_folders(root: Path) -> list[Path]:
+    """The folders below root that hold a run's settings."""
+    if not root.is_dir():
+        return []
+    return [path for path in sorted(root.iterdir()) if path.name[0] != "." and (path / "run.json").is_file()]
+
+
+def find_run(root: Path, id: str) -> Path:
+    """The folder of a run. Ids are compared with the listing, never joined into a path. Raises UnknownRun."""
+    for path in run_folders(root):
+        if path.name == id:
+            return path
+    raise UnknownRun(f"there is no run {str(id)[:80]!r}; `python -m aecore runs` lists what is there")
+
+
+def write_file(path: Path, content: bytes, durable: bool = True) -> None:
+    """Replace a file so that a reader sees the old content or the new, never a part; `durable` waits for the disk."""
+    aside = path.with_name(f".{path.name}-{os.getpid()}-{time.monotonic_ns()}")
+    try:
+        _write(aside, content, durable)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files that appears whole or not at all, and is on disk when this returns.
+
+    Leftovers of a process that died here are cleared away, so only one process may write below a parent at a time.
+    """
+    path.parent.mkdir(exist_ok=True)
+    for stump in path.parent.glob(".*"):
+        shutil.rmtree(stump, ignore_errors=True)
+    if path.exists():
+        return
+    aside = Path(tempfile.mkdtemp(prefix=".saving-", dir=path.parent))
+    try:
+        for name, content in files.items():
+            _write(aside / name, content)
+        _flush(aside)
+        aside.rename(path)
+        _flush(path.parent)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def remove(folder: Path) -> None:
+    """Take a folder out of sight in one step, then delete it."""
+    aside = folder.with_name(f".removed-{folder.name}-{time.monotonic_ns()}")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes, durable: bool = True) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,53 @@
+"""Ways to spoil an image: used by the denoising flavor and by the Denoise page."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def gaussian(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
+    """Add Gaussian noise; the level is its standard deviation, 1 being the range from black to white."""
+    return x + level * torch.randn(x.shape, generator=rng)
+
+
+def masking(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
+    """Set pixels to black; the level is their share."""
+    return x * (torch.rand(x.shape, generator=rng) >= level)
+
+
+def salt_and_pepper(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
+    """Set pixels to black or white, half each; the level is their share."""
+    draw = torch.rand(x.shape, generator=rng)
+    return torch.where(draw < level / 2, 0.0, torch.where(draw < level, 1.0, x))
+
+
+def speckle(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
+    """Multiply by Gaussian noise around 1, as in radar and ultrasound; the level is its standard deviation."""
+    return x * (1 + level * torch.randn(x.shape, generator=rng))
+
+
+NOISES: dict[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {
+    "gaussian": gaussian,
+    "masking": masking,
+    "salt_and_pepper": salt_and_pepper,
+    "speckle": speckle,
+}
+
+
+def corrupt(images: np.ndarray, kind: str, level: float, seed: int = 0, clip: bool = True) -> np.ndarray:
+    """Spoil images (n, c, h, w), uint8 or float in [0, 1] -> float32; `clip` keeps the result in [0, 1].
+
+    >>> corrupt(np.zeros((1, 1, 8, 8), np.uint8), "gaussian", 0.5).shape
+    (1, 1, 8, 8)
+    """
+    if kind not in NOISES:
+        raise ValueError(f"noise is {kind!r}; choose one of {', '.join(NOISES)}")
+    if not 0 <= level <= 1:
+        raise ValueError(f"the noise level is {level}; choose one from 0 to 1")
+    x = torch.tensor(images, dtype=torch.float32)
+    if images.dtype == np.uint8:
+        x /= 255
+    spoiled = NOISES[kind](x, level, torch.Generator().manual_seed(seed)).numpy()
+    return spoiled.clip(0, 1) if clip else spoiled

@@ -1,0 +1,282 @@
+"""A run (settings), a checkpoint (what training reached), and the store that keeps them as plain files."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from aecore.files import UnknownRun, find_run, home, remove, run_folders, write_file, write_folder
+from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, knob
+from aecore.networks import NETWORKS, Autoencoder, Shape
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """All settings of one training. Equal settings have equal ids and, on one machine, give equal weights."""
+
+    dataset: str
+    model: Flavor
+    network: str = knob("dense", choices=tuple(NETWORKS), help="The shape of encoder and decoder.")
+    loss: str = knob("mse", choices=tuple(DISTANCES), help="What reconstruction costs: squared error, or Bernoulli KL.")
+    epochs: int = knob(10, low=1, high=1000, help="How often every training image is seen.")
+    batch_size: int = knob(128, low=1, high=4096, help="Images per step.")
+    lr: float = knob(1e-3, low=1e-6, high=1.0, log=True, help="Highest step size; it rises, then falls to zero.")
+    seed: int = knob(0, low=0, high=2**31 - 1, help="Decides the first weights, the order and the noise.")
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9_]{1,64}", self.dataset):
+            raise ValueError(f"dataset is {self.dataset!r}; a name has lower-case letters, digits and underscores")
+        check_knobs(self)
+
+    @property
+    def id(self) -> str:
+        """Readable and unique, such as "fashion_mnist-sparse-1f3a9c2e"."""
+        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        return f"{self.dataset}-{self.model.name}-{digest[:8]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        settings = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return settings | {"model": {"flavor": self.model.name, **dataclasses.asdict(self.model)}}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "Run":
+        knobs = dict(settings["model"])
+        flavor = knobs.pop("flavor")
+        if flavor not in FLAVORS:
+            raise ValueError(f"flavor is {flavor!r}; choose one of {', '.join(FLAVORS)}")
+        known = {item.name for item in dataclasses.fields(FLAVORS[flavor])}
+        if strange := knobs.keys() - known:
+            raise ValueError(f"{flavor} has no knob {sorted(strange)[0]!r}; it has {', '.join(sorted(known))}")
+        return cls(**{**settings, "model": FLAVORS[flavor](**knobs)})
+
+    def build(self, shape: Shape) -> Autoencoder:
+        """The untrained network for images of this shape, the same for the same seed."""
+        rng = torch.Generator().manual_seed(self.seed)
+        return Autoencoder(shape, self.model.latent, self.network, self.model.heads, self.model.rectify, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A run at one moment of its training: numpy in, numpy out.
+
+    history: rows {"epoch": 0.5, one mean per term since the row before, "test": {the same on held-out images, "mse"}}.
+    step counts batches. state is what only the training needs to go on: optimizer, generator, unfinished means.
+    """
+
+    run: Run
+    network: Autoencoder
+    history: tuple[dict[str, Any], ...] = ()
+    step: int = 0
+    steps: int = 0
+    state: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.network.eval().requires_grad_(False)
+
+    def __repr__(self) -> str:
+        epoch = self.run.epochs * self.step / max(self.steps, 1)
+        mse = f", test MSE {self.history[-1]['test']['mse']:.4f}" if self.history else ""
+        return f"<{self.run.id}: epoch {epoch:.1f} of {self.run.epochs}{mse}>"
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.steps
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """images (n, c, h, w), uint8 or float in [0, 1] -> codes (n, latent) float32."""
+        return self._batched(self.network.encode, self._checked(images), (self.run.model.latent,))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """codes (n, latent) -> images (n, c, h, w) float32 in [0, 1]."""
+        codes = np.asarray(codes, np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self.run.model.latent:
+            raise ValueError(f"codes have shape {codes.shape}; this run takes (n, {self.run.model.latent})")
+        return self._batched(lambda code: self.network.decode(code).sigmoid(), codes, self.network.shape)
+
+    def reconstruct(self, images: np.ndarray) -> np.ndarray:
+        """images (n, c, h, w), uint8 or float in [0, 1] -> float32 in [0, 1], through the code."""
+        through = lambda x: self.network.decode(self.network.encode(x)).sigmoid()  # noqa: E731
+        return self._batched(through, self._checked(images), self.network.shape)
+
+    def sample(self, count: int, seed: int = 0) -> np.ndarray:
+        """New images (count, c, h, w) float32: decoded draws from the prior, which only the vae flavor has."""
+        if self.run.model.heads != 2:
+            raise ValueError(f"{self.run.model.name} has no prior to draw from; only vae can sample new images")
+        rng = torch.Generator().manual_seed(seed)
+        return self.decode(torch.randn(count, self.run.model.latent, generator=rng).numpy())
+
+    def _checked(self, images: np.ndarray) -> np.ndarray:
+        if images.ndim != 4 or images.shape[1:] != self.network.shape:
+            raise ValueError(
+                f"images have shape {images.shape}; this run takes (n, {', '.join(map(str, self.network.shape))})"
+            )
+        return images
+
+    @torch.inference_mode()
+    def _batched(self, function: Any, array: np.ndarray, shape: tuple[int, ...], size: int = 1024) -> np.ndarray:
+        out = np.empty((len(array), *shape), np.float32)
+        for start in range(0, len(array), size):
+            batch = torch.tensor(array[start : start + size], dtype=torch.float32)
+            if array.dtype == np.uint8:
+                batch /= 255
+            out[start : start + size] = function(batch).numpy()
+        return out
+
+
+class DamagedRun(RuntimeError):
+    """A run folder that does not hold what its manifest says."""
+
+
+class Store:
+    """A folder of runs, each a folder of plain files.
+
+        fashion_mnist-vae-1f3a9c2e/run.json                      the settings
+        fashion_mnist-vae-1f3a9c2e/snapshots/000004690-8c1f.../  weights.safetensors, training.safetensors,
+                                                                 history.json, manifest.json with their SHA-256
+
+    A snapshot appears whole or not at all: written aside, flushed to disk, renamed. Its name ends in its content's
+    hash, so equal names mean equal weights.
+    """
+
+    def __init__(self, folder: Path | str | None = None) -> None:
+        self.folder = Path(folder) if folder else home() / "runs"
+
+    def ids(self) -> list[str]:
+        """Ids of the runs that have at least one snapshot, newest first."""
+        folders = [(path, found[-1]) for path in run_folders(self.folder) if (found := _snapshots(path))]
+        return [path.name for path, _ in sorted(folders, key=lambda pair: pair[1].stat().st_mtime_ns, reverse=True)]
+
+    def create(self, run: Run) -> Path:
+        """The folder of a run, made with its settings in it when it is new."""
+        path = self.folder / run.id
+        if not (path / "run.json").exists():
+            path.mkdir(parents=True, exist_ok=True)
+            write_file(path / "run.json", json.dumps(run.to_dict(), indent=2).encode())
+        return path
+
+    def run(self, id: str) -> Run:
+        """The settings of a run. Raises KeyError for an unknown id, DamagedRun for a file that is not settings."""
+        try:
+            return Run.from_dict(json.loads((self.path(id) / "run.json").read_bytes()))
+        except UnknownRun:
+            raise
+        except (ValueError, TypeError, LookupError, OSError) as error:
+            raise DamagedRun(
+                f"run {id!r} has unreadable settings ({error}); delete its folder or restore run.json"
+            ) from error
+
+    def path(self, id: str) -> Path:
+        """The folder of a known run; ids are looked up in the listing, never joined into a path."""
+        return find_run(self.folder, id)
+
+    def save(self, checkpoint: Checkpoint) -> str:
+        """Keep a checkpoint; returns its stamp. The snapshot before it stays until this one is safe on disk."""
+        path = self.create(checkpoint.run)
+        files = {
+            "weights.safetensors": safetensors.torch.save(checkpoint.network.state_dict()),
+            "training.safetensors": safetensors.torch.save(dict(checkpoint.state)),
+            "history.json": json.dumps(checkpoint.history, indent=1).encode(),
+        }
+        manifest = {
+            "schema": SCHEMA,
+            "shape": list(checkpoint.network.shape),
+            "step": checkpoint.step,
+            "steps": checkpoint.steps,
+            "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        }
+        files["manifest.json"] = json.dumps(manifest, indent=1).encode()
+        stamp = f"{checkpoint.step:09d}-{hashlib.sha256(files['manifest.json']).hexdigest()[:12]}"
+        write_folder(path / "snapshots" / stamp, files)
+        for old in _snapshots(path):
+            if old.name < stamp:
+                remove(old)
+        return stamp
+
+    def stamp(self, id: str) -> str:
+        """The name of a run's newest snapshot; it changes exactly when the run's content does."""
+        found = _snapshots(self.path(id))
+        if not found:
+            raise DamagedRun(f"run {id!r} has no snapshot yet; it appears a few seconds after its training starts")
+        return found[-1].name
+
+    def load(self, id: str, training: bool = False) -> Checkpoint:
+        """The newest whole snapshot of a run; with `training`, also what is needed to go on training.
+
+        Raises KeyError for an unknown id and DamagedRun when no snapshot is whole.
+        """
+        run, path = self.run(id), self.path(id)
+        for _ in range(10):
+            found = _snapshots(path)
+            problem: Exception | None = None
+            for snapshot in reversed(found):
+                try:
+                    return _read(snapshot, run, training)
+                except (DamagedRun, OSError) as error:
+                    problem = problem or error
+            if _snapshots(path) == found:  # otherwise a training replaced the snapshot while it was read
+                break
+        if not found:
+            raise DamagedRun(f"run {id!r} has no snapshot yet; it appears a few seconds after its training starts")
+        raise DamagedRun(f"run {id!r} is damaged: {problem}; delete it and train again") from problem
+
+    def delete(self, id: str) -> None:
+        """Remove a run for good."""
+        remove(self.path(id))
+
+
+def _snapshots(path: Path) -> list[Path]:
+    folder = path / "snapshots"
+    try:
+        return sorted(entry for entry in folder.iterdir() if re.fullmatch(r"\d{9,}-[0-9a-f]{12}", entry.name))
+    except FileNotFoundError:
+        return []
+
+
+def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
+    try:
+        manifest = json.loads((snapshot / "manifest.json").read_bytes())
+        if manifest["schema"] > SCHEMA:
+            raise DamagedRun(f"a newer version wrote it (schema {manifest['schema']}, this one reads {SCHEMA})")
+        shape, step, steps = tuple(manifest["shape"]), int(manifest["step"]), int(manifest["steps"])
+        content = {}
+        for name in ("weights.safetensors", "history.json", *(["training.safetensors"] if training else [])):
+            content[name] = (snapshot / name).read_bytes()
+            if hashlib.sha256(content[name]).hexdigest() != manifest["sha256"][name]:
+                raise DamagedRun(f"{name} is not what was saved")
+        history = tuple(json.loads(content["history.json"]))
+        network = run.build(shape)
+    except (ValueError, TypeError, LookupError) as error:
+        raise DamagedRun(f"{snapshot.name} is unreadable ({error})") from error
+    weights = read_tensors(content["weights.safetensors"])
+    if _form(weights) != _form(network.state_dict()):
+        raise DamagedRun("the weights do not fit the settings")
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise DamagedRun("the weights hold NaN or infinity")
+    network.load_state_dict(weights)
+    state = read_tensors(content["training.safetensors"]) if training else {}
+    return Checkpoint(run, network, history, step, steps, state)
+
+
+def _form(tensors: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+
+
+def read_tensors(content: bytes) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; raises DamagedRun when the header is oversized or anything does not fit."""
+    if int.from_bytes(content[:8], "little") > 2**20:
+        raise DamagedRun("the header of the weights is larger than 1 MiB")
+    try:
+        return safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise DamagedRun(f"the weights are unreadable ({error})") from error

@@ -1,0 +1,160 @@
+"""The training loop: a generator of checkpoints."""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aecore.datasets import Dataset, load_dataset
+from aecore.models import DISTANCES
+from aecore.networks import Autoencoder
+from aecore.runs import Checkpoint, Run
+
+HELD_OUT = 500
+"""Test images that the curves are drawn from while training; the pages measure the finished run on all of them."""
+
+
+class Diverged(ArithmeticError):
+    """The objective or a gradient became NaN or infinite; the checkpoint yielded last is the last good state."""
+
+
+def train(
+    run: Run, dataset: Dataset | None = None, resume: Checkpoint | None = None, pulse: float | None = None
+) -> Iterator[Checkpoint]:
+    """Train a run, yielding checkpoints: the untrained one, ten per epoch for three epochs, then one per epoch.
+
+    `dataset` replaces the one that the run names; `resume` goes on from a checkpoint loaded with its training state,
+    bit for bit as if there had been no break. `pulse` also yields every so many seconds, between two rows of the
+    history. Raises Diverged when the numbers stop being numbers, ValueError for a dataset without training images.
+    """
+    dataset = dataset or load_dataset(run.dataset)
+    images = dataset.train.images
+    if not len(images):
+        raise ValueError(f"dataset {dataset.name!r} has no training images; add some, or choose another")
+    held_out = _batch(dataset.test.images[:HELD_OUT])
+    distance = DISTANCES[run.loss]
+    per_epoch = math.ceil(len(images) / run.batch_size)
+    steps = run.epochs * per_epoch
+    rows = _row_steps(per_epoch, run.epochs)
+
+    network = run.build(tuple(images.shape[1:]))
+    optimizer = torch.optim.Adam(network.parameters(), lr=run.lr, fused=True)
+    rng = torch.Generator().manual_seed(run.seed)
+    history: list[dict[str, Any]] = []
+    sums: dict[str, float] = {}
+    step = 0
+
+    def checkpoint() -> Checkpoint:
+        state = _pack(network, optimizer, rng, sums)
+        return Checkpoint(run, copy.deepcopy(network), tuple(history), step, steps, state)
+
+    if resume is None:
+        history.append({"epoch": 0.0, "test": _measure(run, network, held_out)})
+        yield checkpoint()
+    else:
+        history, step = list(resume.history), resume.step
+        network.load_state_dict(resume.network.state_dict())
+        sums = _unpack(network, optimizer, rng, resume.state)
+
+    order, shown = np.empty(0, int), time.monotonic()
+    while step < steps:
+        epoch, batch = divmod(step, per_epoch)
+        if batch == 0 or not len(order):
+            shuffle = torch.Generator().manual_seed(run.seed * 100_003 + epoch)
+            order = torch.randperm(len(images), generator=shuffle).numpy()
+        x = _batch(images[order[batch * run.batch_size : (batch + 1) * run.batch_size]])
+
+        terms = run.model.terms(network, x, distance, rng)
+        ramp = min(1.0, (step + 1) / (run.model.warmup * steps)) if run.model.warmup else 1.0
+        objective = sum(term if name == "reconstruction" else ramp * term for name, term in terms.items())
+        optimizer.zero_grad()
+        objective.backward()
+        if problem := _not_finite(terms, network):
+            yield checkpoint()
+            raise Diverged(
+                f"{problem} became NaN or infinite at epoch {step / per_epoch:.2f}, step {step}; the state before it "
+                f"is kept. Lower the learning rate (now {run.lr:g}) or the weight of the penalty"
+            )
+        for group in optimizer.param_groups:
+            group["lr"] = run.lr * _schedule(step, steps)
+        optimizer.step()
+        step += 1
+
+        sums["images"] = sums.get("images", 0.0) + len(x)
+        for name, term in terms.items():
+            sums[name] = sums.get(name, 0.0) + term.item() * len(x)
+        if step in rows:
+            count = sums.pop("images")
+            means = {name: total / count for name, total in sums.items()}
+            history.append({"epoch": step / per_epoch, **means, "test": _measure(run, network, held_out)})
+            sums = {}
+        if step in rows or (pulse is not None and time.monotonic() - shown >= pulse):
+            yield checkpoint()
+            shown = time.monotonic()
+
+
+def _batch(images: np.ndarray) -> Tensor:
+    return torch.tensor(images, dtype=torch.float32).div_(255)
+
+
+def _row_steps(per_epoch: int, epochs: int) -> set[int]:
+    """Steps after which the history gets a row."""
+    early = {round(tenth * per_epoch / 10) for tenth in range(1, 10 * min(epochs, 3) + 1)}
+    return (early - {0}) | {epoch * per_epoch for epoch in range(1, epochs + 1)}
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Learning rate as a share of its highest: up over the first 2% of the steps, then down a cosine to zero."""
+    rise = max(1, steps // 50)
+    return min(1.0, (step + 1) / rise) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def _not_finite(terms: dict[str, Tensor], network: Autoencoder) -> str | None:
+    """The name of what is NaN or infinite, looked at before the optimizer moves any weight."""
+    for name, term in terms.items():
+        if not math.isfinite(term.item()):
+            return f"the {name} term"
+    norms = torch._foreach_norm([parameter.grad for parameter in network.parameters() if parameter.grad is not None])
+    return None if math.isfinite(sum(norms).item()) else "a gradient"
+
+
+def _measure(run: Run, network: Autoencoder, x: Tensor) -> dict[str, float]:
+    """Every term and the MSE of the clean reconstruction on held-out images, with the same noise each time."""
+    if not len(x):
+        return {"mse": math.nan}
+    rng = torch.Generator().manual_seed(0)
+    terms = run.model.terms(network, x, DISTANCES[run.loss], rng)
+    with torch.inference_mode():
+        rebuilt = network.decode(network.encode(x)).sigmoid()
+        mse = (rebuilt - x).square().mean().item()
+    return {name: term.item() for name, term in terms.items()} | {"mse": mse}
+
+
+def _pack(
+    network: Autoencoder, optimizer: torch.optim.Optimizer, rng: torch.Generator, sums: dict[str, float]
+) -> dict[str, Tensor]:
+    """Copies of all that the next step depends on besides the weights."""
+    state = {"rng": rng.get_state()}
+    for name, parameter in network.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            state[f"adam.{key}.{name}"] = value.clone()
+    return state | {f"sum.{name}": torch.tensor(value, dtype=torch.float64) for name, value in sums.items()}
+
+
+def _unpack(
+    network: Autoencoder, optimizer: torch.optim.Optimizer, rng: torch.Generator, state: dict[str, Tensor]
+) -> dict[str, float]:
+    """Put back what `_pack` took; returns the unfinished means."""
+    if "rng" not in state:
+        raise ValueError("this checkpoint has no training state; load it with Store.load(id, training=True)")
+    rng.set_state(state["rng"])
+    for name, parameter in network.named_parameters():
+        keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"adam.{key}.{name}" in state]
+        if keys:
+            optimizer.state[parameter] = {key: state[f"adam.{key}.{name}"].clone() for key in keys}
+    return {name.removeprefix("sum."): value.item() for name, value in state.items() if name.startswith("sum.")}
