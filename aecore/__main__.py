@@ -112,8 +112,17 @@ def _train(options: argparse.Namespace) -> int:
 def _work(folder: Path, work: Work, options: argparse.Namespace) -> int:
     """Wait for a turn if asked to, train, save, report; the same for terminal and dashboard."""
     asked: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
         signal.signal(number, lambda received, _: asked.append(received))
+    try:
+        return _steered(folder, work, options, asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _steered(folder: Path, work: Work, options: argparse.Namespace, asked: list[int]) -> int:
     if options.background:
         os.nice(10)
         for ahead in work.turns(places=max(1, int(os.environ.get("AECORE_JOBS", "1")))):
@@ -148,17 +157,17 @@ def _work(folder: Path, work: Work, options: argparse.Namespace) -> int:
                     store.save(checkpoint)
                     saved = time.monotonic()
                 rate = (checkpoint.step - first) / max(time.monotonic() - started, 1e-6)
-                epoch = run.epochs * checkpoint.step / checkpoint.steps
                 work.report(
                     state="running",
                     step=checkpoint.step,
                     steps=checkpoint.steps,
-                    epoch=epoch,
+                    epoch=checkpoint.epoch,
+                    epochs=run.epochs,
                     images_per_second=rate * run.batch_size,
                     seconds_left=(checkpoint.steps - checkpoint.step) / rate if rate else None,
                     history=checkpoint.history,
                 )
-                bar.n = round(epoch, 2)
+                bar.n = checkpoint.epoch
                 bar.set_postfix_str(f"test MSE {checkpoint.history[-1]['test']['mse']:.5f}", refresh=True)
                 if stop:
                     break
@@ -173,18 +182,12 @@ def _work(folder: Path, work: Work, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"run": run.id, "state": state, **checkpoint.history[-1]}))
     elif not options.background:
-        print(
-            f"{run.id}: {state} at epoch {epoch_of(checkpoint):g}, test MSE {checkpoint.history[-1]['test']['mse']:.5f}"
-        )
+        print(f"{run.id}: {state} at epoch {checkpoint.epoch:g}, test MSE {checkpoint.history[-1]['test']['mse']:.5f}")
         print(f"Open it: streamlit run app.py, then http://localhost:8501/manifold?run={run.id}")
     return 0
 
 
 _BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
-
-
-def epoch_of(checkpoint: Any) -> float:
-    return round(checkpoint.run.epochs * checkpoint.step / max(checkpoint.steps, 1), 2)
 
 
 class _Bar:
@@ -332,7 +335,7 @@ def _runs(options: argparse.Namespace) -> int:
             continue
         last = checkpoint.history[-1]
         state = "done" if checkpoint.done else Job(store.path(id)).state
-        rows.append({"run": id, "state": state, "epoch": epoch_of(checkpoint), "test_mse": last["test"]["mse"]})
+        rows.append({"run": id, "state": state, "epoch": checkpoint.epoch, "test_mse": last["test"]["mse"]})
     lines = [
         f"{row['run']:<40} {row['state']:<12} "
         + (row.get("error") or f"epoch {row['epoch']:g}  test MSE {row['test_mse']:.5f}")

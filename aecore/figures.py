@@ -1,8 +1,13 @@
 """Pictures from arrays: image sheets, maps, charts. Imported by the pages and the command line."""
 
+import base64
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 from PIL import Image
 
 GROUND = 128
@@ -54,3 +59,104 @@ def picture_map(images: np.ndarray, places: np.ndarray, cells: int, tile: int = 
         out[top : top + high, left : left + wide, :3] = Image.fromarray(picture).resize((wide, high), how)
         out[top : top + high, left : left + wide, 3] = 255
     return out
+
+
+def png_uri(picture: np.ndarray) -> str:
+    """A picture (h, w, 3 or 4) uint8 as a data: address, for charts."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def map_figure(
+    points: np.ndarray,
+    ids: np.ndarray,
+    box: tuple[float, float, float, float],
+    groups: np.ndarray | None = None,
+    names: Sequence[str] = (),
+    values: tuple[str, np.ndarray] | None = None,
+    backdrop: np.ndarray | None = None,
+) -> go.Figure:
+    """A plotly map of points (n, 2) whose customdata is their ids.
+
+    box is (left, right, bottom, top). groups (n,) with their names make one trace each; values (title, (n,)) color by
+    number. A backdrop picture fills the box, and the points become clear targets for the pointer on top of it.
+    """
+    points = points.astype(np.float32)
+    figure = go.Figure()
+    if backdrop is not None:
+        marker = {"size": 22, "opacity": 0, "symbol": "square"}
+        left, right, bottom, top = box
+        figure.add_layout_image(
+            source=png_uri(backdrop), x=left, y=top, sizex=right - left, sizey=top - bottom, xref="x", yref="y",
+            sizing="stretch", layer="below",
+        )  # fmt: skip
+        parts = [("", np.arange(len(points)), marker)]
+    elif values is not None:
+        title, numbers = values
+        bar = {"title": title, "thickness": 12}
+        marker = {"color": numbers, "colorscale": "Cividis", "size": 4, "colorbar": bar}
+        parts = [(title, np.arange(len(points)), marker)]
+    elif groups is not None:
+        parts = [
+            (
+                name,
+                np.flatnonzero(groups == group),
+                {"size": 4, "opacity": 0.8, "symbol": SYMBOLS[group % len(SYMBOLS)]},
+            )
+            for group, name in enumerate(names)
+        ]
+    else:
+        parts = [("", np.arange(len(points)), {"size": 4, "opacity": 0.8})]
+    for name, rows, marker in parts:
+        figure.add_scattergl(
+            x=points[rows, 0],
+            y=points[rows, 1],
+            customdata=ids[rows],
+            mode="markers",
+            marker=marker,
+            name=name,
+            showlegend=len(parts) > 1,
+            hovertemplate=f"%{{customdata}} {name}<extra></extra>",
+        )
+    plain = {"showgrid": False, "zeroline": False}
+    figure.update_layout(
+        xaxis={"range": box[:2], **plain},
+        yaxis={"range": box[2:], **plain},
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        height=530,
+        dragmode="pan",
+        legend={"itemsizing": "constant"},
+        uirevision="map",
+    )
+    return figure
+
+
+SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "pentagon")
+
+
+def curves(history: Sequence[Mapping[str, Any]], log: bool = False) -> dict[str, Any]:
+    """A Vega-Lite chart of every loss term over the epochs: training solid, held-out dashed."""
+    rows = []
+    for row in history:
+        for name, value in row.items():
+            if name not in ("epoch", "test"):
+                rows.append({"epoch": row["epoch"], "term": name, "images": "training", "value": value})
+        for name, value in row["test"].items():
+            if name != "mse":
+                rows.append({"epoch": row["epoch"], "term": name, "images": "held out", "value": value})
+    scale = {"type": "log"} if log else {"zero": False}
+    return {
+        "data": {"values": [row for row in rows if row["value"] > 0 or not log]},
+        "mark": {"type": "line", "point": len(history) < 3, "interpolate": "linear"},
+        "encoding": {
+            "x": {"field": "epoch", "type": "quantitative", "title": "epoch"},
+            "y": {"field": "value", "type": "quantitative", "title": "per pixel", "scale": scale},
+            "color": {"field": "term", "type": "nominal", "title": None, "legend": {"orient": "top"}},
+            "strokeDash": {
+                "field": "images", "type": "nominal", "title": None, "legend": {"orient": "top"},
+                "scale": {"domain": ["training", "held out"], "range": [[1, 0], [4, 3]]},
+            },
+            "tooltip": [{"field": field} for field in ("term", "images", "epoch", "value")],
+        },
+    }  # fmt: skip

@@ -1,7 +1,9 @@
 """The plane of codes: projections, lattices, and pictures at their places. Arrays in, arrays out."""
 
 import numpy as np
-from scipy.stats import norm
+
+Box = tuple[float, float, float, float]
+"""Left, right, bottom, top."""
 
 
 def plane(codes: np.ndarray) -> np.ndarray:
@@ -18,22 +20,22 @@ def plane(codes: np.ndarray) -> np.ndarray:
     return centered @ axes
 
 
-def bounds(points: np.ndarray, margin: float = 0.03) -> tuple[float, float, float, float]:
-    """(left, right, bottom, top) of a square around points (n, 2), a little larger than they need."""
+def bounds(points: np.ndarray, margin: float = 0.03) -> Box:
+    """The box around points (n, 2), a little larger than they need."""
     low, high = points.min(axis=0), points.max(axis=0)
-    half = max(float((high - low).max()), 1e-6) * (0.5 + margin)
-    x, y = ((low + high) / 2).tolist()
-    return x - half, x + half, y - half, y + half
+    spare = np.maximum((high - low) * margin, 1e-6)
+    (left, bottom), (right, top) = (low - spare).tolist(), (high + spare).tolist()
+    return left, right, bottom, top
 
 
 def tile(points: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
     """Which images to draw so that none covers another: points (n, 2) -> (rows (m,), cells (m, 2)).
 
-    The square around the points is cut into cells x cells; each cell shows the image whose code is nearest its middle.
+    The box around the points is cut into cells x cells; each cell shows the image whose code is nearest its middle.
     Cells are (column, line), line 0 at the top.
     """
-    left, right, bottom, _ = bounds(points)
-    place = (points - (left, bottom)) / (right - left) * cells
+    left, right, bottom, top = bounds(points)
+    place = (points - (left, bottom)) / (right - left, top - bottom) * cells
     cell = np.minimum(place.astype(int), cells - 1)
     off = np.square(place - cell - 0.5).sum(axis=1)
     order = np.lexsort((off, cell[:, 0], cell[:, 1]))
@@ -42,16 +44,14 @@ def tile(points: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
     return rows, np.stack([cell[rows, 0], cells - 1 - cell[rows, 1]], axis=1)
 
 
-def lattice(codes: np.ndarray, cells: int, gaussian: bool) -> np.ndarray:
-    """Codes on a regular grid, (cells * cells, 2), line by line from the top left.
+def centers(cells: np.ndarray, count: int, box: Box) -> np.ndarray:
+    """Middles (m, 2) of cells (m, 2), as `tile` gives them, in a box that is cut into count x count cells."""
+    left, right, bottom, top = box
+    across, down = (cells.T + 0.5) / count
+    return np.stack([left + across * (right - left), top - down * (top - bottom)], axis=1)
 
-    For a flavor with a Gaussian prior the grid has equal probability between its lines (normal quantiles); for others
-    it spans the middle 98% of the codes (n, 2).
-    """
-    if gaussian:
-        across = up = norm.ppf((np.arange(cells) + 0.5) / cells)
-    else:
-        (left, bottom), (right, top) = np.percentile(codes, [1, 99], axis=0)
-        across, up = np.linspace(left, right, cells), np.linspace(bottom, top, cells)
-    columns, lines = np.meshgrid(across, up[::-1])
-    return np.stack([columns.ravel(), lines.ravel()], axis=1).astype(np.float32)
+
+def lattice(box: Box, count: int) -> np.ndarray:
+    """Codes (count * count, 2) in the middles of all cells of a box, line by line from the top left."""
+    columns, lines = np.meshgrid(np.arange(count), np.arange(count))
+    return centers(np.stack([columns.ravel(), lines.ravel()], axis=1), count, box).astype(np.float32)

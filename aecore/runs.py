@@ -85,13 +85,18 @@ class Checkpoint:
         self.network.eval().requires_grad_(False)
 
     def __repr__(self) -> str:
-        epoch = self.run.epochs * self.step / max(self.steps, 1)
         mse = f", test MSE {self.history[-1]['test']['mse']:.4f}" if self.history else ""
-        return f"<{self.run.id}: epoch {epoch:.1f} of {self.run.epochs}{mse}>"
+        return f"<{self.run.id}: epoch {self.epoch:g} of {self.run.epochs}{mse}>"
 
     @property
     def done(self) -> bool:
+        """Whether the training came to its end."""
         return self.step >= self.steps
+
+    @property
+    def epoch(self) -> float:
+        """How often every training image has been seen, to two digits."""
+        return round(self.run.epochs * self.step / max(self.steps, 1), 2)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """images (n, c, h, w), uint8 or float in [0, 1] -> codes (n, latent) float32."""

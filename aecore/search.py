@@ -35,3 +35,19 @@ class Index:
         order = np.lexsort((rows, distances))
         distances, rows = np.take_along_axis(distances, order, 1), np.take_along_axis(rows, order, 1)
         return (distances[0], rows[0]) if code.ndim == 1 else (distances, rows)
+
+
+def nearest_images(images: np.ndarray, image: np.ndarray, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """The k images (n, c, h, w) uint8 nearest to one (c, h, w) by cosine of their raw pixels -> (distances, rows).
+
+    The baseline for codes; works in blocks, since a float copy of all images would cost four times their memory.
+    """
+    query = image.reshape(-1).astype(np.float32)
+    query /= max(float(np.linalg.norm(query)), 1e-12)
+    distances = np.empty(len(images), np.float32)
+    for start in range(0, len(images), 4096):
+        block = images[start : start + 4096].reshape(-1, query.size).astype(np.float32)
+        lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
+        distances[start : start + 4096] = 1 - block @ query / np.maximum(lengths, 1e-12)
+    rows = np.argsort(distances, kind="stable")[:k]
+    return distances[rows], rows

@@ -1,0 +1,154 @@
+"""The only caches. Arguments are names, numbers and stamps; a stamp changes exactly when a run's weights do.
+
+Big things are shared between all visitors (cache_resource) and never changed; small results are copied (cache_data).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    import numpy as np
+    from plotly.graph_objects import Figure
+
+    from aecore import Checkpoint, Dataset, Index
+
+
+def warm_up() -> None:
+    """Import what pages need, before a visitor asks."""
+    import aecore.evaluate
+    import aecore.figures
+    import aecore.manifold
+    import aecore.noise
+    import aecore.recipes
+    import aecore.search  # noqa: F401
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the images")
+def dataset(name: str) -> "Dataset":
+    from aecore.datasets import load_dataset
+
+    return load_dataset(name)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Reading the run")
+def checkpoint(run: str, stamp: str) -> "Checkpoint":
+    from aecore import Store
+
+    return Store().load(run)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Encoding the images")
+def codes(run: str, stamp: str, split: str) -> "np.ndarray":
+    loaded = checkpoint(run, stamp)
+    found = loaded.encode(getattr(dataset(loaded.run.dataset), split).images)
+    found.flags.writeable = False
+    return found
+
+
+@st.cache_resource(max_entries=8, show_spinner="Building the index")
+def index(run: str, stamp: str, split: str) -> "Index":
+    from aecore import Index
+
+    return Index(codes(run, stamp, split))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def pixel_neighbors(name: str, split: str, row: int, k: int) -> "tuple[np.ndarray, np.ndarray]":
+    """Distances and rows of the nearest raw images to a test image: the baseline of every code."""
+    from aecore.search import nearest_images
+
+    return nearest_images(getattr(dataset(name), split).images, dataset(name).test.images[row], k)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def reconstruction_mse(run: str, stamp: str) -> float:
+    from aecore.evaluate import reconstruction_mse
+
+    loaded = checkpoint(run, stamp)
+    return reconstruction_mse(loaded, dataset(loaded.run.dataset).test)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def pca_mse(name: str, components: int) -> float | None:
+    from aecore.evaluate import pca_mse
+
+    images = dataset(name)
+    return pca_mse(images.train.images, images.test.images, components)
+
+
+@st.cache_data(max_entries=256, show_spinner="Measuring")
+def denoising_psnr(run: str, stamp: str, noise: str, level: float, seed: int, count: int) -> tuple[float, float]:
+    """Mean PSNR in dB over the first `count` test images: noisy, restored."""
+    from aecore.evaluate import psnr
+    from aecore.noise import corrupt
+
+    loaded = checkpoint(run, stamp)
+    clean = dataset(loaded.run.dataset).test.images[:count]
+    noisy = corrupt(clean, noise, level, seed)
+    return float(psnr(clean, noisy).mean()), float(psnr(clean, loaded.reconstruct(noisy)).mean())
+
+
+@st.cache_resource(max_entries=16, show_spinner="Drawing the map")
+def map_figure(run: str, stamp: str, split: str, mode: str, cells: int, color: str, count: int) -> "Figure":
+    """The map in one of its modes: Images, Points or Decoder."""
+    import numpy as np
+
+    from aecore import figures, manifold
+
+    loaded, images = checkpoint(run, stamp), getattr(dataset(checkpoint(run, stamp).run.dataset), split)
+    places = manifold.plane(codes(run, stamp, split))
+    box = manifold.bounds(places)
+    if mode == "Decoder":
+        lattice = manifold.lattice(box, cells)
+        grid = figures.sheet(loaded.decode(lattice), columns=cells, scale=max(1, 1120 // cells // 28), gap=0)
+        return figures.map_figure(lattice, np.arange(len(lattice)), box, backdrop=grid)
+    if mode == "Images":
+        rows, spots = manifold.tile(places, cells)
+        picture = figures.picture_map(images.images[rows], spots, cells, tile=max(16, 1120 // cells))
+        return figures.map_figure(manifold.centers(spots, cells, box), rows, box, backdrop=picture)
+    rows = np.sort(np.random.default_rng(0).permutation(len(places))[:count])
+    if color in images.factors:
+        return figures.map_figure(places[rows], rows, box, values=(color, images.factors[color][rows]))
+    if color == "class":
+        classes = dataset(loaded.run.dataset).classes
+        return figures.map_figure(places[rows], rows, box, groups=images.labels[rows], names=classes)
+    return figures.map_figure(places[rows], rows, box)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def strip(run: str, stamp: str) -> "np.ndarray":
+    """Eight test images over their reconstructions."""
+    import numpy as np
+
+    from aecore.figures import sheet
+
+    loaded = checkpoint(run, stamp)
+    images = dataset(loaded.run.dataset).test.images[:8]
+    both = np.concatenate([images / np.float32(255), loaded.reconstruct(images)])
+    return sheet(both, columns=len(images), scale=max(1, 56 // images.shape[2]))
+
+
+@st.cache_data(max_entries=1)
+def recipes() -> dict[str, dict[str, Any]]:
+    """name -> title, sentence, run as a dict, id."""
+    from aecore import RECIPES
+
+    return {
+        name: {"title": recipe.title, "sentence": recipe.sentence, "run": recipe.run.to_dict(), "id": recipe.run.id}
+        for name, recipe in RECIPES.items()
+    }
+
+
+@st.cache_data(max_entries=1)
+def flavors() -> dict[str, tuple[str, str, str]]:
+    """name -> its idea in a sentence, the rest of its description, its formula."""
+    from inspect import cleandoc
+
+    from aecore import FLAVORS
+
+    described = {}
+    for name, flavor in FLAVORS.items():
+        idea, _, rest = cleandoc(flavor.__doc__).partition("\n\n")
+        described[name] = (idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula)
+    return described

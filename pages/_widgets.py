@@ -1,0 +1,183 @@
+"""Controls that two pages or more use."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import streamlit as st
+
+from aecore.files import find_run, home, run_folders
+from aecore.jobs import Job
+from pages import _cached
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from aecore import Dataset
+
+PAGES = Path(__file__).parent
+NUMBERS = "{:.4f}"
+
+
+def root() -> Path:
+    """The folder of the runs."""
+    return home() / "runs"
+
+
+def go(page: str, **parameters: Any) -> NoReturn:
+    """Switch to another page with these parameters in its address."""
+    st.switch_page(PAGES / f"{page}.py", query_params=parameters)
+
+
+def start(recipe: str) -> NoReturn:
+    """Start the training of a recipe, or find it running, and watch it."""
+    go("train", run=start_run(_cached.recipes()[recipe]["run"]))
+
+
+def start_run(settings: dict[str, Any]) -> str:
+    """Start a training in a process of its own; returns the run's id. Raises ValueError for impossible settings."""
+    from aecore import Run, Store
+
+    folder = Store(root()).create(Run.from_dict(settings))
+    Job(folder).start()
+    return folder.name
+
+
+def pick_run() -> str | None:
+    """The run that the page is about: the one in the address, or the newest. None when there is no run."""
+    newest = sorted(run_folders(root()), key=lambda path: path.stat().st_mtime, reverse=True)
+    ids = [path.name for path in newest]
+    picked = st.session_state.get("run", st.query_params.get("run"))
+    if ids and picked not in ids:
+        if picked:
+            st.toast("The run in this link is not kept here. You see the newest one instead.")
+        if "run" in st.session_state:
+            st.session_state["run"] = ids[0]
+        else:  # before the control is first drawn, only the address reaches both it and the visitor's link
+            st.query_params["run"] = ids[0]
+            st.rerun()
+    with st.sidebar:
+        return st.selectbox("Run", ids, index=None, key="run", bind="query-params", placeholder="none yet")
+
+
+def open_run() -> tuple[str, str]:
+    """Id and stamp of the picked run, with its facts in the sidebar; without a run, ends the page with the way out."""
+    from aecore import Store
+    from aecore.runs import DamagedRun
+
+    run = pick_run()
+    if run is None:
+        st.write("No autoencoder is trained here yet. The one on digits takes ten seconds.")
+        if st.button("Train one", type="primary"):
+            go("train")
+        st.stop()
+    try:
+        stamp = Store(root()).stamp(run)
+        loaded = _cached.checkpoint(run, stamp)
+    except DamagedRun as error:
+        if Job(find_run(root(), run)).state in ("waiting", "running"):
+            st.write("This run has just begun. Its first picture comes in a few seconds.")
+            if st.button("Watch it train", type="primary"):
+                go("train", run=run)
+        else:
+            st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        st.stop()
+    images = need_dataset(loaded.run.dataset)
+    with st.sidebar:
+        st.image(_cached.strip(run, stamp), width="stretch", alt="Eight test images over their reconstructions")
+        model = loaded.run.model
+        error, pca = _cached.reconstruction_mse(run, stamp), _cached.pca_mse(loaded.run.dataset, model.latent)
+        baseline = f" (PCA {pca:.4f})" if pca is not None else ""
+        st.caption(
+            f"{images.title}, {len(images.train):,} training images  \n"
+            f"{model.name}, {model.latent} numbers per code, {loaded.run.network} network  \n"
+            f"Epoch {loaded.epoch:g} of {loaded.run.epochs}, seed {loaded.run.seed}  \n"
+            f"Test MSE {error:.4f}{baseline}"
+        )
+        if st.button("Train another", key="another-run"):
+            go("train", run=run)
+    return run, stamp
+
+
+def need_dataset(name: str) -> "Dataset":
+    """The dataset; where its files are missing, offers the download and ends the page."""
+    from aecore.datasets import Unavailable, fetch, is_here
+
+    try:
+        if is_here(name):
+            return _cached.dataset(name)
+        st.write("The pictures of this set are not on this machine yet: 30 MB, downloaded once.")
+        if st.button("Download", type="primary", key=f"download-{name}"):
+            bar = st.progress(0.0, "Downloading")
+            fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"))
+            st.rerun()
+    except Unavailable as error:
+        st.error(str(error))
+        st.caption("Every other dataset works without a download.")
+    st.stop()
+
+
+def pick_image(images: "Dataset") -> int:
+    """A row of the test split, by number, by class or by chance; the same on every page."""
+    count = len(images.test)
+
+    def show(row: int) -> None:
+        st.session_state["image"] = int(row)
+
+    def another() -> None:
+        import random
+
+        show(random.randrange(count))
+
+    def of_class() -> None:
+        import numpy as np
+
+        rows = np.flatnonzero(images.test.labels == images.classes.index(st.session_state["class"]))
+        show(rows[0])
+
+    if not 0 <= st.session_state.get("image", 0) < count:
+        st.session_state["image"] = 0
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        row = st.number_input(f"Test image, of {count:,}", 0, count - 1, key="image", bind="query-params", width=170)
+        st.button("Another", on_click=another, help="A test image by chance.")
+        if images.classes:
+            st.selectbox(
+                "First of a class",
+                images.classes,
+                index=None,
+                key="class",
+                on_change=of_class,
+                placeholder="class",
+                width=170,
+            )
+    return int(row)
+
+
+def picture(image: "np.ndarray", caption: str, side: int = 224) -> None:
+    """One image (c, h, w), crisp, with a caption below."""
+    from aecore.figures import enlarged
+
+    st.image(enlarged(image, side), width="stretch", alt=caption)
+    st.caption(caption)
+
+
+def knob_sliders(settings: type, names: Sequence[str], defaults: dict[str, Any]) -> dict[str, Any]:
+    """One control for each named field of a settings class, made from the field itself; returns their values."""
+    values = {}
+    for item in dataclasses.fields(settings):
+        if item.name not in names:
+            continue
+        meta, default = item.metadata, defaults.get(item.name, item.default)
+        label, key = item.name.replace("_", " ").capitalize(), f"knob-{item.name}"
+        keep = {"key": key, "help": meta["help"], "persist_state": "session"}
+        if meta["choices"]:
+            choices = list(meta["choices"])
+            values[item.name] = st.segmented_control(label, choices, default=default, required=True, **keep)
+        elif isinstance(item.default, int):
+            values[item.name] = int(st.number_input(label, meta["low"], meta["high"], default, **keep))
+        elif meta["log"]:
+            values[item.name] = st.number_input(label, meta["low"], meta["high"], default, format="%.6g", **keep)
+        else:
+            values[item.name] = st.slider(label, meta["low"], meta["high"], default, **keep)
+    return values

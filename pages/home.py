@@ -1,0 +1,64 @@
+"""What an autoencoder is, and where to go."""
+
+import streamlit as st
+
+from aecore.files import run_folders
+from pages import _cached
+from pages._widgets import PAGES, go, root, start
+
+st.title("Autoencoders on real images")
+st.write(
+    "An autoencoder squeezes an image through a few numbers, its **code**, and rebuilds the image from them. Nobody "
+    "tells it what the images show: to rebuild them, it has to find out by itself what they have in common. "
+    "Train one here, look at what it learned, and use it."
+)
+drawing = (PAGES / "components" / "autoencoder.svg").read_text()
+st.image(
+    drawing.replace("currentColor", "#E9E7E2" if st.context.theme.type == "dark" else "#1C1B22"),
+    width=760,
+    alt="An image goes through an encoder into a code of four numbers, and through a decoder into a reconstruction",
+)
+
+st.header("Two experiments")
+recipes, trained = _cached.recipes(), {path.name for path in run_folders(root())}
+for column, (name, page) in zip(
+    st.columns(2), {"blocks-map": "manifold", "fashion-search": "search"}.items(), strict=True
+):
+    recipe = recipes[name]
+    with column.container(border=True, height="stretch"):
+        st.subheader(recipe["title"])
+        st.write(recipe["sentence"])
+        if recipe["id"] in trained:
+            if st.button("See the map" if page == "manifold" else "Search", key=name, type="primary"):
+                go(page, run=recipe["id"])
+        elif st.button("Train it", key=name, type="primary", help="About two minutes on a laptop."):
+            start(name)
+
+st.header("Five flavors of one idea")
+st.write(
+    r"All five share one network: an encoder $f$, a decoder $g$, and a distance $d$ between an image $x$ and its "
+    "reconstruction. Only what they are asked to do differs."
+)
+with st.grid(3):
+    for name, (idea, source, formula) in _cached.flavors().items():
+        with st.container(border=True, height="stretch"):
+            st.subheader("Variational" if name == "vae" else name.capitalize(), help=source)
+            st.write(idea)
+            st.latex(formula)
+            if st.button("Try it", key=f"try-{name}"):
+                go("train", flavor=name)
+
+st.header("What to do with a trained one")
+with st.grid(3):
+    for page, title, words in (
+        (
+            "manifold",
+            "Manifold",
+            "See every image at the place of its code, and what the decoder makes of the places between.",
+        ),
+        ("denoise", "Denoise", "Spoil an image and compare how every run repairs it, in decibels."),
+        ("search", "Search", "Find the images whose codes are nearest by cosine distance."),
+    ):
+        with st.container(border=True, height="stretch"):
+            st.page_link(PAGES / f"{page}.py", label=f"**{title}**")
+            st.write(words)
