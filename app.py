@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
 
@@ -20,7 +21,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(ROUTER, lifespan=lifespan)
-
-if __name__ == "__main__":  # a host that runs this file as a plain page, or python app.py
-    runpy.run_path(str(ROUTER)) if st.runtime.exists() else app.run()
+if get_script_run_ctx():  # a host that knows no st.App runs this file as a page, on every visit
+    runpy.run_path(str(ROUTER))
+else:
+    app = st.App(ROUTER, lifespan=lifespan)

@@ -10,12 +10,29 @@ Shape = tuple[int, int, int]
 """Channels, height and width of one image."""
 
 
+class Residual(nn.Module):
+    """Add to a vector what two layers with a narrow waist make of it."""
+
+    def __init__(self, width: int, waist: int) -> None:
+        super().__init__()
+        self.narrow, self.wide = nn.Linear(width, waist), nn.Linear(waist, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.wide(nn.functional.silu(self.narrow(x)))
+
+
 def _dense(shape: Shape, latent: int, heads: int) -> tuple[nn.Module, nn.Module]:
-    """Two fully connected layers each way; every pixel sees every other."""
+    """Fully connected layers with one residual block each way; every pixel sees every other."""
     pixels = math.prod(shape)
     width = max(latent, min(1024, 2**23 // pixels))
-    encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, width), nn.SiLU(), nn.Linear(width, heads * latent))
-    decoder = nn.Sequential(nn.Linear(latent, width), nn.SiLU(), nn.Linear(width, pixels), nn.Unflatten(1, shape))
+    encoder = nn.Sequential(
+        *(nn.Flatten(), nn.Linear(pixels, width), nn.SiLU(), Residual(width, width // 4)),
+        nn.Linear(width, heads * latent),
+    )
+    decoder = nn.Sequential(
+        *(nn.Linear(latent, width), nn.SiLU(), Residual(width, width // 4)),
+        *(nn.Linear(width, pixels), nn.Unflatten(1, shape)),
+    )
     return encoder, decoder
 
 

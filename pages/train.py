@@ -77,7 +77,7 @@ def headline(job: Job, state: str, progress: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.write(" · ".join(line))
         if state in ACTIVE:
-            st.button("Stop", key="stop", on_click=job.stop, help="Saves first; you can go on later.")
+            st.button("Stop and keep", key="stop", on_click=job.stop, help="Saves first; you can go on later.")
         elif state in ("stopped", "interrupted", "failed") and st.button("Resume", key="resume"):
             job.resume()
             st.rerun()

@@ -1,0 +1,99 @@
+"""What several test files share: an empty home, a trained run, the app."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aecore
+from aecore import models
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "AECORE_FASHION_MNIST" not in os.environ:
+        skip = pytest.mark.skip(reason="set AECORE_FASHION_MNIST to the folder with the four files of Fashion-MNIST")
+        for item in items:
+            if "fashion" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty AECORE_HOME."""
+    monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def digits_runs() -> list[aecore.Checkpoint]:
+    """Two short runs on digits: one with a plane of codes, one that was trained to denoise."""
+    runs = [
+        aecore.Run("digits", models.VAE(latent=2), loss="kl", epochs=2),
+        aecore.Run("digits", models.Denoising(latent=16), epochs=2),
+    ]
+    return [list(aecore.train(run))[-1] for run in runs]
+
+
+@pytest.fixture
+def home_with_runs(home: Path, digits_runs: list[aecore.Checkpoint]) -> Path:
+    """An AECORE_HOME with the runs on digits in it."""
+    for checkpoint in digits_runs:
+        aecore.Store(home / "runs").save(checkpoint)
+    return home
+
+
+class Server:
+    """`streamlit run app.py` in a process of its own, with a home of its own."""
+
+    def __init__(self, home: Path, port: int, log: Path) -> None:
+        self.home, self.port, self.log = home, port, log
+        self.process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve, and return once /_stcore/health answers."""
+        from urllib.error import URLError
+        from urllib.request import urlopen
+
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
+        command += [f"--server.port={self.port}", "--server.address=127.0.0.1"]
+        with self.log.open("ab") as log:
+            environment = {**os.environ, "AECORE_HOME": str(self.home)}
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
+                    if answer.read() == b"ok":
+                        return
+            except (URLError, OSError):
+                time.sleep(0.1)
+        raise AssertionError(f"the server did not come up:\n{self.log.read_text()}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The whole app, with no run at first."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    served = Server(folder / "home", port, folder / "log.txt")
+    served.start()
+    yield served
+    served.stop()

@@ -1,0 +1,179 @@
+"""Every page, driven without a browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import aecore
+from aecore.files import run_folders
+from aecore.jobs import Job
+
+PAGES = Path(__file__).parent.parent / "pages"
+NAMES = ["home", "train", "manifold", "denoise", "search"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> Iterator[None]:
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def visit(page: str, **parameters: str) -> AppTest:
+    app = AppTest.from_file(str(PAGES / "_router.py"), default_timeout=60)
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    app.run()
+    if page != "home":
+        app.switch_page(str(PAGES / f"{page}.py"))
+        for name, value in parameters.items():
+            app.query_params[name] = value
+        app.run()
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(item.value for kind in (app.markdown, app.caption, app.text, app.error) for item in kind)
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_opens_without_any_run(page: str, home: Path) -> None:
+    app = visit(page)
+    assert app.title[0].value
+
+
+@pytest.mark.parametrize("page", ["manifold", "denoise", "search"])
+def test_without_a_run_offers_to_train_one(page: str, home: Path) -> None:
+    assert "Train one" in [button.label for button in visit(page).button]
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_opens_with_runs(page: str, home_with_runs: Path) -> None:
+    visit(page)
+
+
+def test_home_shows_every_flavor_with_its_formula(home: Path) -> None:
+    app = visit("home")
+    assert [item.value.strip("$\n ") for item in app.latex] == [flavor.formula for flavor in aecore.FLAVORS.values()]
+
+
+def test_a_link_opens_its_run(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    for checkpoint in digits_runs:
+        app = visit("search", run=checkpoint.run.id)
+        assert app.selectbox(key="run").value == checkpoint.run.id
+
+
+def test_a_link_to_a_run_that_is_gone_says_so(home_with_runs: Path) -> None:
+    app = visit("search", run="digits-vae-00000000")
+    assert "not kept here" in app.toast[0].value
+    assert app.selectbox(key="run").value in [folder.name for folder in run_folders(home_with_runs / "runs")]
+
+
+def test_search_shows_what_the_index_finds(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    checkpoint = digits_runs[1]
+    app = visit("search", run=checkpoint.run.id)
+    app.number_input(key="image").set_value(7).run()
+    images = aecore.load_dataset("digits")
+    index = aecore.Index(checkpoint.encode(images.train.images))
+    distances, rows = index.nearest(checkpoint.encode(images.test.images[7:8])[0], 4)
+    for distance, row in zip(distances, rows, strict=True):
+        assert f"**{distance:.4f}**  \n{images.train.ids[row]}," in texts(app)
+
+
+def test_search_among_the_test_images_leaves_the_query_out(home_with_runs: Path) -> None:
+    app = visit("search")
+    app.segmented_control(key="gallery").set_value("test").run()
+    query = aecore.load_dataset("digits").test.ids[0]
+    hits = [caption.value for caption in app.caption if caption.value.startswith("**0.")]
+    assert len(hits) == 4
+    assert not any(f"\n{query}," in hit for hit in hits)
+
+
+def test_denoise_prints_the_psnr_of_the_images_it_shows(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+) -> None:
+    from aecore.evaluate import psnr
+    from aecore.noise import corrupt
+
+    app = visit("denoise", run=digits_runs[1].run.id)
+    app.segmented_control(key="noise").set_value("salt_and_pepper").run()
+    app.slider(key="level").set_value(0.25).run()
+    clean = aecore.load_dataset("digits").test.images[:1]
+    noisy = corrupt(clean, "salt_and_pepper", 0.25, seed=0)
+    shown = texts(app)
+    assert f"Noisy · {psnr(clean, noisy)[0]:.2f} dB" in shown
+    for checkpoint in digits_runs:
+        assert f"{psnr(clean, checkpoint.reconstruct(noisy))[0]:.2f} dB" in shown
+
+
+@pytest.mark.parametrize("mode", ["Images", "Points", "Decoder"])
+def test_manifold_draws_every_mode(mode: str, home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    app = visit("manifold", run=digits_runs[0].run.id)
+    app.segmented_control(key="mode").set_value(mode).run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_manifold_of_many_dimensions_says_what_its_axes_are(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+) -> None:
+    app = visit("manifold", run=digits_runs[1].run.id)
+    assert "Decoder" not in app.segmented_control(key="mode").options
+    assert "two principal components" in texts(app)
+
+
+def test_a_damaged_run_is_a_sentence(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    for weights in home_with_runs.glob(f"runs/{digits_runs[0].run.id}/snapshots/*/weights.safetensors"):
+        weights.write_bytes(weights.read_bytes()[:-1])
+    app = visit("manifold", run=digits_runs[0].run.id)
+    assert "is damaged" in texts(app)
+
+
+def test_missing_fashion_mnist_offers_the_download_and_its_failure_names_both_ways_out(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AECORE_FASHION_MNIST", raising=False)
+    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("aecore.datasets.FASHION_MIRRORS", ("http://127.0.0.1:9/",))
+    app = visit("train")
+    app.selectbox(key="dataset").set_value("fashion_mnist").run()
+    app.button(key="download-fashion_mnist").click().run()
+    assert not app.exception
+    assert "Connect to the internet" in app.error[0].value
+    assert "AECORE_FASHION_MNIST" in app.error[0].value
+    app.selectbox(key="dataset").set_value("digits").run()
+    assert "Train" in [button.label for button in app.button]
+
+
+def test_train_starts_a_process_with_the_settings_on_the_page(home: Path) -> None:
+    app = visit("train")
+    app.segmented_control(key="flavor").set_value("sparse").run()
+    app.number_input(key="knob-latent").set_value(8).run()
+    app.number_input(key="knob-epochs").set_value(1).run()
+    next(button for button in app.button if button.label == "Train").click().run()
+    assert not app.exception
+    (folder,) = run_folders(home / "runs")
+    run = aecore.Store(home / "runs").run(folder.name)
+    assert (run.dataset, run.model.name, run.model.latent, run.epochs) == ("digits", "sparse", 8, 1)
+    job = Job(folder)
+    wait_for(lambda: job.state == "done", job)
+    assert "**Done**" in texts(app.run())
+
+
+def wait_for(happened: object, job: Job, seconds: float = 90) -> None:
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, (job.state, job.progress, (job.folder / "log.txt").read_text())
+        time.sleep(0.05)
+
+
+def test_a_host_that_runs_app_py_as_a_page_shows_the_same(home: Path) -> None:
+    app = AppTest.from_file(str(PAGES.parent / "app.py"), default_timeout=60).run()
+    assert not app.exception
+    assert app.title[0].value == "Autoencoders on real images"

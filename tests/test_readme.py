@@ -1,0 +1,50 @@
+"""The README keeps its word."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import aecore
+from aecore.__main__ import _parser
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_its_python_runs(block: str, home: Path) -> None:
+    names: dict[str, object] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert names["checkpoint"].run.id in aecore.Store().ids()
+
+
+def test_its_commands_exist() -> None:
+    commands = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("python -m aecore")]
+    assert len(commands) >= 7
+    for command in commands:
+        _parser().parse_args(shlex.split(command)[3:])
+
+
+def test_its_tree_is_the_tree() -> None:
+    for path in re.findall(r"^(aecore/\w+\.py|app\.py|pages/|tests/)", README, re.MULTILINE):
+        assert (ROOT / path).exists(), path
+    for module in (ROOT / "aecore").glob("[a-z]*.py"):
+        assert f"aecore/{module.name}" in README, module.name
+
+
+def test_its_pictures_and_links_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_every_requirement_is_bounded_and_torch_is_pinned() -> None:
+    for name in ("requirements.txt", "tests/requirements.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            if line and not line.startswith("#"):
+                assert re.fullmatch(r"torch==2\.13\.0|[\w-]+>=[\d.]+,<\d+(\.\d+)?", line), line
