@@ -21,7 +21,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     yield
 
 
-if get_script_run_ctx():  # a host that knows no st.App runs this file as a page, on every visit
+if get_script_run_ctx(suppress_warning=True):  # a host that knows no st.App runs this file as a page, on every visit
     runpy.run_path(str(ROUTER))
 else:
     app = st.App(ROUTER, lifespan=lifespan)
