@@ -18,11 +18,12 @@ SAVE_EVERY = 5.0
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 when a training failed, 2 for input that cannot be used."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, KeyError, Busy) as error:
+    except (ValueError, KeyError, Busy, OSError) as error:
         return _fail(error)
     except RuntimeError as error:
         from aecore.datasets import Unavailable

@@ -5,6 +5,7 @@ import math
 import os
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,7 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of every image."""
         return tuple(self.train.images.shape[1:])
 
     def __repr__(self) -> str:
@@ -232,7 +234,7 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read(expected + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise Unavailable(f"{path.name} is unreadable ({error}); replace it by the published file") from error
     if len(content) != expected or not content.startswith(header):
         raise Unavailable(f"{path.name} is not an IDX file of shape {shape}; replace it by the published file")
@@ -279,7 +281,8 @@ class _Download:
 
         def ask() -> None:
             try:
-                reply.append(requests.get(url, stream=True, timeout=(self.answer, 20)))
+                plain = {"Accept-Encoding": "identity"}
+                reply.append(requests.get(url, stream=True, timeout=(self.answer, 20), headers=plain))
             except Exception as error:
                 reply.append(error)
 
@@ -294,7 +297,7 @@ class _Download:
         done = 0
         with reply[0] as response, Path(output_file).open("wb") as file:
             response.raise_for_status()
-            for chunk in response.iter_content(2**16):
+            while chunk := response.raw.read1(2**16):  # what is there, so that a trickle meets the deadline
                 done += len(chunk)
                 if done > self.size or time.monotonic() > deadline:
                     raise OSError(f"{url} is too large or too slow")

@@ -32,19 +32,23 @@ class Job:
 
     @property
     def id(self) -> str:
+        """The run's id."""
         return self.folder.name
 
     @property
     def progress(self) -> dict[str, Any]:
         """What the process reported last: state, epoch, images_per_second, seconds_left, history, error and more."""
         try:
-            return json.loads((self.folder / "progress.json").read_bytes())
-        except (OSError, ValueError):
+            progress = json.loads((self.folder / "progress.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
             return {}
+        return progress if isinstance(progress, dict) else {}
 
     @property
     def alive(self) -> bool:
         """Whether a process holds the lock of this run."""
+        if not (self.folder / "lock").exists():  # asking for a lock would make the file, and its folder
+            return False
         lock = filelock.FileLock(self.folder / "lock")
         try:
             lock.acquire(timeout=0)
@@ -67,6 +71,7 @@ class Job:
 
     @property
     def error(self) -> str | None:
+        """Why the training failed, in a sentence."""
         return self.progress.get("error")
 
     def start(self) -> None:
@@ -121,6 +126,7 @@ class Work:
 
     @property
     def stop_asked(self) -> bool:
+        """Whether somebody wants the training to save and end."""
         return (self.folder / "control.json").exists()
 
     def turns(self, places: int) -> Iterator[int]:

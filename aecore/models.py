@@ -60,7 +60,11 @@ def check_knobs(settings: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             raise ValueError(f"{item.name} is {value!r}; it takes a {'whole ' if whole else ''}number")
         if not meta["low"] <= value <= meta["high"]:
-            raise ValueError(f"{item.name} is {value:g}; choose a number from {meta['low']:g} to {meta['high']:g}")
+            raise ValueError(
+                f"{item.name} is {str(value)[:40]}; choose a number from {meta['low']:g} to {meta['high']:g}"
+            )
+        if not whole:  # 1 and 1.0 are one setting
+            object.__setattr__(settings, item.name, float(value))
 
 
 @dataclass(frozen=True)

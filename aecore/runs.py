@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from aecore.files import UnknownRun, find_run, home, remove, run_folders, write_file, write_folder
+from aecore.files import find_run, home, remove, run_folders, write_file, write_folder
 from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, knob
 from aecore.networks import NETWORKS, Autoencoder, Shape
 
@@ -46,11 +46,13 @@ class Run:
         return f"{self.dataset}-{self.model.name}-{digest[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
+        """All settings as plain values, ready for JSON."""
         settings = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         return settings | {"model": {"flavor": self.model.name, **dataclasses.asdict(self.model)}}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "Run":
+        """The run that `to_dict` described. Raises ValueError for settings that cannot be."""
         knobs = dict(settings["model"])
         flavor = knobs.pop("flavor")
         if flavor not in FLAVORS:
@@ -147,11 +149,11 @@ class Store:
     """A folder of runs, each a folder of plain files.
 
         fashion_mnist-vae-1f3a9c2e/run.json                      the settings
-        fashion_mnist-vae-1f3a9c2e/snapshots/000004690-8c1f.../  weights.safetensors, training.safetensors,
+        fashion_mnist-vae-1f3a9c2e/snapshots/000000012-8c1f.../  weights.safetensors, training.safetensors,
                                                                  history.json, manifest.json with their SHA-256
 
-    A snapshot appears whole or not at all: written aside, flushed to disk, renamed. Its name ends in its content's
-    hash, so equal names mean equal weights.
+    A snapshot appears whole or not at all: written aside, flushed to disk, renamed. Its name counts the saves and ends
+    in the hash of its manifest, so everything in it is vouched for.
     """
 
     def __init__(self, folder: Path | str | None = None) -> None:
@@ -159,8 +161,8 @@ class Store:
 
     def ids(self) -> list[str]:
         """Ids of the runs that have at least one snapshot, newest first."""
-        folders = [(path, found[-1]) for path in run_folders(self.folder) if (found := _snapshots(path))]
-        return [path.name for path, _ in sorted(folders, key=lambda pair: pair[1].stat().st_mtime_ns, reverse=True)]
+        saved = {path.name: _saved_at(path) for path in run_folders(self.folder) if _snapshots(path)}
+        return sorted(saved, key=saved.__getitem__, reverse=True)
 
     def create(self, run: Run) -> Path:
         """The folder of a run, made with its settings in it when it is new."""
@@ -172,11 +174,13 @@ class Store:
 
     def run(self, id: str) -> Run:
         """The settings of a run. Raises KeyError for an unknown id, DamagedRun for a file that is not settings."""
+        path = self.path(id)
         try:
-            return Run.from_dict(json.loads((self.path(id) / "run.json").read_bytes()))
-        except UnknownRun:
-            raise
-        except (ValueError, TypeError, LookupError, OSError) as error:
+            run = Run.from_dict(json.loads((path / "run.json").read_bytes()))
+            if run.id != id:
+                raise ValueError(f"they belong to {run.id}")
+            return run
+        except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError) as error:
             raise DamagedRun(
                 f"run {id!r} has unreadable settings ({error}); delete its folder or restore run.json"
             ) from error
@@ -201,15 +205,17 @@ class Store:
             "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
         files["manifest.json"] = json.dumps(manifest, indent=1).encode()
-        stamp = f"{checkpoint.step:09d}-{hashlib.sha256(files['manifest.json']).hexdigest()[:12]}"
-        write_folder(path / "snapshots" / stamp, files)
-        for old in _snapshots(path):
-            if old.name < stamp:
+        digest = hashlib.sha256(files["manifest.json"]).hexdigest()[:12]
+        found = _snapshots(path)
+        if not (found and found[-1].name.endswith(digest) and _holds(found[-1], files)):
+            serial = int(found[-1].name.partition("-")[0]) + 1 if found else 1
+            write_folder(path / "snapshots" / f"{serial:09d}-{digest}", files)
+            for old in found:
                 remove(old)
-        return stamp
+        return _snapshots(path)[-1].name
 
     def stamp(self, id: str) -> str:
-        """The name of a run's newest snapshot; it changes exactly when the run's content does."""
+        """The name of a run's newest snapshot; it changes when the run's content does."""
         found = _snapshots(self.path(id))
         if not found:
             raise DamagedRun(f"run {id!r} has no snapshot yet; it appears a few seconds after its training starts")
@@ -248,9 +254,26 @@ def _snapshots(path: Path) -> list[Path]:
         return []
 
 
+def _saved_at(path: Path) -> int:
+    try:
+        return (path / "snapshots").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _holds(snapshot: Path, files: Mapping[str, bytes]) -> bool:
+    try:
+        return all((snapshot / name).read_bytes() == content for name, content in files.items())
+    except OSError:
+        return False
+
+
 def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
     try:
-        manifest = json.loads((snapshot / "manifest.json").read_bytes())
+        written = (snapshot / "manifest.json").read_bytes()
+        if not snapshot.name.endswith(hashlib.sha256(written).hexdigest()[:12]):
+            raise DamagedRun("manifest.json is not what was saved")
+        manifest = json.loads(written)
         if manifest["schema"] > SCHEMA:
             raise DamagedRun(f"a newer version wrote it (schema {manifest['schema']}, this one reads {SCHEMA})")
         shape, step, steps = tuple(manifest["shape"]), int(manifest["step"]), int(manifest["steps"])
@@ -261,7 +284,7 @@ def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
                 raise DamagedRun(f"{name} is not what was saved")
         history = tuple(json.loads(content["history.json"]))
         network = run.build(shape)
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise DamagedRun(f"{snapshot.name} is unreadable ({error})") from error
     weights = read_tensors(content["weights.safetensors"])
     if _form(weights) != _form(network.state_dict()):

@@ -1,0 +1,236 @@
+"""The shape of the project: what may import what, and what may occur nowhere."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "aecore").glob("*.py"))
+PAGES = sorted((ROOT / "pages").rglob("*.py"))
+APP = [path for path in [ROOT / "app.py"] if path.exists()]
+NAMES = {path.stem for path in MODULES}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "datasets": set(),
+    "evaluate": {"datasets", "runs"},
+    "figures": set(),
+    "files": set(),
+    "jobs": {"files"},
+    "manifold": set(),
+    "models": {"networks", "noise"},
+    "networks": set(),
+    "noise": set(),
+    "recipes": {"models", "runs"},
+    "runs": {"files", "models", "networks"},
+    "search": set(),
+    "training": {"datasets", "models", "networks", "runs"},
+    "__init__": NAMES - {"figures", "__main__"},
+    "__main__": NAMES,
+}
+HEAVY = {"torch", "sklearn", "scipy", "plotly", "pandas", "skimage", "pooch", "safetensors"}
+LIGHT = {"aecore", "aecore.files", "aecore.jobs"}
+
+per_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+per_source = pytest.mark.parametrize("path", [*MODULES, *PAGES, *APP], ids=lambda path: str(path.relative_to(ROOT)))
+per_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _imports(tree: ast.AST, deep: bool = True) -> Iterator[str]:
+    """Dotted names that are imported; with deep=False only those that importing the file itself imports."""
+    inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING") and not deep:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+        elif deep or not isinstance(node, inner):
+            yield from _imports(node, deep)
+
+
+def _siblings(path: Path) -> set[str]:
+    names = (name.split(".") for name in _imports(_tree(path)))
+    return {parts[1] for parts in names if parts[0] == "aecore" and len(parts) > 1 and parts[1] in NAMES}
+
+
+# Directions.
+
+
+@per_module
+def test_imports_point_one_way(path: Path) -> None:
+    assert path.stem in MAY_IMPORT, "a new module: say here what it may import"
+    assert _siblings(path) <= MAY_IMPORT[path.stem]
+
+
+def test_no_module_is_allowed_what_it_does_not_use() -> None:
+    for path in MODULES:
+        if path.stem not in ("__init__", "__main__"):
+            assert _siblings(path) == MAY_IMPORT[path.stem], path.stem
+
+
+@per_module
+def test_the_library_never_imports_streamlit_or_the_pages(path: Path) -> None:
+    assert not {name.split(".")[0] for name in _imports(_tree(path))} & {"streamlit", "pages", "app", "tests"}
+
+
+def test_importing_aecore_pulls_in_nothing_heavy() -> None:
+    code = "import aecore, sys; dir(aecore); print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    command = [sys.executable, "-W", "error", "-c", code]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(result.stdout.split()) & (HEAVY | {"streamlit", "numpy", "PIL"})
+
+
+def test_every_public_name_is_there_and_the_names_are_sorted() -> None:
+    import aecore
+
+    assert aecore.__all__ == sorted(set(aecore.__all__)) == dir(aecore)
+    assert all(getattr(aecore, name) is not None for name in aecore.__all__)
+    with pytest.raises(AttributeError, match=r"no attribute 'Trainer'; it has Checkpoint, DATASETS"):
+        aecore.Trainer  # noqa: B018
+
+
+# What may occur nowhere.
+
+FORBIDDEN_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+
+
+@per_source
+def test_no_pickle_is_read_and_no_text_is_run(path: Path) -> None:
+    tree = _tree(path)
+    assert not {name.split(".")[0] for name in _imports(tree)} & FORBIDDEN_IMPORTS
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in FORBIDDEN_CALLS, node.lineno
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert (node.value.id, node.attr) not in {("torch", "load"), ("torch", "save")}, node.lineno
+        if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "unsafe_allow_html"):
+            assert isinstance(node.value, ast.Constant), node.lineno
+            assert node.value.value is False, node.lineno
+
+
+def test_no_markup_is_made_from_text() -> None:
+    scripts = [*(ROOT / "pages").rglob("*.js"), *(ROOT / "pages").rglob("*.html")]
+    for path in [*MODULES, *PAGES, *APP, *scripts]:
+        text = path.read_text(encoding="utf-8")
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "unsafe_allow_javascript=True"):
+            assert word not in text, (path.name, word)
+
+
+@per_module
+def test_the_process_wide_seed_is_never_touched(path: Path) -> None:
+    for node in ast.walk(_tree(path)):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr in ("manual_seed", "seed")
+            and isinstance(node.value, ast.Name)
+        ):
+            assert node.value.id not in ("torch", "random"), node.lineno
+
+
+# Size and explanation.
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*MODULES, *PAGES, *APP, *sorted((ROOT / "tests").glob("*.py"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_file_is_longer_than_500_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+
+@per_source
+def test_every_file_begins_with_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(_tree(path))
+
+
+def _public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Public functions, and the public methods of public classes, by dotted name."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name[0] != "_":
+            yield node.name, node
+        elif isinstance(node, ast.ClassDef) and node.name[0] != "_":
+            for item in node.body:
+                if isinstance(item, ast.FunctionDef) and (item.name[0] != "_" or item.name == "__init__"):
+                    yield f"{node.name}.{item.name}", item
+
+
+@per_module
+def test_what_is_public_has_types(path: Path) -> None:
+    for name, function in _public(_tree(path)):
+        given = function.args
+        arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+        bare = [a.arg for a in arguments if a and a.annotation is None and a.arg not in ("self", "cls")]
+        assert bare == [], name
+        assert function.returns is not None, name
+
+
+@per_module
+def test_what_is_public_is_explained(path: Path) -> None:
+    """A method that implements an abstract one is explained there; __init__ by its class."""
+    tree = _tree(path)
+    module = importlib.import_module(f"aecore.{path.stem}".removesuffix(".__init__"))
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
+    names = classes + [name for name, _ in _public(tree) if not name.endswith("__init__")]
+    silent = []
+    for name in names:
+        value = module
+        for part in name.split("."):
+            value = inspect.getattr_static(value, part)
+        holder, _, member = name.rpartition(".")
+        inherited = [getattr(base, member, None) for base in getattr(module, holder).__mro__] if holder else [value]
+        docs = [inspect.getdoc(entry) for entry in inherited if entry is not None]
+        if not any(docs) or (not holder and not value.__doc__):
+            silent.append(name)
+    assert silent == []
+
+
+# Pages.
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*(p for p in PAGES if p.stem in ("_router", "_cached", "_widgets", "home")), *APP],
+    ids=lambda path: path.stem,
+)
+def test_what_every_visit_imports_is_light(path: Path) -> None:
+    for name in _imports(_tree(path), deep=False):
+        assert name.split(".")[0] not in HEAVY, name
+        if name.split(".")[0] == "aecore":
+            assert name in LIGHT or ".".join(name.split(".")[:2]) in LIGHT - {"aecore"}, name
+
+
+@per_page
+def test_only_one_file_caches(path: Path) -> None:
+    assert path.stem == "_cached" or "cache_" not in path.read_text(encoding="utf-8").replace("st.cache_*", "")
+
+
+@per_page
+def test_a_page_imports_no_other_page(path: Path) -> None:
+    pages = {other.stem for other in PAGES if other.stem[0] != "_"} - {"icon"}
+    for name in _imports(_tree(path)):
+        first, *rest = name.split(".")
+        assert not (first == "pages" and rest and rest[0] in pages), name
+        assert not (not rest and first in pages - NAMES), name
+
+
+@per_page
+def test_pages_do_not_ask_what_class_a_value_has(path: Path) -> None:
+    """Saving a file makes the server import modules anew: equal classes are then not the same."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            assert not any(isinstance(n, ast.Attribute) for n in ast.walk(node.args[1])), node.lineno

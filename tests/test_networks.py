@@ -1,0 +1,103 @@
+"""Networks: any image of 1 or 3 channels and sides from 8 to 128 goes through and comes back in its shape."""
+
+import pytest
+import torch
+
+from aecore.networks import NETWORKS, Autoencoder, Crop, Pad
+
+SIDES = (8, 9, 17, 28, 31, 64, 100, 128)
+SHAPES = [
+    *((1, side, side) for side in SIDES),
+    *((3, side, side) for side in (8, 31, 128)),
+    *((1, 8, 128), (1, 128, 8), (3, 28, 17), (3, 9, 100)),
+]
+
+
+def _rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_an_image_comes_back_in_its_own_shape(kind: str, shape: tuple[int, int, int]) -> None:
+    network = Autoencoder(shape, 5, kind)
+    x = torch.rand(2, *shape, generator=_rng())
+    with torch.inference_mode():
+        code = network.encode(x)
+        assert code.shape == (2, 5)
+        assert network.heads(x).shape == (2, 1, 5)
+        logits = network.decode(code)
+    assert logits.shape == x.shape
+    assert logits.isfinite().all()
+    assert network.unit_lengths().shape == (5,)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_two_heads_say_two_numbers_per_unit_and_the_first_is_the_code(kind: str) -> None:
+    network = Autoencoder((1, 9, 12), 4, kind, heads=2)
+    x = torch.rand(3, 1, 9, 12, generator=_rng())
+    assert network.heads(x).shape == (3, 2, 4)
+    assert torch.equal(network.encode(x), network.heads(x)[:, 0])
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_rectified_codes_are_never_negative(kind: str) -> None:
+    x = torch.rand(20, 1, 8, 8, generator=_rng())
+    free, rectified = (Autoencoder((1, 8, 8), 16, kind, rectify=flag).encode(x) for flag in (False, True))
+    assert torch.equal(rectified, free.relu())
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_one_image_is_coded_alike_alone_and_among_others(kind: str) -> None:
+    """No batch normalization or other coupling: a code belongs to its image."""
+    network = Autoencoder((1, 12, 12), 4, kind)
+    x = torch.rand(6, 1, 12, 12, generator=_rng())
+    torch.testing.assert_close(network.encode(x)[2:3], network.encode(x[2:3]))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_weight_takes_part(kind: str) -> None:
+    network = Autoencoder((3, 20, 9), 4, kind)
+    network.decode(network.encode(torch.rand(4, 3, 20, 9, generator=_rng()))).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_seed_alone_decides_the_weights(kind: str) -> None:
+    before = torch.get_rng_state()
+    first = Autoencoder((1, 16, 16), 3, kind, rng=_rng(1)).state_dict()
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(99)
+    second = Autoencoder((1, 16, 16), 3, kind, rng=_rng(1)).state_dict()
+    torch.set_rng_state(before)
+    other = Autoencoder((1, 16, 16), 3, kind, rng=_rng(2)).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+    assert all(weight.isfinite().all() for weight in first.values())
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 28), (1, 28, 7), (1, 129, 28), (3, 8, 1000), (2, 28, 28), (4, 28, 28)])
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_other_sizes_are_refused_and_the_message_says_what_to_do(kind: str, shape: tuple[int, int, int]) -> None:
+    said = rf"{shape[0]} channels and {shape[1]}x{shape[2]} pixels.*sides from 8 to 128: resize the images first"
+    with pytest.raises(ValueError, match=said):
+        Autoencoder(shape, 2, kind)
+
+
+def test_an_unknown_network_is_refused_with_the_choices() -> None:
+    with pytest.raises(ValueError, match=r"'transformer'; choose one of dense, conv, shallow"):
+        Autoencoder((1, 8, 8), 2, "transformer")
+
+
+@pytest.mark.parametrize(("shape", "size"), [((1, 9, 8), (16, 8)), ((3, 28, 31), (32, 32)), ((1, 8, 8), (8, 8))])
+def test_borders_are_black_even_and_go_away_again(shape: tuple[int, int, int], size: tuple[int, int]) -> None:
+    x = torch.rand(2, *shape, generator=_rng()) + 1
+    padded = Pad(shape, size)(x)
+    assert padded.shape == (2, shape[0], *size)
+    assert padded.sum() == pytest.approx(x.sum().item(), rel=1e-5)
+    assert torch.equal(Crop(shape)(padded), x)
+    for axis in (2, 3):
+        lines = padded.amax(dim=[0, 1, 5 - axis]).nonzero()
+        assert abs(lines.min() - (padded.shape[axis] - 1 - lines.max())) <= 1
