@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="a setting of the flavor")
     train.add_argument("--network", help="dense, conv or shallow")
     train.add_argument("--loss", help="mse or kl")
-    for name, kind in {"epochs": int, "batch-size": int, "lr": float, "seed": int}.items():
+    for name, kind in {"width": int, "epochs": int, "batch-size": int, "lr": float, "seed": int}.items():
         train.add_argument(f"--{name}", type=kind)
     train.add_argument(
         "--background", action="store_true", help="wait for a turn in the queue, give way to other programs"
@@ -212,7 +212,8 @@ def _run_from(options: argparse.Namespace) -> Any:
     from aecore.recipes import RECIPES
     from aecore.runs import Run
 
-    given = {name: getattr(options, name) for name in ("network", "loss", "epochs", "batch_size", "lr", "seed")}
+    settings = {item.name: item.default for item in dataclasses.fields(Run) if item.metadata}
+    given = {name: getattr(options, name) for name in settings}
     given = {name: value for name, value in given.items() if value is not None}
     knobs = _knobs(options.knob) | ({"latent": options.latent} if options.latent is not None else {})
     if options.recipe:
@@ -220,14 +221,13 @@ def _run_from(options: argparse.Namespace) -> Any:
             raise ValueError(f"recipe is {options.recipe!r}; choose one of {', '.join(RECIPES)}")
         if options.dataset or options.flavor:
             raise ValueError("a recipe brings its dataset and flavor; leave DATASET and --flavor away")
-        settings = RECIPES[options.recipe].run.to_dict()
-        return Run.from_dict(settings | given | {"model": settings["model"] | knobs})
+        chosen = RECIPES[options.recipe].run.to_dict()
+        return Run.from_dict(chosen | given | {"model": chosen["model"] | knobs})
     if not options.dataset:
         raise ValueError(f"train what? Name a dataset ({', '.join(DATASETS)}), a --recipe, or a run to --resume")
     if options.dataset not in DATASETS:
         raise ValueError(f"dataset is {options.dataset!r}; choose one of {', '.join(DATASETS)}")
     model = {"flavor": options.flavor or "vanilla", **knobs}
-    settings = {item.name: item.default for item in dataclasses.fields(Run) if item.metadata}
     return Run.from_dict({"dataset": options.dataset, **settings, **given, "model": model})
 
 

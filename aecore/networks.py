@@ -21,10 +21,10 @@ class Residual(nn.Module):
         return x + self.wide(nn.functional.silu(self.narrow(x)))
 
 
-def _dense(shape: Shape, latent: int, heads: int) -> tuple[nn.Module, nn.Module]:
+def _dense(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Module, nn.Module]:
     """Fully connected layers with one residual block each way; every pixel sees every other."""
     pixels = math.prod(shape)
-    width = max(latent, min(1024, 2**23 // pixels))
+    width = max(latent, min(width, 2**23 // pixels))  # very large images get narrower layers
     encoder = nn.Sequential(
         *(nn.Flatten(), nn.Linear(pixels, width), nn.SiLU(), Residual(width, width // 4)),
         nn.Linear(width, heads * latent),
@@ -36,7 +36,7 @@ def _dense(shape: Shape, latent: int, heads: int) -> tuple[nn.Module, nn.Module]
     return encoder, decoder
 
 
-def _shallow(shape: Shape, latent: int, heads: int) -> tuple[nn.Module, nn.Module]:
+def _shallow(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Module, nn.Module]:
     """One layer each way with a sigmoid code, as in the first papers; its Jacobian has a closed form."""
     pixels = math.prod(shape)
     encoder = [nn.Flatten(), nn.Linear(pixels, heads * latent)]
@@ -45,27 +45,28 @@ def _shallow(shape: Shape, latent: int, heads: int) -> tuple[nn.Module, nn.Modul
     return nn.Sequential(*encoder), nn.Sequential(nn.Linear(latent, pixels), nn.Unflatten(1, shape))
 
 
-def _conv(shape: Shape, latent: int, heads: int) -> tuple[nn.Module, nn.Module]:
+def _conv(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Module, nn.Module]:
     """Strided convolutions down to a grid of at most 8x8; sides that do not divide get black borders, cropped later."""
     channels, height, width = shape
     stages = max(1, math.ceil(math.log2(max(height, width) / 8)))
     step = 2**stages
     padded = (math.ceil(height / step) * step, math.ceil(width / step) * step)
     grid = (padded[0] // step, padded[1] // step)
-    widths = [min(32 * 2**stage, 128) for stage in range(stages)]
+    widths = [max(1, width // 32) * min(2**stage, 4) for stage in range(stages)]
     down: list[nn.Module] = [Pad(shape, padded)]
     up: list[nn.Module] = []
     before = channels
     for width_ in widths:
         down += [nn.Conv2d(before, width_, 4, stride=2, padding=1), nn.SiLU()]
         before = width_
-    flat = before * math.prod(grid)
-    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, 256), nn.SiLU(), nn.Linear(256, heads * latent))
+    flat, hidden = before * math.prod(grid), max(8, width // 4)
+    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, hidden), nn.SiLU(), nn.Linear(hidden, heads * latent))
     for after in [*widths[-2::-1], channels]:
         up += [nn.SiLU(), nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)]
         before = after
     decoder = nn.Sequential(
-        nn.Linear(latent, 256), nn.SiLU(), nn.Linear(256, flat), nn.Unflatten(1, (widths[-1], *grid)), *up, Crop(shape)
+        *(nn.Linear(latent, hidden), nn.SiLU(), nn.Linear(hidden, flat), nn.Unflatten(1, (widths[-1], *grid))),
+        *(*up, Crop(shape)),
     )
     return encoder, decoder
 
@@ -94,7 +95,7 @@ class Crop(nn.Module):
         return x[:, :, top : top + self.height, left : left + self.width]
 
 
-NETWORKS: dict[str, Callable[[Shape, int, int], tuple[nn.Module, nn.Module]]] = {
+NETWORKS: dict[str, Callable[[Shape, int, int, int], tuple[nn.Module, nn.Module]]] = {
     "dense": _dense,
     "conv": _conv,
     "shallow": _shallow,
@@ -105,8 +106,8 @@ class Autoencoder(nn.Module):
     """An encoder and a decoder: image -> code -> image.
 
     shape is (channels, height, width): 1 or 3 channels, sides 8 to 128. Flavors that need more than one number per
-    code unit (mean and log-variance) ask for `heads=2`. `rectify` keeps codes at zero or above. Weights are drawn
-    from `rng` alone.
+    code unit (mean and log-variance) ask for `heads=2`. `rectify` keeps codes at zero or above. `width` counts the
+    units of a hidden layer, or 32 times the channels of the first convolution. Weights are drawn from `rng` alone.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Autoencoder(nn.Module):
         kind: str = "dense",
         heads: int = 1,
         rectify: bool = False,
+        width: int = 1024,
         rng: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -129,7 +131,7 @@ class Autoencoder(nn.Module):
             )
         self.shape, self.latent, self.kind, self.heads_per_unit, self.rectify = shape, latent, kind, heads, rectify
         with torch.device("meta"):  # torch's own initialization would draw from the process-wide generator
-            self.encoder, self.decoder = NETWORKS[kind](shape, latent, heads)
+            self.encoder, self.decoder = NETWORKS[kind](shape, latent, heads, width)
         self.to_empty(device="cpu")
         rng = rng or torch.Generator().manual_seed(0)
         for parameter in self.parameters():

@@ -28,6 +28,7 @@ class Run:
     dataset: str
     model: Flavor
     network: str = knob("dense", choices=tuple(NETWORKS), help="The shape of encoder and decoder.")
+    width: int = knob(1024, low=32, high=4096, help="Units of a hidden layer; 32 times the channels of a convolution.")
     loss: str = knob("mse", choices=tuple(DISTANCES), help="What reconstruction costs: squared error, or Bernoulli KL.")
     epochs: int = knob(10, low=1, high=1000, help="How often every training image is seen.")
     batch_size: int = knob(128, low=1, high=4096, help="Images per step.")
@@ -65,7 +66,8 @@ class Run:
     def build(self, shape: Shape) -> Autoencoder:
         """The untrained network for images of this shape, the same for the same seed."""
         rng = torch.Generator().manual_seed(self.seed)
-        return Autoencoder(shape, self.model.latent, self.network, self.model.heads, self.model.rectify, rng)
+        model = self.model
+        return Autoencoder(shape, model.latent, self.network, model.heads, model.rectify, self.width, rng)
 
 
 @dataclass(frozen=True, eq=False)

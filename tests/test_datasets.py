@@ -387,6 +387,23 @@ def test_a_mirror_that_nobody_answers_at_is_passed_over(
     assert _is_the_miniature(load_dataset("fashion_mnist"))
 
 
+def test_a_call_that_never_comes_back_is_left_behind(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking up a name can hang for longer than any timeout that one may give."""
+    released, came_back = threading.Event(), []
+
+    def hangs(*_: object, **__: object) -> None:
+        released.wait(20)
+        came_back.append(True)
+        raise ConnectionError
+
+    monkeypatch.setattr("requests.get", hangs)
+    monkeypatch.setattr(datasets._Download.__init__, "__defaults__", (0.05, 0.4))
+    with pytest.raises(Unavailable, match=r"TimeoutError.*TimeoutError.*TimeoutError"):
+        load_dataset("fashion_mnist")
+    assert came_back == []
+    released.set()
+
+
 def test_a_warm_cache_asks_nobody(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "FASHION_MIRRORS", (mirror.base("good"),))
     fetch("fashion_mnist")
