@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 # torch reads this once, when it is imported. Its threads spin while they wait, and on two cores two trainings (or one
-# and the dashboard) burn each other's time: 240 images/s each while spinning, 4,800 asleep; alone it makes no difference.
+# and the dashboard) burn each other's time: 240 images/s each while spinning, 4,800 asleep. Alone it costs nothing.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {

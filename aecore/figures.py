@@ -55,9 +55,9 @@ def picture_map(images: np.ndarray, places: np.ndarray, cells: int, tile: int = 
     how = Image.Resampling.BOX if side < max(height, width) else Image.Resampling.NEAREST
     out = np.zeros((cells * tile, cells * tile, 4), np.uint8)
     for picture, (column, line) in zip(pixels(images), places, strict=True):
+        out[line * tile : (line + 1) * tile, column * tile : (column + 1) * tile] = (GROUND, GROUND, GROUND, 255)
         top, left = line * tile + (tile - high) // 2, column * tile + (tile - wide) // 2
         out[top : top + high, left : left + wide, :3] = Image.fromarray(picture).resize((wide, high), how)
-        out[top : top + high, left : left + wide, 3] = 255
     return out
 
 
