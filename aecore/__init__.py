@@ -18,6 +18,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
+    "AutoencoderTransformer": "transformer",
     "Checkpoint": "runs",
     "DATASETS": "datasets",
     "Dataset": "datasets",
@@ -31,6 +32,7 @@ _HOME = {
     "Store": "runs",
     "knob": "models",
     "load_dataset": "datasets",
+    "showcase": "runs",
     "train": "training",
 }
 

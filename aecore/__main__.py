@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aecore.files import find_run, home
+from aecore.files import find_run, home, write_file
 from aecore.jobs import Busy, Job, Work, working
 
 SAVE_EVERY = 5.0
@@ -86,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     denoise.add_argument("--count", type=int, default=300, help="how many test images (default 300)")
     denoise.add_argument("--out", type=Path, help="also draw clean, noisy and restored images into this PNG")
 
+    evaluate = command("evaluate", _evaluate, "measure a run against its baselines; goes on where it was cut")
+    evaluate.add_argument("run", metavar="RUN", help="a run's id; `runs` lists them")
+    evaluate.add_argument("--anew", action="store_true", help="forget what was measured before")
     command("runs", _runs, "list the runs")
     command("recipes", _recipes, "list the recipes")
     experiment = command("experiment", _experiment, "train a recipe and draw what it shows, in one go")
@@ -97,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
 def _train(options: argparse.Namespace) -> int:
     root = home() / "runs"
     if options.resume:
+        if options.dataset or options.recipe or options.flavor or options.knob:
+            raise ValueError("a run keeps its settings; leave everything but --resume away, or train a new one")
         folder = find_run(root, options.resume)
     else:
         from aecore.runs import Store
@@ -241,6 +247,8 @@ def _knobs(pairs: list[str]) -> dict[str, Any]:
             knobs[name] = json.loads(value)
         except ValueError:
             knobs[name] = value
+    if "flavor" in knobs:
+        raise ValueError("the flavor is no knob; write --flavor NAME")
     return knobs
 
 
@@ -294,7 +302,7 @@ def _nearest(
 
 
 def _denoise(options: argparse.Namespace) -> int:
-    from aecore.evaluate import psnr
+    from aecore.metrics import psnr
     from aecore.noise import corrupt
 
     checkpoint, dataset = _loaded(options.run)
@@ -321,6 +329,43 @@ def _denoise(options: argparse.Namespace) -> int:
         shown = np.concatenate([clean[:8] / np.float32(255), noisy[:8], restored[:8]])
         save_png(options.out, sheet(shown, columns=len(clean[:8]), scale=4))
     return _say(options, figures, text.format(**figures))
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    """Each part is written into the run's evaluation.json as soon as it is known; baselines are shared by all runs."""
+    from tqdm import tqdm
+
+    from aecore.evaluate import PARTS, as_text, evaluate
+    from aecore.runs import Store
+
+    store, baselines = Store(), home() / "baselines.json"
+    checkpoint, dataset = _loaded(options.run)
+    stamp, target = store.stamp(options.run), store.path(options.run) / "evaluation.json"
+    known = {} if options.anew else _read_json(target)
+    if known.get("stamp") != stamp:
+        known = {"run": options.run, "stamp": stamp, "parts": {}}
+
+    def recall(key: str, compute: Callable[[], Any]) -> Any:
+        kept = {} if options.anew else _read_json(baselines)
+        if key not in kept:
+            kept = _read_json(baselines) | {key: compute()}
+            write_file(baselines, json.dumps(kept, indent=1).encode())
+        return kept[key]
+
+    with tqdm(total=len(PARTS), initial=len(known["parts"]), unit="part", disable=options.json) as bar:
+        for name, figures in evaluate(checkpoint, dataset, known["parts"], recall):
+            known["parts"][name] = figures
+            write_file(target, json.dumps(known, indent=1).encode())
+            bar.set_postfix_str(name)
+            bar.update()
+    return _say(options, known, as_text(known["parts"]))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
 
 
 def _runs(options: argparse.Namespace) -> int:

@@ -1,72 +1,387 @@
-"""Honest numbers: each is printed with the baseline that it has to beat."""
+"""Honest tables: a checkpoint's figures beside the baselines that they have to beat.
+
+Every part takes a checkpoint and its dataset and gives a plain dict: the split, the sample size and the seed, then one
+dict of figures per row, the checkpoint's own row first. Test images and labels only ever score; whatever is fitted (a
+principal component analysis, a classifier, a linear filter) is fitted on training images. Baselines do not depend on
+the checkpoint: `recall` may keep them.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
-from aecore.datasets import Split
+from aecore import metrics
+from aecore.datasets import Dataset
+from aecore.manifold import plane
+from aecore.noise import corrupt
 from aecore.runs import Checkpoint
 
+Recall = Callable[[str, Callable[[], Any]], Any]
+"""(key, compute) -> what compute gives, or gave for this key before."""
 
-def mse(images: np.ndarray, rebuilt: np.ndarray) -> float:
-    """Squared error per pixel on [0, 1], averaged over pixels and images; uint8 or float (n, c, h, w) each."""
-    total = 0.0
-    for start in range(0, len(images), 1024):
-        difference = _unit(images[start : start + 1024]) - _unit(rebuilt[start : start + 1024])
-        total += float(np.square(difference, dtype=np.float64).sum())
-    return total / images.size
-
-
-def reconstruction_mse(checkpoint: Checkpoint, split: Split) -> float:
-    """MSE per pixel of the clean reconstruction over a whole split."""
-    return mse(split.images, checkpoint.reconstruct(split.images))
+Part = Callable[[Checkpoint, Dataset, Recall], dict[str, Any] | None]
+PARTS: dict[str, Part] = {}
+LARGEST = 4096
+"""Numbers in an image up to which linear baselines are computed: their cost grows with the square and the cube."""
 
 
-def pca_mse(train: np.ndarray, test: np.ndarray, components: int) -> float | None:
-    """MSE per pixel on the test images of a principal component analysis of the training images: the linear baseline.
+def part(function: Part) -> Part:
+    """Register a part of the evaluation under its name."""
+    PARTS[function.__name__] = function
+    return function
 
-    Images (n, c, h, w) uint8. None when an image has more than 4,096 numbers, where the exact analysis takes minutes.
-    """
-    pixels = int(np.prod(train.shape[1:]))
-    if pixels > 4096:
+
+def compute_anew(key: str, compute: Callable[[], Any]) -> Any:
+    """A `Recall` without a memory."""
+    return compute()
+
+
+def evaluate(
+    checkpoint: Checkpoint, dataset: Dataset, known: Collection[str] = (), recall: Recall = compute_anew
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Yield (part, its figures) for every part that is not `known` yet; None where a part does not apply."""
+    for name, function in PARTS.items():
+        if name not in known:
+            yield name, function(checkpoint, dataset, recall)
+
+
+@part
+def reconstruction(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """MSE per pixel and Bernoulli KL in nats per image on all test images, against PCA with as many numbers."""
+    images = dataset.test.images
+    rows = {"code": _compared(images, checkpoint.reconstruct(images))}
+    if pca := linear(dataset):
+        rows["PCA"] = _compared(images, pca.rebuild(images, checkpoint.run.model.latent))
+    mean = dataset.train.images.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32) / 255
+    rows["mean image"] = _compared(images, np.broadcast_to(mean, images.shape))
+    return {"split": "test", "images": len(images), "rows": rows}
+
+
+def _compared(images: np.ndarray, rebuilt: np.ndarray) -> dict[str, float]:
+    return {"MSE": metrics.mse(images, rebuilt), "nats": metrics.nats(images, rebuilt.clip(0, 1))}
+
+
+@part
+def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
+    """Do nearest codes share the class? Test queries, training gallery, cosine; labels score and do nothing else."""
+    if dataset.classes is None:
         return None
-    flat = train.reshape(len(train), pixels)
-    mean = flat.mean(axis=0, dtype=np.float64)
-    covariance = np.zeros((pixels, pixels))
-    for start in range(0, len(flat), 8192):
-        centered = (flat[start : start + 8192] - mean).astype(np.float32)
-        covariance += centered.T @ centered
-    axes = np.linalg.eigh(covariance)[1][:, ::-1][:, :components]
-    rest = test.reshape(len(test), pixels) - mean
-    rest -= rest @ axes @ axes.T
-    return float(np.square(rest).mean()) / 255**2
+    train, test = dataset.train, dataset.test
+    latent = checkpoint.run.model.latent
+
+    def score(space: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
+        return metrics.retrieval(space(test.images), test.labels, space(train.images), train.labels)
+
+    baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": _flat}
+    if pca := linear(dataset):
+        baselines[f"PCA-{latent}"] = lambda images: pca.codes(images, latent)
+        baselines[f"whitened PCA-{latent}"] = lambda images: pca.codes(images, latent) / pca.deviations(latent)
+    rng = np.random.default_rng(0)
+    baselines["random"] = lambda images: rng.standard_normal((len(images), 16), np.float32)
+    rows = {"code": score(checkpoint.encode)}
+    for name, space in baselines.items():
+        rows[name] = recall(f"retrieval {dataset.name} {name}", lambda space=space: score(space))
+    return {"split": "test", "queries": len(test), "gallery": len(train), "metric": "cosine", "seed": 0, "rows": rows}
 
 
-def psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio per image, (n,) in dB; images (n, c, h, w), the other is clipped to [0, 1] first."""
-    difference = _unit(clean) - _unit(other).clip(0, 1)
-    error = np.square(difference, dtype=np.float64).mean(axis=(1, 2, 3))
-    return 10 * np.log10(1 / np.maximum(error, 1e-12))
+@part
+def few_labels(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
+    """Test accuracy of logistic regression on frozen features, by labels per class; mean and deviation over seeds."""
+    if dataset.classes is None:
+        return None
+    train, test = dataset.train, dataset.test
+    smallest = int(np.bincount(train.labels, minlength=len(dataset.classes)).min())
+    amounts = [*(amount for amount in AMOUNTS if amount < smallest), None]
+
+    def score(space: Callable[[np.ndarray], np.ndarray]) -> dict[str, dict[str, float]]:
+        return accuracies(space(train.images), space(test.images), train.labels, test.labels, amounts)
+
+    rows = {"code": score(checkpoint.encode)}
+    for name, space in baseline_features(dataset, checkpoint.run.model.latent).items():
+        rows[name] = recall(f"few_labels {dataset.name} {name}", lambda space=space: score(space))
+    return {"split": "test", "images": len(test), "seeds": SEEDS, "rows": rows}
 
 
-def precision_at(
-    queries: np.ndarray, query_labels: np.ndarray, gallery: np.ndarray, gallery_labels: np.ndarray, k: int = 4
-) -> float:
-    """Share of the k nearest gallery codes, by cosine, that have the query's class; labels serve for scoring only.
+AMOUNTS = (1, 5, 10, 50, 100, 1000)
+SEEDS = 5
 
-    Exact: one normalized matrix product per block of queries.
+
+def baseline_features(dataset: Dataset, components: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """What needs no network: name -> images (n, c, h, w) to features (n, d)."""
+    found: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": _flat}
+    if pca := linear(dataset):
+        found[f"PCA-{components}"] = lambda images: pca.codes(images, components)
+    if min(dataset.shape[1:]) >= 14:
+        found["HOG"] = hog
+    return found
+
+
+def hog(images: np.ndarray) -> np.ndarray:
+    """Histograms of oriented gradients (Dalal and Triggs 2005), cells of a seventh of the side: (n, features)."""
+    from skimage.feature import hog as histogram
+
+    cell = (images.shape[2] // 7, images.shape[3] // 7)
+    gray = images.mean(axis=1) / 255
+    return np.stack([histogram(image, 8, cell, (2, 2)) for image in gray]).astype(np.float32)
+
+
+def accuracies(
+    train: np.ndarray,
+    test: np.ndarray,
+    train_labels: np.ndarray,
+    test_labels: np.ndarray,
+    amounts: Sequence[int | None],
+    seeds: int = SEEDS,
+) -> dict[str, dict[str, float]]:
+    """Accuracy by labels per class ("all" for None): {"mean", "deviation", "ridge"}; features (n, d) and (m, d).
+
+    Features are standardized on all training images, which takes no label; the ridge is chosen by cross-validation on
+    the labeled images alone, and fixed where a class has too few to split.
     """
-    gallery = _normalized(gallery)
-    hits = 0
-    for start in range(0, len(queries), 512):
-        similarity = _normalized(queries[start : start + 512]) @ gallery.T
-        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        hits += int((gallery_labels[nearest] == query_labels[start : start + 512, None]).sum())
-    return hits / (len(queries) * k)
+    mean, deviation = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-6)
+    train, test = (train - mean) / deviation, (test - mean) / deviation
+    rows = {}
+    for amount in amounts:
+        scores = []
+        for seed in range(seeds if amount else 1):
+            chosen = _labeled(train_labels, amount, seed)
+            model = classifier(train[chosen], train_labels[chosen])
+            scores.append(float(model.score(test, test_labels)))
+        name = str(amount) if amount else "all"
+        rows[name] = {"mean": float(np.mean(scores)), "deviation": float(np.std(scores)), "ridge": 1 / model.C}
+    return rows
 
 
-def _normalized(codes: np.ndarray) -> np.ndarray:
-    codes = np.asarray(codes, np.float32)
-    return codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
+def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
+    """A fitted logistic regression on standardized features (n, d), its ridge chosen on these images alone."""
+    from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_score
+
+    smallest = int(np.bincount(labels)[np.unique(labels)].min())
+    best = 0.01
+    if smallest >= 5:
+        split = StratifiedKFold(5) if len(labels) <= 1000 else StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
+        best = max(
+            (0.001, 0.01, 0.1),
+            key=lambda c: cross_val_score(_logistic(c), features, labels, cv=split).mean(),
+        )
+    return _logistic(best).fit(features, labels)
 
 
-def _unit(images: np.ndarray) -> np.ndarray:
-    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
+def _logistic(c: float) -> LogisticRegression:
+    return LogisticRegression(C=c, max_iter=1000, tol=1e-3)
+
+
+def _labeled(labels: np.ndarray, amount: int | None, seed: int) -> np.ndarray:
+    """Rows of `amount` images of every class, drawn by seed; all rows for None."""
+    if amount is None:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.choice(np.flatnonzero(labels == c), amount, replace=False) for c in np.unique(labels)])
+
+
+NOISES = (("gaussian", 0.25), ("gaussian", 0.5), ("salt_and_pepper", 0.25), ("masking", 0.5), ("speckle", 0.5))
+
+
+@part
+def denoising(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """PSNR in dB and SSIM over noises, against doing nothing, median, total variation and a learned linear filter."""
+    count = min(300, len(dataset.test))
+    clean = dataset.test.images[:count]
+    rows: dict[str, dict[str, Any]] = {}
+
+    def score(restored: np.ndarray) -> dict[str, float]:
+        figures = {"PSNR": float(metrics.psnr(clean, restored).mean())}
+        return figures | ({"SSIM": float(metrics.ssim(clean, restored).mean())} if min(dataset.shape[1:]) >= 7 else {})
+
+    for kind, level in NOISES:
+        noisy = corrupt(clean, kind, level, seed=0)
+        found = {"code": score(checkpoint.reconstruct(noisy)), "noisy": score(noisy)}
+        found |= recall(
+            f"denoising {dataset.name} {kind} {level}",
+            lambda noisy=noisy, kind=kind, level=level: {
+                name: score(images) for name, images in filters(noisy, dataset, kind, level).items()
+            },
+        )
+        for name, figures in found.items():
+            rows.setdefault(name, {})[f"{kind} {level:g}"] = figures
+    settings = asdict(checkpoint.run.model)
+    trained = {name: settings[name] for name in ("noise", "level") if name in settings}
+    return {"split": "test", "images": count, "seed": 0, "clipped": True, "trained on": trained, "rows": rows}
+
+
+def filters(noisy: np.ndarray, dataset: Dataset, kind: str, level: float) -> dict[str, np.ndarray]:
+    """Images (n, c, h, w) float repaired without a network: name -> repaired."""
+    from scipy.ndimage import median_filter
+    from skimage.restoration import denoise_tv_chambolle
+
+    weight = _tv_weight(dataset, kind, level)
+    found = {
+        "median": median_filter(noisy, size=(1, 1, 3, 3)),
+        "total variation": np.stack([denoise_tv_chambolle(x, weight, channel_axis=0) for x in noisy]),
+    }
+    if int(np.prod(dataset.shape)) <= LARGEST:
+        mean, gain, noisy_mean = _wiener(dataset, kind, level)
+        flat = (_flat(noisy) - noisy_mean) @ gain + mean
+        found["linear filter"] = flat.reshape(noisy.shape).clip(0, 1)
+    return found
+
+
+@lru_cache(32)
+def _tv_weight(dataset: Dataset, kind: str, level: float) -> float:
+    """The strength of total variation that does best on the first 100 training images."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    clean = dataset.train.images[:100]
+    noisy = corrupt(clean, kind, level, seed=1)
+
+    def score(weight: float) -> float:
+        restored = np.stack([denoise_tv_chambolle(x, weight, channel_axis=0) for x in noisy])
+        return float(metrics.psnr(clean, restored).mean())
+
+    return max((0.05, 0.1, 0.2, 0.3, 0.5, 0.8), key=score)
+
+
+@lru_cache(16)
+def _wiener(dataset: Dataset, kind: str, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best linear filter from noisy to clean on 20,000 training images: means and gain (pixels, pixels)."""
+    clean = dataset.train.images[:20_000]
+    x, y = _flat(corrupt(clean, kind, level, seed=1)), _flat(clean)
+    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+    x, y = x - x_mean, y - y_mean
+    ridge = 1e-4 * len(x) * np.eye(x.shape[1], dtype=np.float32)
+    return y_mean, np.linalg.solve(x.T @ x + ridge, x.T @ y).astype(np.float32), x_mean
+
+
+@part
+def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """Is the map to be trusted? Trustworthiness, continuity (12 neighbors), 5-NN, R^2 of known factors; PCA-2 too."""
+    split, name = (dataset.test, "test") if len(dataset.test) >= 500 else (dataset.train, "train")
+    _, first = np.unique(_flat(split.images[:20_000]), axis=0, return_index=True)  # copies have no nearest neighbor
+    images = split.images[np.sort(np.random.default_rng(0).permutation(first)[:2000])]
+    fitted = checkpoint.encode(dataset.train.images[:20_000])
+
+    def score(place: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
+        points, flat = place(images), _flat(images)
+        return {
+            "trustworthiness": float(metrics.trustworthiness(flat, points).mean()),
+            "continuity": float(metrics.trustworthiness(points, flat).mean()),
+            **_from_neighbors(place(dataset.train.images), place(dataset.test.images), dataset),
+        }
+
+    rows = {"map": score(lambda x: plane(checkpoint.encode(x), fitted))}
+    if pca := linear(dataset):
+        rows["PCA-2"] = recall(f"map {dataset.name} PCA-2", lambda: score(lambda x: pca.codes(x, 2)))
+    return {"split": name, "images": len(images), "neighbors": 12, "seed": 0, "rows": rows}
+
+
+def _from_neighbors(train: np.ndarray, test: np.ndarray, dataset: Dataset) -> dict[str, float]:
+    """What the five nearest training points (euclidean) tell about the test images: class accuracy, R^2 of factors."""
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+    figures = {}
+    if dataset.classes is not None:
+        model = KNeighborsClassifier(5).fit(train, dataset.train.labels)
+        figures["5-NN"] = float(model.score(test, dataset.test.labels))
+    for name, values in dataset.train.factors.items():
+        model = KNeighborsRegressor(5, weights="distance").fit(train, values)
+        figures[f"R^2 {name}"] = float(model.score(test, dataset.test.factors[name]))
+    return figures
+
+
+@part
+def code(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """How the code is used: active and dead units, share of active entries, KL per unit, scale-free contraction."""
+    import torch
+
+    images = dataset.test.images[:2000]
+    codes = checkpoint.encode(images)
+    network, latent = checkpoint.network, checkpoint.run.model.latent
+    scaled = np.abs(codes) * network.unit_lengths().numpy()
+    threshold = 0.01 * float(np.sqrt(np.square(scaled).mean()))
+    row = {
+        "units": latent,
+        "active units": int((codes.var(axis=0) > 0.01).sum()),
+        "dead units": int((scaled.max(axis=0) <= threshold).sum()),
+        "fraction active": float((scaled > threshold).mean()),
+        "contraction": _contraction(checkpoint, images[:32], float(np.sqrt(codes.var(axis=0).sum()))),
+    }
+    if checkpoint.run.model.heads == 2:
+        with torch.inference_mode():
+            mean, log_variance = network.heads(torch.tensor(metrics.unit(images))).unbind(dim=1)
+            kl = ((mean.square() + log_variance.exp() - 1 - log_variance) / 2).mean(dim=0)
+        row["KL per unit"] = sorted((round(float(value), 4) for value in kl), reverse=True)
+    return {"split": "test", "images": len(images), "rows": {"code": row}}
+
+
+def _contraction(checkpoint: Checkpoint, images: np.ndarray, spread: float) -> float:
+    """Mean Frobenius norm of the exact Jacobian over the spread of the codes, so that shrinking them gains nothing."""
+    import torch
+
+    x = torch.tensor(metrics.unit(images)).requires_grad_()
+    codes, squares = checkpoint.network.encode(x), torch.zeros(len(x))
+    for unit in range(codes.shape[1]):
+        (gradient,) = torch.autograd.grad(codes[:, unit].sum(), x, retain_graph=True)
+        squares += gradient.square().flatten(1).sum(dim=1)
+    return float(squares.sqrt().mean()) / max(spread, 1e-12)
+
+
+class Pca:
+    """Principal components of the training images, exact, by the covariance of the pixels."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        flat = images.reshape(len(images), -1)
+        self.mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32) / 255
+        covariance = np.zeros((flat.shape[1], flat.shape[1]))
+        for start in range(0, len(flat), 8192):
+            centered = metrics.unit(flat[start : start + 8192]) - self.mean
+            covariance += centered.T @ centered
+        values, vectors = np.linalg.eigh(covariance / len(flat))
+        self.variances, self.axes = np.maximum(values[::-1], 1e-12), vectors[:, ::-1].astype(np.float32)
+
+    def codes(self, images: np.ndarray, components: int) -> np.ndarray:
+        """images (n, c, h, w) -> (n, components)."""
+        return (_flat(images) - self.mean) @ self.axes[:, :components]
+
+    def deviations(self, components: int) -> np.ndarray:
+        """Standard deviation of each component over the training images, (components,)."""
+        return np.sqrt(self.variances[:components]).astype(np.float32)
+
+    def rebuild(self, images: np.ndarray, components: int) -> np.ndarray:
+        """images (n, c, h, w) -> their best linear reconstruction from so many numbers, float32."""
+        flat = self.codes(images, components) @ self.axes[:, :components].T + self.mean
+        return flat.reshape(images.shape)
+
+
+@lru_cache(2)
+def linear(dataset: Dataset) -> Pca | None:
+    """The principal components of a dataset; None where its images are too large for them."""
+    return Pca(dataset.train.images) if int(np.prod(dataset.shape)) <= LARGEST else None
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return metrics.unit(images).reshape(len(images), -1)
+
+
+def as_text(parts: Mapping[str, dict[str, Any] | None]) -> str:
+    """Parts of an evaluation as aligned lines, what they rest on first."""
+    lines = []
+    for name, part in parts.items():
+        if part:
+            about = ", ".join(f"{key} {value}" for key, value in part.items() if key != "rows")
+            lines += [f"{name.replace('_', ' ')} ({about})"]
+            for row, figures in part["rows"].items():
+                lines.append(f"  {row:<18} " + "  ".join(f"{key} {_cell(value)}" for key, value in figures.items()))
+            lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return "/".join(_cell(inner) for key, inner in value.items() if key != "ridge")
+    if isinstance(value, list):
+        return " ".join(_cell(inner) for inner in value[:8]) + (" ..." if len(value) > 8 else "")
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -6,15 +6,20 @@ Box = tuple[float, float, float, float]
 """Left, right, bottom, top."""
 
 
-def plane(codes: np.ndarray) -> np.ndarray:
-    """codes (n, latent) -> (n, 2): the codes themselves when latent is 2, else their two principal components."""
+def plane(codes: np.ndarray, fitted: np.ndarray | None = None) -> np.ndarray:
+    """codes (n, latent) -> (n, 2): the codes themselves when latent is 2, else their two principal components.
+
+    The components are those of the codes `fitted` (m, latent) where they are given.
+    """
     codes = np.asarray(codes, np.float32)
     if codes.shape[1] == 2:
         return codes
-    centered = codes - codes.mean(axis=0)
+    fitted = codes if fitted is None else np.asarray(fitted, np.float32)
+    mean = fitted.mean(axis=0)
+    centered = codes - mean
     if codes.shape[1] == 1:
         return np.concatenate([centered, np.zeros_like(centered)], axis=1)
-    _, vectors = np.linalg.eigh(centered.T @ centered)
+    _, vectors = np.linalg.eigh((fitted - mean).T @ (fitted - mean))
     axes = vectors[:, :-3:-1]
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])  # eigenvectors have no sign of their own
     return centered @ axes

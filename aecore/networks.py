@@ -47,11 +47,11 @@ def _shallow(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Modu
 
 def _conv(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Module, nn.Module]:
     """Strided convolutions down to a grid of at most 8x8; sides that do not divide get black borders, cropped later."""
-    channels, height, width = shape
-    stages = max(1, math.ceil(math.log2(max(height, width) / 8)))
+    channels, *sides = shape
+    stages = max(1, math.ceil(math.log2(max(sides) / 8)))
     step = 2**stages
-    padded = (math.ceil(height / step) * step, math.ceil(width / step) * step)
-    grid = (padded[0] // step, padded[1] // step)
+    padded = tuple(math.ceil(side / step) * step for side in sides)
+    grid = tuple(side // step for side in padded)
     widths = [max(1, width // 32) * min(2**stage, 4) for stage in range(stages)]
     down: list[nn.Module] = [Pad(shape, padded)]
     up: list[nn.Module] = []

@@ -43,8 +43,7 @@ class Run:
     @property
     def id(self) -> str:
         """Readable and unique, such as "fashion_mnist-sparse-1f3a9c2e"."""
-        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
-        return f"{self.dataset}-{self.model.name}-{digest[:8]}"
+        return _id_of(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values, ready for JSON."""
@@ -68,6 +67,12 @@ class Run:
         rng = torch.Generator().manual_seed(self.seed)
         model = self.model
         return Autoencoder(shape, model.latent, self.network, model.heads, model.rectify, self.width, rng)
+
+
+def _id_of(settings: Mapping[str, Any]) -> str:
+    """Of the settings as they were written: a setting that came later leaves the ids of older runs alone."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"{settings['dataset']}-{settings['model']['flavor']}-{digest[:8]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +163,9 @@ class Store:
     in the hash of its manifest, so everything in it is vouched for.
     """
 
-    def __init__(self, folder: Path | str | None = None) -> None:
+    def __init__(self, folder: Path | str | None = None, read_only: bool = False) -> None:
         self.folder = Path(folder) if folder else home() / "runs"
+        self.read_only = read_only
 
     def ids(self) -> list[str]:
         """Ids of the runs that have at least one snapshot, newest first."""
@@ -168,6 +174,7 @@ class Store:
 
     def create(self, run: Run) -> Path:
         """The folder of a run, made with its settings in it when it is new."""
+        self._check_writable()
         path = self.folder / run.id
         if not (path / "run.json").exists():
             path.mkdir(parents=True, exist_ok=True)
@@ -178,10 +185,10 @@ class Store:
         """The settings of a run. Raises KeyError for an unknown id, DamagedRun for a file that is not settings."""
         path = self.path(id)
         try:
-            run = Run.from_dict(json.loads((path / "run.json").read_bytes()))
-            if run.id != id:
-                raise ValueError(f"they belong to {run.id}")
-            return run
+            settings = json.loads((path / "run.json").read_bytes())
+            if _id_of(settings) != id:
+                raise ValueError(f"they belong to {_id_of(settings)}")
+            return Run.from_dict(settings)
         except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError) as error:
             raise DamagedRun(
                 f"run {id!r} has unreadable settings ({error}); delete its folder or restore run.json"
@@ -191,14 +198,19 @@ class Store:
         """The folder of a known run; ids are looked up in the listing, never joined into a path."""
         return find_run(self.folder, id)
 
-    def save(self, checkpoint: Checkpoint) -> str:
-        """Keep a checkpoint; returns its stamp. The snapshot before it stays until this one is safe on disk."""
+    def save(self, checkpoint: Checkpoint, compact: bool = False) -> str:
+        """Keep a checkpoint; returns its stamp. The snapshot before it stays until this one is safe on disk.
+
+        `compact` keeps weights in 8 bits, a quarter of the size, and no training state: to look at, not to go on with.
+        """
         path = self.create(checkpoint.run)
+        weights = checkpoint.network.state_dict()
         files = {
-            "weights.safetensors": safetensors.torch.save(checkpoint.network.state_dict()),
-            "training.safetensors": safetensors.torch.save(dict(checkpoint.state)),
+            "weights.safetensors": safetensors.torch.save(_packed(weights) if compact else weights),
             "history.json": json.dumps(checkpoint.history, indent=1).encode(),
         }
+        if not compact:
+            files["training.safetensors"] = safetensors.torch.save(dict(checkpoint.state))
         manifest = {
             "schema": SCHEMA,
             "shape": list(checkpoint.network.shape),
@@ -245,7 +257,19 @@ class Store:
 
     def delete(self, id: str) -> None:
         """Remove a run for good."""
+        self._check_writable()
         remove(self.path(id))
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise PermissionError(
+                f"the runs in {self.folder.name} are there to look at; save into a Store() of your own"
+            )
+
+
+def showcase() -> Store:
+    """The trained runs that come with the package, read-only."""
+    return Store(Path(__file__).parent / "showcase", read_only=True)
 
 
 def _snapshots(path: Path) -> list[Path]:
@@ -280,6 +304,8 @@ def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
             raise DamagedRun(f"a newer version wrote it (schema {manifest['schema']}, this one reads {SCHEMA})")
         shape, step, steps = tuple(manifest["shape"]), int(manifest["step"]), int(manifest["steps"])
         content = {}
+        if training and "training.safetensors" not in manifest["sha256"]:
+            raise DamagedRun("it was kept without its training state; train it anew to go on")
         for name in ("weights.safetensors", "history.json", *(["training.safetensors"] if training else [])):
             content[name] = (snapshot / name).read_bytes()
             if hashlib.sha256(content[name]).hexdigest() != manifest["sha256"][name]:
@@ -288,7 +314,7 @@ def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
         network = run.build(shape)
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise DamagedRun(f"{snapshot.name} is unreadable ({error})") from error
-    weights = read_tensors(content["weights.safetensors"])
+    weights = _unpacked(read_tensors(content["weights.safetensors"]))
     if _form(weights) != _form(network.state_dict()):
         raise DamagedRun("the weights do not fit the settings")
     if not all(tensor.isfinite().all() for tensor in weights.values()):
@@ -296,6 +322,37 @@ def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
     network.load_state_dict(weights)
     state = read_tensors(content["training.safetensors"]) if training else {}
     return Checkpoint(run, network, history, step, steps, state)
+
+
+def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices as 8-bit integers with one scale per output, the rest as it is."""
+    packed = {}
+    for name, weight in weights.items():
+        if weight.ndim < 2:
+            packed[name] = weight
+            continue
+        scale = weight.flatten(1).abs().amax(dim=1).clamp(min=1e-12) / 127
+        packed[name] = (weight / _along(scale, weight)).round().to(torch.int8)
+        packed[f"{name}.scale"] = scale
+    return packed
+
+
+def _unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `_packed` made, as float32 again; other tensors as they are."""
+    weights = {}
+    for name, tensor in tensors.items():
+        scale = tensors.get(f"{name}.scale")
+        if scale is None:
+            weights[name] = tensor
+        elif tensor.dtype != torch.int8 or scale.shape != tensor.shape[:1]:
+            raise DamagedRun(f"the scale of {name} does not fit")
+        else:
+            weights[name] = tensor * _along(scale, tensor)
+    return {name: weight for name, weight in weights.items() if not name.endswith(".scale")}
+
+
+def _along(scale: Tensor, weight: Tensor) -> Tensor:
+    return scale.view(-1, *[1] * (weight.ndim - 1))
 
 
 def _form(tensors: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:

@@ -30,12 +30,13 @@ def train(
 
     `dataset` replaces the one that the run names; `resume` goes on from a checkpoint loaded with its training state,
     bit for bit as if there had been no break. `pulse` also yields every so many seconds, between two rows of the
-    history. Raises Diverged when the numbers stop being numbers, ValueError for a dataset without training images.
+    history. Raises Diverged when the numbers stop being numbers, ValueError for a dataset without images.
     """
     dataset = dataset or load_dataset(run.dataset)
     images = dataset.train.images
-    if not len(images):
-        raise ValueError(f"dataset {dataset.name!r} has no training images; add some, or choose another")
+    for split, use in ((dataset.train, "to train on"), (dataset.test, "to measure with")):
+        if not len(split):
+            raise ValueError(f"dataset {dataset.name!r} has no images {use}; add some, or choose another")
     held_out = _batch(dataset.test.images[:HELD_OUT])
     distance = DISTANCES[run.loss]
     per_epoch = math.ceil(len(images) / run.batch_size)
@@ -125,8 +126,6 @@ def _not_finite(terms: dict[str, Tensor], network: Autoencoder) -> str | None:
 
 def _measure(run: Run, network: Autoencoder, x: Tensor) -> dict[str, float]:
     """Every term and the MSE of the clean reconstruction on held-out images, with the same noise each time."""
-    if not len(x):
-        return {"mse": math.nan}
     rng = torch.Generator().manual_seed(0)
     terms = run.model.terms(network, x, DISTANCES[run.loss], rng)
     with torch.inference_mode():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from plotly.graph_objects import Figure
 
-    from aecore import Checkpoint, Dataset, Index
+    from aecore import Checkpoint, Dataset, Index, Store
 
 
 def warm_up() -> None:
@@ -31,11 +31,22 @@ def dataset(name: str) -> "Dataset":
     return load_dataset(name)
 
 
+def store(run: str) -> "Store":
+    """The store that has a run: the visitors' own, or the shipped one."""
+    from aecore import Store, showcase
+
+    shipped = showcase()
+    return shipped if run in shipped.ids() and run not in Store().ids() else Store()
+
+
+def stamp(run: str) -> str:
+    """The stamp of a run's newest snapshot."""
+    return store(run).stamp(run)
+
+
 @st.cache_resource(max_entries=12, show_spinner="Reading the run")
 def checkpoint(run: str, stamp: str) -> "Checkpoint":
-    from aecore import Store
-
-    return Store().load(run)
+    return store(run).load(run)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Encoding the images")
@@ -63,24 +74,26 @@ def pixel_neighbors(name: str, split: str, row: int, k: int) -> "tuple[np.ndarra
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def reconstruction_mse(run: str, stamp: str) -> float:
-    from aecore.evaluate import reconstruction_mse
+    from aecore.metrics import mse
 
     loaded = checkpoint(run, stamp)
-    return reconstruction_mse(loaded, dataset(loaded.run.dataset).test)
+    images = dataset(loaded.run.dataset).test.images
+    return mse(images, loaded.reconstruct(images))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def pca_mse(name: str, components: int) -> float | None:
-    from aecore.evaluate import pca_mse
+    from aecore.evaluate import linear
+    from aecore.metrics import mse
 
-    images = dataset(name)
-    return pca_mse(images.train.images, images.test.images, components)
+    test, pca = dataset(name).test.images, linear(dataset(name))
+    return mse(test, pca.rebuild(test, components)) if pca else None
 
 
 @st.cache_data(max_entries=256, show_spinner="Measuring")
 def denoising_psnr(run: str, stamp: str, noise: str, level: float, seed: int, count: int) -> tuple[float, float]:
     """Mean PSNR in dB over the first `count` test images: noisy, restored."""
-    from aecore.evaluate import psnr
+    from aecore.metrics import psnr
     from aecore.noise import corrupt
 
     loaded = checkpoint(run, stamp)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from aecore.files import find_run, home, run_folders
+from aecore.files import UnknownRun, find_run, home, run_folders
 from aecore.jobs import Job
 from pages import _cached
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aecore import Dataset
 
 PAGES = Path(__file__).parent
-NUMBERS = "{:.4f}"
+SHOWCASE = PAGES.parent / "aecore" / "showcase"
 
 
 def root() -> Path:
@@ -44,14 +44,32 @@ def start_run(settings: dict[str, Any]) -> str:
     return folder.name
 
 
-def pick_run() -> str | None:
-    """The run that the page is about: the one in the address, or the newest. None when there is no run."""
+def folder_of(run: str) -> Path:
+    """The folder of a run, the visitor's own or a shipped one. Raises UnknownRun."""
+    try:
+        return find_run(root(), run)
+    except UnknownRun:
+        return find_run(SHOWCASE, run)
+
+
+def all_runs() -> list[str]:
+    """Ids of all runs: those of one's own, newest first, then the shipped ones."""
     newest = sorted(run_folders(root()), key=lambda path: path.stat().st_mtime, reverse=True)
-    ids = [path.name for path in newest]
+    return list(dict.fromkeys(path.name for path in [*newest, *run_folders(SHOWCASE)]))
+
+
+def pick_run(first: str | None = None) -> str | None:
+    """The run that the page is about: the one in the address, or the newest. None when there is no run.
+
+    `first` begins the id of the shipped run that somebody sees who has no run of their own.
+    """
+    ids = all_runs()
+    if not run_folders(root()):
+        ids.sort(key=lambda id: id != _opening(first))
     picked = st.session_state.get("run", st.query_params.get("run"))
     if ids and picked not in ids:
         if picked:
-            st.toast("The run in this link is not kept here. You see the newest one instead.")
+            st.toast("The run in this link is not kept here. You see another one instead.")
         if "run" in st.session_state:
             st.session_state["run"] = ids[0]
         else:  # before the control is first drawn, only the address reaches both it and the visitor's link
@@ -61,43 +79,58 @@ def pick_run() -> str | None:
         return st.selectbox("Run", ids, index=None, key="run", bind="query-params", placeholder="none yet")
 
 
-def open_run() -> tuple[str, str]:
+def _opening(prefix: str | None) -> str | None:
+    """The shipped run whose id begins so; one on digits where Fashion-MNIST would have to be downloaded first."""
+    from aecore.datasets import is_here
+
+    if prefix and prefix.startswith("fashion_mnist") and not is_here("fashion_mnist"):
+        prefix = "digits"
+    names = [path.name for path in run_folders(SHOWCASE)]
+    return next((name for name in names if prefix and name.startswith(prefix)), None)
+
+
+def open_run(first: str) -> tuple[str, str]:
     """Id and stamp of the picked run, with its facts in the sidebar; without a run, ends the page with the way out."""
-    from aecore import Store
     from aecore.runs import DamagedRun
 
-    run = pick_run()
+    run = pick_run(first)
     if run is None:
         st.write("No autoencoder is trained here yet. The one on digits takes ten seconds.")
         if st.button("Train one", type="primary"):
             go("train")
         st.stop()
     try:
-        stamp = Store(root()).stamp(run)
+        stamp = _cached.stamp(run)
         loaded = _cached.checkpoint(run, stamp)
     except DamagedRun as error:
-        if Job(find_run(root(), run)).state in ("waiting", "running"):
+        if Job(folder_of(run)).state in ("waiting", "running"):
             st.write("This run has just begun. Its first picture comes in a few seconds.")
             if st.button("Watch it train", type="primary"):
                 go("train", run=run)
         else:
             st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
         st.stop()
-    images = need_dataset(loaded.run.dataset)
+    need_dataset(loaded.run.dataset)
     with st.sidebar:
-        st.image(_cached.strip(run, stamp), width="stretch", alt="Eight test images over their reconstructions")
-        model = loaded.run.model
-        error, pca = _cached.reconstruction_mse(run, stamp), _cached.pca_mse(loaded.run.dataset, model.latent)
-        baseline = f" (PCA {pca:.4f})" if pca is not None else ""
-        st.caption(
-            f"{images.title}, {len(images.train):,} training images  \n"
-            f"{model.name}, {model.latent} numbers per code, {loaded.run.network} network  \n"
-            f"Epoch {loaded.epoch:g} of {loaded.run.epochs}, seed {loaded.run.seed}  \n"
-            f"Test MSE {error:.4f}{baseline}"
-        )
+        facts(run, stamp)
         if st.button("Train another", key="another-run"):
             go("train", run=run)
     return run, stamp
+
+
+def facts(run: str, stamp: str) -> None:
+    """What a run is, in a strip of eight reconstructions and four lines."""
+    loaded = _cached.checkpoint(run, stamp)
+    images, model = _cached.dataset(loaded.run.dataset), loaded.run.model
+    st.image(_cached.strip(run, stamp), width="stretch", alt="Eight test images over their reconstructions")
+    error, pca = _cached.reconstruction_mse(run, stamp), _cached.pca_mse(loaded.run.dataset, model.latent)
+    baseline = f" (PCA {pca:.4f})" if pca is not None else ""
+    st.caption(
+        f"{images.title}, {len(images.train):,} training images  \n"
+        f"{model.name}, {model.latent} numbers per code, {loaded.run.network} network  \n"
+        f"Epoch {loaded.epoch:g} of {loaded.run.epochs}, seed {loaded.run.seed}  \n"
+        f"Test MSE {error:.4f}{baseline}"
+    )
 
 
 def need_dataset(name: str) -> "Dataset":

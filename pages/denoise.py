@@ -3,17 +3,16 @@
 import numpy as np
 import streamlit as st
 
-from aecore import Store
-from aecore.evaluate import psnr
+from aecore.metrics import psnr
 from aecore.noise import NOISES, corrupt
 from aecore.runs import DamagedRun
 from pages import _cached
-from pages._widgets import open_run, pick_image, picture, root
+from pages._widgets import all_runs, open_run, pick_image, picture
 
 COUNT = 300
 
 st.title("Denoise")
-run, stamp = open_run()
+run, stamp = open_run("fashion_mnist-denoising")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 
@@ -35,10 +34,9 @@ row = pick_image(images)
 clean = images.test.images[row : row + 1]
 noisy = corrupt(clean, noise, level, seed)
 repaired = []
-store = Store(root())
-for other in [run, *(id for id in store.ids() if id != run)]:
+for other in [run, *(id for id in all_runs() if id != run)]:
     try:
-        candidate = _cached.checkpoint(other, store.stamp(other))
+        candidate = _cached.checkpoint(other, _cached.stamp(other))
     except DamagedRun:
         continue
     if candidate.run.dataset == checkpoint.run.dataset:
@@ -63,7 +61,7 @@ st.subheader("Over many images", help="One image proves little. The mean is over
 table = []
 for candidate, _ in repaired:
     id = candidate.run.id
-    before, after = _cached.denoising_psnr(id, store.stamp(id), noise, level, seed, COUNT)
+    before, after = _cached.denoising_psnr(id, _cached.stamp(id), noise, level, seed, COUNT)
     table.append({"run": id, "noisy (dB)": before, "restored (dB)": after, "gain (dB)": after - before})
 st.dataframe(
     table,

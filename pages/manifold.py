@@ -8,7 +8,7 @@ from pages import _cached
 from pages._widgets import open_run, picture
 
 st.title("Manifold")
-run, stamp = open_run()
+run, stamp = open_run("blocks")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 flat = checkpoint.run.model.latent == 2

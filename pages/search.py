@@ -7,7 +7,7 @@ from pages import _cached
 from pages._widgets import open_run, pick_image, picture
 
 st.title("Search")
-run, stamp = open_run()
+run, stamp = open_run("fashion_mnist-vanilla")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 

@@ -5,12 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from aecore import DATASETS, FLAVORS, Run, Store, figures
-from aecore.files import find_run
+from aecore import DATASETS, FLAVORS, Run, figures
 from aecore.jobs import Job, active
 from aecore.runs import DamagedRun
 from pages import _cached
-from pages._widgets import PAGES, knob_sliders, need_dataset, pick_run, root, start_run
+from pages._widgets import PAGES, folder_of, knob_sliders, need_dataset, pick_run, root, start_run
 
 ACTIVE = ("waiting", "running")
 STATES = {
@@ -20,7 +19,7 @@ STATES = {
     "stopped": "Stopped and saved",
     "failed": "Failed",
     "interrupted": "Stopped unexpectedly",
-    "idle": "Not trained here",
+    "idle": "Trained elsewhere",
 }
 
 
@@ -93,12 +92,13 @@ def live(job: Job, ticking: bool) -> None:
     if ticking and state not in ACTIVE:
         st.rerun()
     headline(job, state, progress)
-    if len(progress.get("history") or []) > 1:
-        log = st.toggle("Log axis", key="log", bind="query-params")
-        chart = figures.curves(progress["history"], log)
-        st.vega_lite_chart(chart, key="curves", height=300, alt="Each loss term over the epochs")
     try:
-        stamp = Store(root()).stamp(job.id)
+        stamp = _cached.stamp(job.id)
+        history = progress.get("history") or _cached.checkpoint(job.id, stamp).history
+        if len(history) > 1:
+            log = st.toggle("Log axis", key="log", bind="query-params")
+            chart = figures.curves(history, log)
+            st.vega_lite_chart(chart, key="curves", height=300, alt="Each loss term over the epochs")
         st.image(_cached.strip(job.id, stamp), width="stretch", alt="Eight test images over their reconstructions")
         st.caption("Eight test images, their reconstructions below")
     except DamagedRun:
@@ -124,7 +124,7 @@ with right:
     if run is None:
         st.write("The training will show here: its curves, and eight images getting better.")
     else:
-        job = Job(find_run(root(), run))
+        job = Job(folder_of(run))
         ticking = job.state in ACTIVE
         st.caption(run)
         st.fragment(live, run_every=1.0 if ticking else None)(job, ticking)

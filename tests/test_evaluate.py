@@ -1,92 +1,125 @@
-"""The honest numbers against independent references."""
+"""The tables of a checkpoint and its baselines."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from skimage.metrics import mean_squared_error, peak_signal_noise_ratio
 from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
-from aecore.datasets import Split, load_dataset
-from aecore.evaluate import mse, pca_mse, precision_at, psnr, reconstruction_mse
-from aecore.models import Vanilla
-from aecore.runs import Checkpoint, Run
+import aecore
+from aecore import metrics
+from aecore.datasets import Dataset, Split, load_dataset
+from aecore.evaluate import PARTS, Pca, accuracies, as_text, evaluate, linear
+from aecore.runs import Checkpoint
 
-RNG = np.random.default_rng(0)
-CLEAN = RNG.integers(0, 256, (40, 1, 12, 9), np.uint8)
-OTHER = (CLEAN / 255 + RNG.normal(0, 0.2, CLEAN.shape)).astype(np.float32)
+DIGITS = load_dataset("digits")
 
 
-def test_mse_agrees_with_scikit_image() -> None:
-    assert mse(CLEAN, OTHER) == pytest.approx(mean_squared_error(CLEAN / 255, OTHER.astype(float)), rel=1e-6)
-    assert mse(OTHER, CLEAN) == pytest.approx(mse(CLEAN, OTHER), rel=1e-6)
-    assert mse(CLEAN, CLEAN) == 0
-    assert mse(np.zeros((2, 1, 8, 8), np.uint8), np.full((2, 1, 8, 8), 255, np.uint8)) == 1
+@pytest.fixture(scope="module")
+def tables(digits_runs: list[Checkpoint]) -> dict[str, dict]:
+    """All parts for the variational run on digits."""
+    return dict(evaluate(digits_runs[0], DIGITS))
 
 
-def test_mse_is_the_same_in_one_block_or_many() -> None:
-    clean = np.tile(CLEAN, (60, 1, 1, 1))
-    other = np.tile(OTHER, (60, 1, 1, 1))
-    assert mse(clean, other) == pytest.approx(mse(CLEAN, OTHER), rel=1e-9)
+def test_every_part_names_its_split_and_sample_and_puts_the_code_beside_baselines(tables: dict[str, dict]) -> None:
+    assert list(tables) == list(PARTS)
+    for name, part in tables.items():
+        assert part["split"] in ("train", "test"), name
+        assert part.keys() & {"images", "queries"}, name
+        assert next(iter(part["rows"])) in ("code", "map")
+        assert len(part["rows"]) > 1 or name == "code"
+    json.dumps(tables)
 
 
-def test_psnr_agrees_with_scikit_image_image_by_image() -> None:
-    expected = [peak_signal_noise_ratio(c / 255, o, data_range=1) for c, o in zip(CLEAN, OTHER.clip(0, 1), strict=True)]
-    np.testing.assert_allclose(psnr(CLEAN, OTHER), expected, rtol=1e-5)
+def test_the_text_shows_every_row(tables: dict[str, dict]) -> None:
+    text = as_text(tables)
+    for part in tables.values():
+        for row in part["rows"]:
+            assert f"  {row} " in text
 
 
-def test_psnr_of_a_perfect_picture_is_finite() -> None:
-    assert np.isfinite(psnr(CLEAN, CLEAN)).all()
-    assert (psnr(CLEAN, CLEAN) > 100).all()
+def test_figures_are_those_of_the_metrics(tables: dict[str, dict], digits_runs: list[Checkpoint]) -> None:
+    checkpoint, test = digits_runs[0], DIGITS.test
+    rebuilt = checkpoint.reconstruct(test.images)
+    assert tables["reconstruction"]["rows"]["code"]["MSE"] == metrics.mse(test.images, rebuilt)
+    expected = metrics.retrieval(
+        checkpoint.encode(test.images), test.labels, checkpoint.encode(DIGITS.train.images), DIGITS.train.labels
+    )
+    assert tables["retrieval"]["rows"]["code"] == expected
+    assert tables["code"]["rows"]["code"]["units"] == 2
+    assert len(tables["code"]["rows"]["code"]["KL per unit"]) == 2
+
+
+def test_what_is_known_is_not_measured_again_and_baselines_are_recalled(digits_runs: list[Checkpoint]) -> None:
+    known = [name for name in PARTS if name != "retrieval"]
+    asked = []
+
+    def recall(key: str, compute: object) -> dict[str, float]:
+        asked.append(key)
+        return {"P@1": 0.5}
+
+    ((name, part),) = evaluate(digits_runs[0], DIGITS, known, recall)
+    assert name == "retrieval"
+    assert part["rows"]["raw pixels"] == {"P@1": 0.5}
+    assert asked == [f"retrieval digits {row}" for row in part["rows"] if row != "code"]
+
+
+def test_sets_without_labels_have_no_class_figures(digits_runs: list[Checkpoint]) -> None:
+    bare = replace(DIGITS, train=Split(DIGITS.train.images), test=Split(DIGITS.test.images), classes=None)
+    parts = dict(evaluate(digits_runs[0], bare, known=["denoising", "map_quality", "code"]))
+    assert parts["retrieval"] is None
+    assert parts["few_labels"] is None
+    assert as_text(parts)
+
+
+def test_factors_are_read_off_a_map_that_knows_them() -> None:
+    """R^2 is 1 where the code is the factor, and a poor network does worse."""
+    blocks = load_dataset("blocks", count=3000)
+    run = aecore.Run("blocks", aecore.FLAVORS["vanilla"](latent=2), width=64, epochs=1)
+    part = PARTS["map_quality"](next(aecore.train(run, blocks)), blocks, lambda key, compute: compute())
+    assert part["split"] == "train"  # 98 test images are too few
+    assert part["images"] <= 686
+    assert -1 < part["rows"]["map"]["R^2 height"] <= 1
+    assert part["rows"]["PCA-2"]["R^2 height"] > 0.9
 
 
 @pytest.mark.parametrize("components", [1, 10, 40])
-def test_pca_mse_agrees_with_scikit_learn(components: int) -> None:
-    digits = load_dataset("digits")
-    flat = [split.images.reshape(len(split), -1) / 255 for split in (digits.train, digits.test)]
-    pca = PCA(components, svd_solver="full").fit(flat[0])
-    expected = np.square(pca.inverse_transform(pca.transform(flat[1])) - flat[1]).mean()
-    assert pca_mse(digits.train.images, digits.test.images, components) == pytest.approx(expected, rel=1e-4)
+def test_pca_agrees_with_scikit_learn(components: int) -> None:
+    flat = [split.images.reshape(len(split), -1) / 255 for split in (DIGITS.train, DIGITS.test)]
+    theirs = PCA(components, svd_solver="full").fit(flat[0])
+    ours = linear(DIGITS)
+    expected = theirs.inverse_transform(theirs.transform(flat[1])).reshape(DIGITS.test.images.shape)
+    np.testing.assert_allclose(ours.rebuild(DIGITS.test.images, components), expected, atol=2e-4)
+    scale = np.sqrt(len(DIGITS.train) / (len(DIGITS.train) - 1))
+    np.testing.assert_allclose(ours.deviations(components) * scale, np.sqrt(theirs.explained_variance_), rtol=1e-3)
 
 
-def test_pca_mse_of_blocks_is_the_published_yardstick() -> None:
-    """A random split of all 784 blocks: two components leave .0602, 32 leave .0097, the mean image .1447."""
+def test_pca_of_blocks_is_the_published_yardstick() -> None:
+    """Of all 784 blocks, two components leave .0602 and 32 leave .0097."""
     images = load_dataset("blocks", count=8000).train.images
-    for components, published in ((0, 0.1447), (2, 0.0602), (32, 0.0097)):
-        assert pca_mse(images, images, components) == pytest.approx(published, rel=0.05)
-
-
-def test_pca_with_all_components_leaves_nothing() -> None:
-    assert pca_mse(CLEAN, CLEAN, 12 * 9) == pytest.approx(0, abs=1e-7)
+    for components, published in ((2, 0.0602), (32, 0.0097)):
+        assert metrics.mse(images, Pca(images).rebuild(images, components)) == pytest.approx(published, rel=0.05)
 
 
 def test_pca_is_not_tried_where_it_would_take_minutes() -> None:
-    assert pca_mse(np.zeros((2, 3, 64, 64), np.uint8), np.zeros((2, 3, 64, 64), np.uint8), 2) is None
+    images = np.zeros((2, 3, 64, 64), np.uint8)
+    assert linear(Dataset("large", "Large", Split(images), Split(images))) is None
 
 
-@pytest.mark.parametrize("k", [1, 4, 10])
-def test_precision_agrees_with_brute_force_neighbors(k: int) -> None:
-    digits = load_dataset("digits")
-    gallery, queries = (split.images.reshape(len(split), -1) / 255 for split in (digits.train, digits.test))
-    _, rows = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(gallery).kneighbors(queries)
-    expected = (digits.train.labels[rows] == digits.test.labels[:, None]).mean()
-    found = precision_at(queries, digits.test.labels, gallery, digits.train.labels, k)
-    assert found == pytest.approx(expected, abs=2e-3)
-    assert found > 0.9
+def test_more_labels_help() -> None:
+    features = DIGITS.train.images.reshape(len(DIGITS.train), -1) / np.float32(255)
+    test = DIGITS.test.images.reshape(len(DIGITS.test), -1) / np.float32(255)
+    labels = DIGITS.train.labels
+    rows = accuracies(features, test, labels, DIGITS.test.labels, [1, 10, None], seeds=2)
+    assert list(rows) == ["1", "10", "all"]
+    assert 0.4 < rows["1"]["mean"] < rows["10"]["mean"] < rows["all"]["mean"]
+    assert rows["all"]["deviation"] == 0
 
 
-def test_precision_of_shuffled_labels_is_chance() -> None:
-    codes, labels = RNG.normal(size=(4000, 5)), RNG.integers(0, 10, 4000)
-    assert precision_at(codes[:2000], labels[:2000], codes[2000:], labels[2000:]) == pytest.approx(0.1, abs=0.02)
-
-
-def test_precision_of_perfect_codes_is_one() -> None:
-    labels = np.arange(1200) % 6
-    codes = np.eye(6)[labels]
-    assert precision_at(codes, labels, codes, labels, 4) == 1
-
-
-def test_reconstruction_mse_measures_what_the_checkpoint_rebuilds() -> None:
-    run = Run("digits", Vanilla(latent=4))
-    checkpoint = Checkpoint(run, run.build((1, 12, 9)))
-    expected = np.square(checkpoint.reconstruct(CLEAN) - CLEAN / 255).mean()
-    assert reconstruction_mse(checkpoint, Split(CLEAN.copy())) == pytest.approx(expected, rel=1e-5)
+def test_shuffled_labels_give_chance() -> None:
+    features = DIGITS.train.images.reshape(len(DIGITS.train), -1) / np.float32(255)
+    test = DIGITS.test.images.reshape(len(DIGITS.test), -1) / np.float32(255)
+    shuffled = np.random.default_rng(0).permutation(DIGITS.train.labels)
+    rows = accuracies(features, test, shuffled, DIGITS.test.labels, [50], seeds=2)
+    assert rows["50"]["mean"] == pytest.approx(0.1, abs=0.08)

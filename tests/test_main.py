@@ -13,7 +13,7 @@ from PIL import Image
 from aecore import Checkpoint, Store, recipes
 from aecore.__main__ import main
 from aecore.datasets import load_dataset
-from aecore.evaluate import psnr
+from aecore.metrics import psnr
 from aecore.models import VAE
 from aecore.noise import corrupt
 from aecore.runs import Run
@@ -66,7 +66,7 @@ def test_train_saves_the_run_and_says_where_to_look(home: Path, say: Callable[..
     (id,) = Store().ids()
     assert f"{id}: done at epoch 1, test MSE 0." in out
     assert f"manifold?run={id}" in out
-    expected = Run("digits", VAE(latent=2, beta=0.5), "shallow", "kl", epochs=1, batch_size=256, seed=3)
+    expected = Run("digits", VAE(latent=2, beta=0.5), "shallow", loss="kl", epochs=1, batch_size=256, seed=3)
     assert Store().load(id).run == expected
     assert Store().load(id).done
 

@@ -31,7 +31,7 @@ def _images(count: int = 6) -> Tensor:
 
 
 def _network(flavor: Flavor, kind: str = "dense") -> Autoencoder:
-    return Autoencoder(SHAPE, flavor.latent, kind, flavor.heads, flavor.rectify, _rng())
+    return Autoencoder(SHAPE, flavor.latent, kind, flavor.heads, flavor.rectify, rng=_rng())
 
 
 @pytest.fixture

@@ -64,6 +64,13 @@ def test_every_weight_takes_part(kind: str) -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_a_wider_network_has_more_weights(kind: str) -> None:
+    sizes = [sum(p.numel() for p in Autoencoder((1, 28, 28), 4, kind, width=w).parameters()) for w in (32, 256, 1024)]
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert Autoencoder((1, 28, 28), 4, kind).encoder[1].weight.shape[0] == {"dense": 1024, "conv": 32}[kind]
+
+
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_the_seed_alone_decides_the_weights(kind: str) -> None:
     before = torch.get_rng_state()

