@@ -7,11 +7,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aecore.files import find_run, home, write_file
+from aecore.files import find_run, home
 from aecore.jobs import Busy, Job, Work, working
 
 SAVE_EVERY = 5.0
@@ -92,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--anew", action="store_true", help="forget what was measured before")
     command("runs", _runs, "list the runs")
     command("recipes", _recipes, "list the recipes")
+    command("showcase", _showcase, "train and measure every recipe, and put it into the package; for maintainers")
     experiment = command("experiment", _experiment, "train a recipe and draw what it shows, in one go")
     experiment.add_argument("recipe", choices=("blocks-map", "fashion-search"))
     experiment.add_argument("--out", type=Path, help="PNG to draw (default: the recipe's name)")
@@ -148,7 +148,7 @@ def _steered(folder: Path, work: Work, options: argparse.Namespace, asked: list[
     run = store.run(folder.name)
     resume = store.load(run.id, training=True) if run.id in store.ids() else None
     quiet = options.background or options.json
-    fetch(run.dataset, None if quiet else _Bar())
+    fetch(run.dataset, None if quiet else _Bar("Fashion-MNIST", unit="B", unit_scale=True))
     dataset = load_dataset(run.dataset)
     state, error, saved, told, started = "running", None, -math.inf, -math.inf, time.monotonic()
     first = resume.step if resume else 0
@@ -198,15 +198,15 @@ _BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{r
 
 
 class _Bar:
-    """Progress of a download on the terminal."""
+    """Progress on the terminal of anything that tells how much is done and how much there is."""
 
-    def __init__(self) -> None:
-        self.bar: Any = None
+    def __init__(self, title: str, **style: Any) -> None:
+        self.title, self.style, self.bar = title, style, None
 
     def __call__(self, done: int, total: int) -> None:
         from tqdm import tqdm
 
-        self.bar = self.bar or tqdm(total=total, unit="B", unit_scale=True, desc="Fashion-MNIST")
+        self.bar = self.bar or tqdm(total=total, desc=self.title, **self.style)
         self.bar.update(done - self.bar.n)
 
 
@@ -332,40 +332,10 @@ def _denoise(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    """Each part is written into the run's evaluation.json as soon as it is known; baselines are shared by all runs."""
-    from tqdm import tqdm
+    from aecore.evaluate import as_text, measure
 
-    from aecore.evaluate import PARTS, as_text, evaluate
-    from aecore.runs import Store
-
-    store, baselines = Store(), home() / "baselines.json"
-    checkpoint, dataset = _loaded(options.run)
-    stamp, target = store.stamp(options.run), store.path(options.run) / "evaluation.json"
-    known = {} if options.anew else _read_json(target)
-    if known.get("stamp") != stamp:
-        known = {"run": options.run, "stamp": stamp, "parts": {}}
-
-    def recall(key: str, compute: Callable[[], Any]) -> Any:
-        kept = {} if options.anew else _read_json(baselines)
-        if key not in kept:
-            kept = _read_json(baselines) | {key: compute()}
-            write_file(baselines, json.dumps(kept, indent=1).encode())
-        return kept[key]
-
-    with tqdm(total=len(PARTS), initial=len(known["parts"]), unit="part", disable=options.json) as bar:
-        for name, figures in evaluate(checkpoint, dataset, known["parts"], recall):
-            known["parts"][name] = figures
-            write_file(target, json.dumps(known, indent=1).encode())
-            bar.set_postfix_str(name)
-            bar.update()
+    known = measure(_store_of(options.run), options.run, options.anew, None if options.json else _Bar("parts"))
     return _say(options, known, as_text(known["parts"]))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
 
 
 def _runs(options: argparse.Namespace) -> int:
@@ -397,6 +367,25 @@ def _recipes(options: argparse.Namespace) -> int:
     return _say(options, table, "\n".join(f"{name:<16} {row['sentence']}" for name, row in table.items()))
 
 
+def _showcase(options: argparse.Namespace) -> int:
+    """Weights are kept in 8 bits; what is measured is what is shipped. Goes on where it was cut."""
+    from aecore.evaluate import measure
+    from aecore.recipes import RECIPES
+    from aecore.runs import Store, showcase
+
+    own, shipped = Store(), Store(showcase().folder)
+    for name, recipe in RECIPES.items():
+        id = recipe.run.id
+        if (id not in own.ids() or not own.load(id).done) and (code := main(["train", "--recipe", name])):
+            return code
+        shipped.save(own.load(id), compact=True)
+        measure(shipped, id, progress=None if options.json else _Bar(name))
+    for id in set(shipped.ids()) - {recipe.run.id for recipe in RECIPES.values()}:
+        shipped.delete(id)
+    size = sum(path.stat().st_size for path in shipped.folder.rglob("*") if path.is_file())
+    return _say(options, {"bytes": size}, f"{shipped.folder}: {size / 1e6:.1f} MB")
+
+
 def _experiment(options: argparse.Namespace) -> int:
     from aecore import figures, manifold
     from aecore.recipes import RECIPES
@@ -421,11 +410,17 @@ def _experiment(options: argparse.Namespace) -> int:
     return 0
 
 
+def _store_of(id: str) -> Any:
+    """One's own store, or the shipped one where only that has the run."""
+    from aecore.runs import Store, showcase
+
+    return showcase() if id in showcase().ids() and id not in Store().ids() else Store()
+
+
 def _loaded(id: str) -> tuple[Any, Any]:
     from aecore.datasets import load_dataset
-    from aecore.runs import Store
 
-    checkpoint = Store().load(id)
+    checkpoint = _store_of(id).load(id)
     return checkpoint, load_dataset(checkpoint.run.dataset)
 
 

@@ -6,27 +6,29 @@ principal component analysis, a classifier, a linear filter) is fitted on traini
 the checkpoint: `recall` may keep them.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from aecore import metrics
-from aecore.datasets import Dataset
+from aecore.datasets import Dataset, Progress, load_dataset
+from aecore.files import home, write_file
 from aecore.manifold import plane
 from aecore.noise import corrupt
-from aecore.runs import Checkpoint
+from aecore.pca import LARGEST, flat, linear
+from aecore.runs import Checkpoint, Store
 
 Recall = Callable[[str, Callable[[], Any]], Any]
 """(key, compute) -> what compute gives, or gave for this key before."""
 
 Part = Callable[[Checkpoint, Dataset, Recall], dict[str, Any] | None]
 PARTS: dict[str, Part] = {}
-LARGEST = 4096
-"""Numbers in an image up to which linear baselines are computed: their cost grows with the square and the cube."""
 
 
 def part(function: Part) -> Part:
@@ -47,6 +49,45 @@ def evaluate(
     for name, function in PARTS.items():
         if name not in known:
             yield name, function(checkpoint, dataset, recall)
+
+
+def measure(store: Store, id: str, anew: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+    """Evaluate a run of a store into its evaluation.json, part by part, and return that.
+
+    Goes on where it was cut; `anew` forgets what was measured before, baselines too, which all runs share. progress is
+    called with the number of parts done and of all.
+    """
+    checkpoint, target, baselines = store.load(id), store.path(id) / "evaluation.json", home() / "baselines.json"
+    known = {} if anew else measured(store, id)
+    known = known or {"run": id, "stamp": store.stamp(id), "parts": {}}
+
+    def recall(key: str, compute: Callable[[], Any]) -> Any:
+        if anew or key not in _read(baselines):
+            baselines.parent.mkdir(parents=True, exist_ok=True)
+            found = compute()
+            write_file(baselines, json.dumps(_read(baselines) | {key: found}, indent=1).encode())
+        return _read(baselines)[key]
+
+    for name, figures in evaluate(checkpoint, load_dataset(checkpoint.run.dataset), known["parts"], recall):
+        known["parts"][name] = figures
+        write_file(target, json.dumps(known, indent=1).encode())
+        if progress:
+            progress(len(known["parts"]), len(PARTS))
+    return known
+
+
+def measured(store: Store, id: str) -> dict[str, Any]:
+    """What `measure` found for a run as it is now: {"run", "stamp", "parts"}; empty when nothing was measured."""
+    known = _read(store.path(id) / "evaluation.json")
+    return known if known.get("stamp") == store.stamp(id) else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 @part
@@ -76,7 +117,7 @@ def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     def score(space: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
         return metrics.retrieval(space(test.images), test.labels, space(train.images), train.labels)
 
-    baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": _flat}
+    baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
     if pca := linear(dataset):
         baselines[f"PCA-{latent}"] = lambda images: pca.codes(images, latent)
         baselines[f"whitened PCA-{latent}"] = lambda images: pca.codes(images, latent) / pca.deviations(latent)
@@ -112,7 +153,7 @@ SEEDS = 5
 
 def baseline_features(dataset: Dataset, components: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """What needs no network: name -> images (n, c, h, w) to features (n, d)."""
-    found: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": _flat}
+    found: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
     if pca := linear(dataset):
         found[f"PCA-{components}"] = lambda images: pca.codes(images, components)
     if min(dataset.shape[1:]) >= 14:
@@ -225,8 +266,8 @@ def filters(noisy: np.ndarray, dataset: Dataset, kind: str, level: float) -> dic
     }
     if int(np.prod(dataset.shape)) <= LARGEST:
         mean, gain, noisy_mean = _wiener(dataset, kind, level)
-        flat = (_flat(noisy) - noisy_mean) @ gain + mean
-        found["linear filter"] = flat.reshape(noisy.shape).clip(0, 1)
+        restored = (flat(noisy) - noisy_mean) @ gain + mean
+        found["linear filter"] = restored.reshape(noisy.shape).clip(0, 1)
     return found
 
 
@@ -249,7 +290,7 @@ def _tv_weight(dataset: Dataset, kind: str, level: float) -> float:
 def _wiener(dataset: Dataset, kind: str, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The best linear filter from noisy to clean on 20,000 training images: means and gain (pixels, pixels)."""
     clean = dataset.train.images[:20_000]
-    x, y = _flat(corrupt(clean, kind, level, seed=1)), _flat(clean)
+    x, y = flat(corrupt(clean, kind, level, seed=1)), flat(clean)
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     x, y = x - x_mean, y - y_mean
     ridge = 1e-4 * len(x) * np.eye(x.shape[1], dtype=np.float32)
@@ -260,15 +301,15 @@ def _wiener(dataset: Dataset, kind: str, level: float) -> tuple[np.ndarray, np.n
 def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
     """Is the map to be trusted? Trustworthiness, continuity (12 neighbors), 5-NN, R^2 of known factors; PCA-2 too."""
     split, name = (dataset.test, "test") if len(dataset.test) >= 500 else (dataset.train, "train")
-    _, first = np.unique(_flat(split.images[:20_000]), axis=0, return_index=True)  # copies have no nearest neighbor
+    _, first = np.unique(flat(split.images[:20_000]), axis=0, return_index=True)  # copies have no nearest neighbor
     images = split.images[np.sort(np.random.default_rng(0).permutation(first)[:2000])]
     fitted = checkpoint.encode(dataset.train.images[:20_000])
 
     def score(place: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-        points, flat = place(images), _flat(images)
+        points, pixels = place(images), flat(images)
         return {
-            "trustworthiness": float(metrics.trustworthiness(flat, points).mean()),
-            "continuity": float(metrics.trustworthiness(points, flat).mean()),
+            "trustworthiness": float(metrics.trustworthiness(pixels, points).mean()),
+            "continuity": float(metrics.trustworthiness(points, pixels).mean()),
             **_from_neighbors(place(dataset.train.images), place(dataset.test.images), dataset),
         }
 
@@ -327,43 +368,6 @@ def _contraction(checkpoint: Checkpoint, images: np.ndarray, spread: float) -> f
         (gradient,) = torch.autograd.grad(codes[:, unit].sum(), x, retain_graph=True)
         squares += gradient.square().flatten(1).sum(dim=1)
     return float(squares.sqrt().mean()) / max(spread, 1e-12)
-
-
-class Pca:
-    """Principal components of the training images, exact, by the covariance of the pixels."""
-
-    def __init__(self, images: np.ndarray) -> None:
-        flat = images.reshape(len(images), -1)
-        self.mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32) / 255
-        covariance = np.zeros((flat.shape[1], flat.shape[1]))
-        for start in range(0, len(flat), 8192):
-            centered = metrics.unit(flat[start : start + 8192]) - self.mean
-            covariance += centered.T @ centered
-        values, vectors = np.linalg.eigh(covariance / len(flat))
-        self.variances, self.axes = np.maximum(values[::-1], 1e-12), vectors[:, ::-1].astype(np.float32)
-
-    def codes(self, images: np.ndarray, components: int) -> np.ndarray:
-        """images (n, c, h, w) -> (n, components)."""
-        return (_flat(images) - self.mean) @ self.axes[:, :components]
-
-    def deviations(self, components: int) -> np.ndarray:
-        """Standard deviation of each component over the training images, (components,)."""
-        return np.sqrt(self.variances[:components]).astype(np.float32)
-
-    def rebuild(self, images: np.ndarray, components: int) -> np.ndarray:
-        """images (n, c, h, w) -> their best linear reconstruction from so many numbers, float32."""
-        flat = self.codes(images, components) @ self.axes[:, :components].T + self.mean
-        return flat.reshape(images.shape)
-
-
-@lru_cache(2)
-def linear(dataset: Dataset) -> Pca | None:
-    """The principal components of a dataset; None where its images are too large for them."""
-    return Pca(dataset.train.images) if int(np.prod(dataset.shape)) <= LARGEST else None
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    return metrics.unit(images).reshape(len(images), -1)
 
 
 def as_text(parts: Mapping[str, dict[str, Any] | None]) -> str:

@@ -1,8 +1,8 @@
-"""Settings that are known to work, by name."""
+"""Settings that are known to work, by name. All of them come trained with the package."""
 
 from dataclasses import dataclass
 
-from aecore.models import VAE, Vanilla
+from aecore.models import VAE, Contractive, Denoising, Sparse, Vanilla
 from aecore.runs import Run
 
 
@@ -15,15 +15,50 @@ class Recipe:
     run: Run
 
 
+def _clothes(model: object, epochs: int = 20) -> Run:
+    """Equal but for the flavor, so that comparing runs compares flavors."""
+    return Run("fashion_mnist", model, width=512, loss="kl", epochs=epochs)
+
+
 RECIPES: dict[str, Recipe] = {
     "blocks-map": Recipe(
         "Two numbers explain every block",
         "A variational autoencoder lays 80,000 blocks out on a plane: height and width unfold without being told.",
-        Run("blocks", VAE(latent=2), loss="kl", epochs=8),
+        Run("blocks", VAE(latent=2), width=256, loss="kl", epochs=16),
     ),
     "fashion-search": Recipe(
         "Find clothes that look alike",
         "128 numbers per picture, learned without labels; the nearest codes by cosine distance are similar clothes.",
-        Run("fashion_mnist", Vanilla(latent=128), loss="kl", epochs=10),
+        _clothes(Vanilla(latent=128)),
+    ),
+    "fashion-sparse": Recipe(
+        "Clothes told by few units each",
+        "Most of the 128 units stay silent for any one picture.",
+        _clothes(Sparse(latent=128, weight=1e-4)),
+    ),
+    "fashion-denoise": Recipe(
+        "Clothes seen through noise",
+        "Learns to remove heavy Gaussian noise; compare it with the filters on the Denoise page.",
+        _clothes(Denoising(latent=128, level=0.5)),
+    ),
+    "fashion-contract": Recipe(
+        "Codes that keep still",
+        "Small changes of a picture change its code little.",
+        _clothes(Contractive(latent=128, weight=1e-4)),
+    ),
+    "fashion-sample": Recipe(
+        "Clothes that nobody made",
+        "A variational autoencoder with 128 units: draws from its prior are new pictures.",
+        _clothes(VAE(latent=128)),
+    ),
+    "fashion-map": Recipe(
+        "All clothes on one plane",
+        "A variational autoencoder with two numbers per code: kinds of clothes gather in regions.",
+        Run("fashion_mnist", VAE(latent=2), width=384, loss="kl", epochs=20),
+    ),
+    "digits-map": Recipe(
+        "Handwritten digits on one plane",
+        "Trains in seconds and needs no download: the quickest way to see a map.",
+        Run("digits", VAE(latent=2), width=256, loss="kl", epochs=150, batch_size=32),
     ),
 }

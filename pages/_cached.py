@@ -83,8 +83,8 @@ def reconstruction_mse(run: str, stamp: str) -> float:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def pca_mse(name: str, components: int) -> float | None:
-    from aecore.evaluate import linear
     from aecore.metrics import mse
+    from aecore.pca import linear
 
     test, pca = dataset(name).test.images, linear(dataset(name))
     return mse(test, pca.rebuild(test, components)) if pca else None

@@ -18,7 +18,7 @@ NAMES = {path.stem for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "datasets": set(),
-    "evaluate": {"datasets", "manifold", "metrics", "noise", "runs"},
+    "evaluate": {"datasets", "files", "manifold", "metrics", "noise", "pca", "runs"},
     "figures": set(),
     "files": set(),
     "jobs": {"files"},
@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"networks", "noise"},
     "networks": set(),
     "noise": set(),
+    "pca": {"datasets", "metrics"},
     "recipes": {"models", "runs"},
     "runs": {"files", "models", "networks"},
     "search": set(),

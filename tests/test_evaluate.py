@@ -10,7 +10,8 @@ from sklearn.decomposition import PCA
 import aecore
 from aecore import metrics
 from aecore.datasets import Dataset, Split, load_dataset
-from aecore.evaluate import PARTS, Pca, accuracies, as_text, evaluate, linear
+from aecore.evaluate import PARTS, accuracies, as_text, evaluate
+from aecore.pca import Pca, linear
 from aecore.runs import Checkpoint
 
 DIGITS = load_dataset("digits")
