@@ -183,8 +183,7 @@ def accuracies(
     Features are standardized on all training images, which takes no label; the ridge is chosen by cross-validation on
     the labeled images alone, and fixed where a class has too few to split.
     """
-    mean, deviation = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-6)
-    train, test = (train - mean) / deviation, (test - mean) / deviation
+    train, test = standardized(train, test)
     rows = {}
     for amount in amounts:
         scores = []
@@ -195,6 +194,22 @@ def accuracies(
         name = str(amount) if amount else "all"
         rows[name] = {"mean": float(np.mean(scores)), "deviation": float(np.std(scores)), "ridge": 1 / model.C}
     return rows
+
+
+def standardized(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, d) and (m, d) with the mean and the deviation of the first taken out of both."""
+    mean, deviation = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-6)
+    return (train - mean) / deviation, (test - mean) / deviation
+
+
+def learn(
+    train: np.ndarray, test: np.ndarray, labels: np.ndarray, amount: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """From `amount` labels per class: (class said of each test row (m,), confidence (m,) from 0 to 1)."""
+    train, test = standardized(train, test)
+    chosen = _labeled(labels, amount, seed)
+    shares = classifier(train[chosen], labels[chosen]).predict_proba(test)
+    return shares.argmax(axis=1), shares.max(axis=1)
 
 
 def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:

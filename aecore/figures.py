@@ -160,3 +160,62 @@ def curves(history: Sequence[Mapping[str, Any]], log: bool = False) -> dict[str,
             "tooltip": [{"field": field} for field in ("term", "images", "epoch", "value")],
         },
     }  # fmt: skip
+
+
+def accuracy_curves(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
+    """A Vega-Lite chart of accuracy over labels per class, one line for each kind of features, with error bars."""
+    values = [
+        {
+            "features": features, "labels": labels, "accuracy": row["mean"],
+            "low": row["mean"] - row["deviation"], "high": row["mean"] + row["deviation"],
+        }
+        for features, curve in rows.items()
+        for labels, row in curve.items()
+    ]  # fmt: skip
+    x = {"field": "labels", "type": "ordinal", "sort": None, "title": "labels per class", "axis": {"labelAngle": 0}}
+    color = {"field": "features", "type": "nominal", "sort": None, "title": None, "legend": {"orient": "top"}}
+    y = {"field": "accuracy", "type": "quantitative", "title": "test accuracy", "scale": {"zero": False}}
+    bars = {"x": x, "color": color, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
+    tooltip = [{"field": "features"}, {"field": "labels"}, {"field": "accuracy", "format": ".3f"}]
+    return {
+        "data": {"values": values},
+        "layer": [
+            {"mark": "rule", "encoding": bars},
+            {"mark": {"type": "line", "point": True}, "encoding": {"x": x, "y": y, "color": color, "tooltip": tooltip}},
+        ],
+    }
+
+
+def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """A Vega-Lite chart of how often (n,) labels of one class were said to be another, as shares of the class."""
+    counts = np.zeros((len(classes), len(classes)))
+    np.add.at(counts, (labels, said), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    values = [
+        {"is": true, "said": name, "share": float(shares[row, column])}
+        for row, true in enumerate(classes)
+        for column, name in enumerate(classes)
+    ]
+    axes = {
+        "x": {"field": "said", "type": "nominal", "sort": None, "title": "said to be"},
+        "y": {"field": "is", "type": "nominal", "sort": None, "title": "is"},
+    }
+    text = {"condition": {"test": "datum.share > 0.55", "value": "#1C1B22"}, "value": "#FBFAF7"}
+    return {
+        "data": {"values": values},
+        "encoding": axes,
+        "layer": [
+            {
+                "mark": "rect",
+                "encoding": {
+                    "color": {"field": "share", "type": "quantitative", "scale": {"scheme": "cividis"}, "legend": None},
+                    "tooltip": [{"field": "is"}, {"field": "said"}, {"field": "share", "format": ".1%"}],
+                },
+            },
+            {
+                "transform": [{"filter": "datum.share >= 0.01"}],
+                "mark": {"type": "text", "fontSize": 10},
+                "encoding": {"text": {"field": "share", "type": "quantitative", "format": ".0%"}, "color": text},
+            },
+        ],
+    }

@@ -165,3 +165,41 @@ def flavors() -> dict[str, tuple[str, str, str]]:
         idea, _, rest = cleandoc(flavor.__doc__).partition("\n\n")
         described[name] = (idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula)
     return described
+
+
+def measured(run: str, stamp: str) -> dict[str, Any]:
+    """The parts of a run's evaluation that are known: name -> figures."""
+    from aecore.evaluate import measured
+
+    return measured(store(run), run).get("parts", {})
+
+
+def measure(run: str, progress: Any) -> None:
+    """Evaluate a run into its folder."""
+    from aecore.evaluate import measure
+
+    measure(store(run), run, progress=progress)
+
+
+@st.cache_data(max_entries=64, show_spinner="Learning from the labels")
+def classified(run: str, stamp: str, amount: int, seed: int) -> dict[str, Any]:
+    """A classifier on codes, from `amount` labels per class: accuracy, what it said of every test image, how surely."""
+    return _classified(
+        checkpoint(run, stamp).run.dataset, codes(run, stamp, "train"), codes(run, stamp, "test"), amount, seed
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner="Learning from the labels")
+def classified_pixels(name: str, amount: int, seed: int) -> dict[str, Any]:
+    """The same on raw pixels."""
+    from aecore.pca import flat
+
+    return _classified(name, flat(dataset(name).train.images), flat(dataset(name).test.images), amount, seed)
+
+
+def _classified(name: str, train: "np.ndarray", test: "np.ndarray", amount: int, seed: int) -> dict[str, Any]:
+    from aecore.evaluate import learn
+
+    images = dataset(name)
+    said, confidence = learn(train, test, images.train.labels, amount, seed)
+    return {"accuracy": float((said == images.test.labels).mean()), "said": said, "confidence": confidence}

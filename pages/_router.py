@@ -14,6 +14,7 @@ st.navigation(
         st.Page(HERE / "manifold.py", title="Manifold", help="Every image at the place of its code."),
         st.Page(HERE / "denoise.py", title="Denoise", help="Spoil an image and see each run repair it."),
         st.Page(HERE / "search.py", title="Search", help="The images whose codes are nearest."),
+        st.Page(HERE / "classify.py", title="Classify", help="A few labels on frozen codes, against raw pixels."),
     ],
     position="top",
 ).run()

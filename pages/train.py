@@ -9,6 +9,7 @@ from aecore import DATASETS, FLAVORS, Run, figures
 from aecore.jobs import Job, active
 from aecore.runs import DamagedRun
 from pages import _cached
+from pages._compare import table
 from pages._widgets import PAGES, folder_of, knob_sliders, need_dataset, pick_run, root, start_run
 
 ACTIVE = ("waiting", "running")
@@ -56,12 +57,18 @@ def settings() -> None:
             fields = [item.name for item in dataclasses.fields(Run) if item.metadata]
             others = knob_sliders(Run, fields, {"epochs": 10, "loss": "kl"})
         chosen = {"dataset": name, "model": {"flavor": flavor, **values}, **others}
-    if st.button("Train", type="primary", width="stretch"):
-        try:
+    try:
+        if st.button("Train", type="primary", width="stretch"):
             st.session_state["next-run"] = start_run(chosen)
             st.rerun()
-        except ValueError as error:
-            st.error(str(error))
+        if recipe == "own settings" and st.button(
+            "Train all five flavors", width="stretch", help="The same images, network and seed; one after the other."
+        ):
+            runs = [start_run(chosen | {"model": {"flavor": name, "latent": values["latent"]}}) for name in FLAVORS]
+            st.session_state["next-run"] = runs[0]
+            st.rerun()
+    except ValueError as error:
+        st.error(str(error))
 
 
 def headline(job: Job, state: str, progress: dict[str, Any]) -> None:
@@ -136,3 +143,4 @@ with right:
             ):
                 st.page_link(PAGES / f"{page}.py", label=label, query_params={"run": run})
         finished()
+table()

@@ -135,7 +135,7 @@ def test_a_training_survives_the_server_and_its_link_finds_it(page: Page, server
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["", "train", "manifold", "denoise", "search"])
+@pytest.mark.parametrize("path", ["", "train", "manifold", "denoise", "search", "classify"])
 def test_every_page_is_right_as_the_first_visit(path: str, page: Page) -> None:
     page.goto(f"/{path}")
     settle(page)

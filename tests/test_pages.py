@@ -12,7 +12,7 @@ from aecore.files import run_folders
 from aecore.jobs import Job
 
 PAGES = Path(__file__).parent.parent / "pages"
-NAMES = ["home", "train", "manifold", "denoise", "search"]
+NAMES = ["home", "train", "manifold", "denoise", "search", "classify"]
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +177,27 @@ def test_a_host_that_runs_app_py_as_a_page_shows_the_same(home: Path) -> None:
     app = AppTest.from_file(str(PAGES.parent / "app.py"), default_timeout=60).run()
     assert not app.exception
     assert app.title[0].value == "Autoencoders on real images"
+
+
+def test_classify_names_the_accuracy_of_the_code_and_of_raw_pixels(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+) -> None:
+    from aecore.evaluate import learn
+    from aecore.pca import flat
+
+    checkpoint, digits = digits_runs[1], aecore.load_dataset("digits")
+    app = visit("classify", run=checkpoint.run.id)
+    app.segmented_control(key="labels").set_value(5).run()
+    assert not app.exception
+    for space in (checkpoint.encode, flat):
+        said, _ = learn(space(digits.train.images), space(digits.test.images), digits.train.labels, 5)
+        assert f"{(said == digits.test.labels).mean():.1%}" in texts(app)
+    next(button for button in app.button if button.label == "Measure it").click().run(timeout=120)
+    assert not app.exception
+    assert "Mean and standard deviation over 5 draws" in texts(app)
+
+
+def test_classify_says_what_a_set_without_labels_lacks(home: Path) -> None:
+    run = aecore.Run("blocks", aecore.FLAVORS["vanilla"](latent=2), network="shallow", epochs=1)
+    aecore.Store(home / "runs").save(next(aecore.train(run)))
+    assert "one folder for each class" in texts(visit("classify", run=run.id))
