@@ -342,8 +342,9 @@ def _from_neighbors(train: np.ndarray, test: np.ndarray, dataset: Dataset) -> di
     if dataset.classes is not None:
         model = KNeighborsClassifier(5).fit(train, dataset.train.labels)
         figures["5-NN"] = float(model.score(test, dataset.test.labels))
+    _, first = np.unique(train, axis=0, return_index=True)  # five copies of one image would be its neighbors
     for name, values in dataset.train.factors.items():
-        model = KNeighborsRegressor(5, weights="distance").fit(train, values)
+        model = KNeighborsRegressor(5, weights="distance").fit(train[first], values[first])
         figures[f"R^2 {name}"] = float(model.score(test, dataset.test.factors[name]))
     return figures
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aecore.models import VAE, Contractive, Denoising, Sparse, Vanilla
+from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
 from aecore.runs import Run
 
 
@@ -15,16 +15,16 @@ class Recipe:
     run: Run
 
 
-def _clothes(model: object, epochs: int = 20) -> Run:
+def _clothes(model: Flavor) -> Run:
     """Equal but for the flavor, so that comparing runs compares flavors."""
-    return Run("fashion_mnist", model, width=512, loss="kl", epochs=epochs)
+    return Run("fashion_mnist", model, width=512, loss="kl", epochs=30, lr=3e-3)
 
 
 RECIPES: dict[str, Recipe] = {
     "blocks-map": Recipe(
         "Two numbers explain every block",
         "A variational autoencoder lays 80,000 blocks out on a plane: height and width unfold without being told.",
-        Run("blocks", VAE(latent=2), width=256, loss="kl", epochs=16),
+        Run("blocks", VAE(latent=2), width=256, loss="kl", epochs=16, lr=3e-3),
     ),
     "fashion-search": Recipe(
         "Find clothes that look alike",
@@ -54,7 +54,7 @@ RECIPES: dict[str, Recipe] = {
     "fashion-map": Recipe(
         "All clothes on one plane",
         "A variational autoencoder with two numbers per code: kinds of clothes gather in regions.",
-        Run("fashion_mnist", VAE(latent=2), width=384, loss="kl", epochs=20),
+        Run("fashion_mnist", VAE(latent=2), width=384, loss="kl", epochs=30, lr=3e-3),
     ),
     "digits-map": Recipe(
         "Handwritten digits on one plane",
