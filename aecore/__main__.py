@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     search = command("search", _search, "the nearest images to one of the test images")
     denoise = command("denoise", _denoise, "spoil test images, repair them, measure it")
     for sub in (embed, search, denoise):
-        sub.add_argument("run", metavar="RUN", help="a run's id; `runs` lists them")
+        sub.add_argument("run", metavar="RUN", help="a run's id, or a recipe's name")
     embed.add_argument("--split", choices=("train", "test"), default="test")
     embed.add_argument("--out", type=Path, default=Path("codes.npz"), help="default: codes.npz")
     search.add_argument("--query", type=int, default=0, metavar="ROW", help="row of the test image to ask with")
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     denoise.add_argument("--out", type=Path, help="also draw clean, noisy and restored images into this PNG")
 
     evaluate = command("evaluate", _evaluate, "measure a run against its baselines; goes on where it was cut")
-    evaluate.add_argument("run", metavar="RUN", help="a run's id; `runs` lists them")
+    evaluate.add_argument("run", metavar="RUN", help="a run's id, or a recipe's name")
     evaluate.add_argument("--anew", action="store_true", help="forget what was measured before")
     command("runs", _runs, "list the runs")
     command("recipes", _recipes, "list the recipes")
@@ -334,7 +334,8 @@ def _denoise(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from aecore.evaluate import as_text, measure
 
-    known = measure(_store_of(options.run), options.run, options.anew, None if options.json else _Bar("parts"))
+    id = _id_of(options.run)
+    known = measure(_store_of(id), id, options.anew, None if options.json else _Bar("parts"))
     return _say(options, known, as_text(known["parts"]))
 
 
@@ -417,10 +418,17 @@ def _store_of(id: str) -> Any:
     return showcase() if id in showcase().ids() and id not in Store().ids() else Store()
 
 
+def _id_of(name: str) -> str:
+    """A run's id, or the id of the recipe of this name."""
+    from aecore.recipes import RECIPES
+
+    return RECIPES[name].run.id if name in RECIPES else name
+
+
 def _loaded(id: str) -> tuple[Any, Any]:
     from aecore.datasets import load_dataset
 
-    checkpoint = _store_of(id).load(id)
+    checkpoint = _store_of(_id_of(id)).load(_id_of(id))
     return checkpoint, load_dataset(checkpoint.run.dataset)
 
 

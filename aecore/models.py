@@ -132,16 +132,18 @@ class Sparse(Flavor):
 class Denoising(Flavor):
     """Spoil the image, ask for the clean one: the network learns where real images live.
 
-    Fresh noise for every image at every step; Vincent et al. 2008, https://doi.org/10.1145/1390156.1390294
+    Fresh noise for every image at every step, its strength drawn evenly up to the level, so that clean images and
+    slight noise are met too; Vincent et al. 2008, https://doi.org/10.1145/1390156.1390294
     """
 
     formula = r"\min_{f,g}\; d\big(x,\; g(f(\tilde{x}))\big), \quad \tilde{x} \sim q(\tilde{x} \mid x)"
 
     noise: str = knob("gaussian", choices=tuple(NOISES), help="What spoils the image.")
-    level: float = knob(0.5, low=0.0, high=1.0, help="How strong the noise is.")
+    level: float = knob(0.5, low=0.0, high=1.0, help="How strong the noise may be.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
-        spoiled = NOISES[self.noise](x, self.level, rng).clamp(0, 1)
+        levels = self.level * torch.rand(len(x), 1, 1, 1, generator=rng)
+        spoiled = NOISES[self.noise](x, levels, rng).clamp(0, 1)
         return {"reconstruction": distance(network.decode(network.encode(spoiled)), x)}
 
 

@@ -6,29 +6,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+Level = float | Tensor
+"""0 to 1, one for all images or one for each, (b, 1, 1, 1)."""
 
-def gaussian(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
+
+def gaussian(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Add Gaussian noise; the level is its standard deviation, 1 being the range from black to white."""
     return x + level * torch.randn(x.shape, generator=rng)
 
 
-def masking(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
+def masking(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Set pixels to black; the level is their share."""
     return x * (torch.rand(x.shape, generator=rng) >= level)
 
 
-def salt_and_pepper(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
+def salt_and_pepper(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Set pixels to black or white, half each; the level is their share."""
     draw = torch.rand(x.shape, generator=rng)
     return torch.where(draw < level / 2, 0.0, torch.where(draw < level, 1.0, x))
 
 
-def speckle(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
+def speckle(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Multiply by Gaussian noise around 1, as in radar and ultrasound; the level is its standard deviation."""
     return x * (1 + level * torch.randn(x.shape, generator=rng))
 
 
-NOISES: dict[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {
+NOISES: dict[str, Callable[[Tensor, Level, torch.Generator], Tensor]] = {
     "gaussian": gaussian,
     "masking": masking,
     "salt_and_pepper": salt_and_pepper,

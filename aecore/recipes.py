@@ -34,7 +34,7 @@ RECIPES: dict[str, Recipe] = {
     "fashion-sparse": Recipe(
         "Clothes told by few units each",
         "Most of the 128 units stay silent for any one picture.",
-        _clothes(Sparse(latent=128, weight=1e-4)),
+        _clothes(Sparse(latent=128, weight=3e-4)),
     ),
     "fashion-denoise": Recipe(
         "Clothes seen through noise",

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from pages import _cached
-from pages._widgets import all_runs, facts
+from pages._widgets import all_runs, facts, need_dataset
 
 FIGURES = {
     "test MSE": ("reconstruction", "MSE"),
@@ -58,6 +58,8 @@ def _side_by_side(runs: list[str]) -> None:
     """Facts, curves, and maps of two runs, on the same test images."""
     from aecore.figures import curves
 
+    for run in runs:
+        need_dataset(_cached.checkpoint(run, _cached.stamp(run)).run.dataset)
     for column, run in zip(st.columns(2, gap="large"), runs, strict=True):
         stamp = _cached.stamp(run)
         history = _cached.checkpoint(run, stamp).history

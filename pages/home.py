@@ -4,7 +4,7 @@ import streamlit as st
 
 from aecore.files import run_folders
 from pages import _cached
-from pages._widgets import PAGES, go, root, start
+from pages._widgets import PAGES, SHOWCASE, go, picture, root, start
 
 st.title("Autoencoders on real images")
 st.write(
@@ -13,14 +13,33 @@ st.write(
     "Train one here, look at what it learned, and use it."
 )
 drawing = (PAGES / "components" / "autoencoder.svg").read_text()
-st.image(
-    drawing.replace("currentColor", "#E9E7E2" if st.context.theme.type == "dark" else "#1C1B22"),
-    width=760,
-    alt="An image goes through an encoder into a code of four numbers, and through a decoder into a reconstruction",
-)
+
+
+@st.fragment
+def decode() -> None:
+    """Two sliders are a code; the decoder of the shipped map of blocks draws it."""
+    run = _cached.recipes()["blocks-map"]["id"]
+    st.write("**Be the code.** This decoder knows 80,000 pictures of white blocks by two numbers each.")
+    sliders, shown = st.columns([3, 2], vertical_alignment="center")
+    with sliders:
+        code = [st.slider(f"Number {unit}", -2.0, 2.0, 0.0, 0.1, key=f"number-{unit}") for unit in (1, 2)]
+    with shown:
+        image = _cached.checkpoint(run, _cached.stamp(run)).decode([code])[0]
+        picture(image, f"Decoded from ({code[0]:.1f}, {code[1]:.1f})")
+
+
+idea, act = st.columns([3, 2], gap="large", vertical_alignment="center")
+with idea:
+    st.image(
+        drawing.replace("currentColor", "#E9E7E2" if st.context.theme.type == "dark" else "#1C1B22"),
+        width="stretch",
+        alt="An image goes through an encoder into a code of four numbers, and through a decoder into a reconstruction",
+    )
+with act:
+    decode()
 
 st.header("Two experiments")
-recipes, trained = _cached.recipes(), {path.name for path in run_folders(root())}
+recipes, trained = _cached.recipes(), {path.name for path in [*run_folders(root()), *run_folders(SHOWCASE)]}
 for column, (name, page) in zip(
     st.columns(2), {"blocks-map": "manifold", "fashion-search": "search"}.items(), strict=True
 ):

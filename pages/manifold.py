@@ -55,6 +55,13 @@ with left:
         alt=f"Map of {len(split):,} images by their codes",
     )
     st.caption(shown)
+    if quality := _cached.measured(run, stamp).get("map_quality"):
+        ours, linear = quality["rows"]["map"], quality["rows"].get("PCA-2", {})
+        pairs = [
+            f"{name} {value:.3f}" + (f" (PCA {linear[name]:.3f})" if name in linear else "")
+            for name, value in ours.items()
+        ]
+        st.caption(" · ".join(pairs), help=f"On {quality['images']:,} {quality['split']} images, 12 neighbors, seed 0.")
 with right:
     chosen = [point["customdata"] for point in event.selection.points if "customdata" in point]
     if not chosen:
@@ -76,5 +83,6 @@ with right:
     if checkpoint.run.model.heads == 2:
         st.subheader("New images")
         dice = st.number_input("Seed", 0, 10_000, 0, key="dice", bind="query-params", width=140)
-        st.image(sheet(checkpoint.sample(24, seed=dice), columns=6, scale=2), width="stretch")
-        st.caption("Decoded from draws of the prior, the unit Gaussian: none of them is in the data.")
+        drawn = checkpoint.sample(24, seed=dice)
+        st.image(sheet(drawn, columns=6, scale=max(1, 84 // drawn.shape[2]), gap=3), width="stretch")
+        st.caption("Decoded from 24 draws of the prior, the unit Gaussian.")

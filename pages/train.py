@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
+from aecore.datasets import is_here
 from aecore.jobs import Job, active
 from aecore.runs import DamagedRun
 from pages import _cached
@@ -106,8 +107,9 @@ def live(job: Job, ticking: bool) -> None:
             log = st.toggle("Log axis", key="log", bind="query-params")
             chart = figures.curves(history, log)
             st.vega_lite_chart(chart, key="curves", height=300, alt="Each loss term over the epochs")
-        st.image(_cached.strip(job.id, stamp), width="stretch", alt="Eight test images over their reconstructions")
-        st.caption("Eight test images, their reconstructions below")
+        if is_here(_cached.checkpoint(job.id, stamp).run.dataset):
+            st.image(_cached.strip(job.id, stamp), width="stretch", alt="Eight test images over their reconstructions")
+            st.caption("Eight test images, their reconstructions below")
     except DamagedRun:
         st.skeleton(height=160)
         st.caption("Eight test images and their reconstructions appear here after the first seconds.")

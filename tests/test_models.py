@@ -275,11 +275,18 @@ def test_shrinking_the_code_and_growing_the_decoder_gains_nothing() -> None:
         torch.testing.assert_close(after[name], before[name])
 
 
-def test_denoising_sees_the_spoiled_image_and_is_asked_for_the_clean_one() -> None:
-    flavor = models.Denoising(latent=4, noise="masking", level=1.0)
-    network, x = _network(flavor), _images()
-    expected = mse(network.decode(network.encode(torch.zeros_like(x))), x)
-    torch.testing.assert_close(flavor.terms(network, x, mse, _rng())["reconstruction"], expected)
+def test_denoising_sees_the_spoiled_image_and_is_asked_for_the_clean_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each image is spoiled to a degree of its own, up to the level."""
+    flavor, x = models.Denoising(latent=4, noise="masking", level=0.8), torch.full((200, *SHAPE), 0.5)
+    network, seen = _network(flavor), []
+    encode = network.encode
+    monkeypatch.setattr(network, "encode", lambda image: seen.append(image) or encode(image))
+    found = flavor.terms(network, x, mse, _rng())["reconstruction"]
+    torch.testing.assert_close(found, mse(network.decode(encode(seen[0])), x))
+    masked = (seen[0] == 0).float().flatten(1).mean(dim=1)
+    assert masked.min() < 0.1
+    assert 0.65 < masked.max() < 0.95
+    assert masked.mean() == pytest.approx(0.4, abs=0.05)
 
 
 def test_denoising_without_noise_is_vanilla() -> None:

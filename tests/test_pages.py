@@ -1,5 +1,6 @@
 """Every page, driven without a browser."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,15 +41,47 @@ def texts(app: AppTest) -> str:
     return "\n".join(item.value for kind in (app.markdown, app.caption, app.text, app.error) for item in kind)
 
 
-@pytest.mark.parametrize("page", NAMES)
-def test_opens_without_any_run(page: str, home: Path) -> None:
+@pytest.fixture
+def no_showcase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages._widgets.SHOWCASE", tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("page", [name for name in NAMES if name != "home"])
+def test_opens_without_any_run(page: str, home: Path, no_showcase: None) -> None:
     app = visit(page)
-    assert app.title[0].value
+    assert "Train one" in [button.label for button in app.button] or page == "train"
 
 
-@pytest.mark.parametrize("page", ["manifold", "denoise", "search"])
-def test_without_a_run_offers_to_train_one(page: str, home: Path) -> None:
-    assert "Train one" in [button.label for button in visit(page).button]
+@pytest.mark.parametrize(
+    ("page", "recipe"),
+    [
+        ("manifold", "blocks-map"),
+        ("denoise", "fashion-denoise"),
+        ("search", "fashion-search"),
+        ("classify", "fashion-search"),
+    ],
+)
+@pytest.mark.parametrize("clothes", [True, False], ids=["with-fashion", "without-fashion"])
+def test_a_new_visitor_sees_a_shipped_run(
+    page: str, recipe: str, clothes: bool, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Fashion-MNIST would have to be downloaded, the pages open on digits."""
+    if not clothes:
+        monkeypatch.delenv("AECORE_FASHION_MNIST", raising=False)
+        monkeypatch.setenv("AECORE_CACHE", str(tmp_path))
+    elif "AECORE_FASHION_MNIST" not in os.environ:
+        pytest.skip("set AECORE_FASHION_MNIST to the folder with the four files of Fashion-MNIST")
+    recipe = recipe if clothes or page == "manifold" else "digits-map"
+    app = visit(page)
+    assert app.selectbox(key="run").value == aecore.RECIPES[recipe].run.id
+    assert "Test MSE" in texts(app)
+
+
+def test_home_decodes_two_numbers(home: Path) -> None:
+    app = visit("home")
+    app.slider(key="number-1").set_value(1.5).run()
+    assert not app.exception
+    assert "Decoded from (1.5, 0.0)" in texts(app)
 
 
 @pytest.mark.parametrize("page", NAMES)
@@ -195,6 +228,17 @@ def test_classify_names_the_accuracy_of_the_code_and_of_raw_pixels(
     next(button for button in app.button if button.label == "Measure it").click().run(timeout=120)
     assert not app.exception
     assert "Mean and standard deviation over 5 draws" in texts(app)
+
+
+def test_train_compares_two_runs(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    app = visit("train")
+    table = app.dataframe[0].value
+    assert set(table["run"]) >= {checkpoint.run.id for checkpoint in digits_runs}
+    rows = [int((table["run"] == checkpoint.run.id).to_numpy().argmax()) for checkpoint in digits_runs]
+    app.session_state["runs"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    app.run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 2
 
 
 def test_classify_says_what_a_set_without_labels_lacks(home: Path) -> None:

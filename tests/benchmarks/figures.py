@@ -1,0 +1,75 @@
+"""Print the README's tables from the evaluations of the runs that come with the package.
+
+python tests/benchmarks/figures.py
+"""
+
+from typing import Any
+
+from aecore import RECIPES, showcase
+from aecore.evaluate import measured
+
+FLAVORS = {
+    "vanilla": "fashion-search",
+    "sparse": "fashion-sparse",
+    "denoising": "fashion-denoise",
+    "contractive": "fashion-contract",
+    "variational": "fashion-sample",
+}
+
+
+def rows(recipe: str, part: str) -> dict[str, dict[str, Any]]:
+    return measured(showcase(), RECIPES[recipe].run.id)["parts"][part]["rows"]
+
+
+def listed(row: dict[str, Any], names: tuple[str, ...], digits: int = 3) -> str:
+    values = [row[name] for name in names]
+    plain = [value.get("mean", value.get("PSNR")) if isinstance(value, dict) else value for value in values]
+    return ", ".join(f"{value:.{digits}f}" for value in plain)
+
+
+def main() -> None:
+    mse, factors, three = ("MSE",), ("R^2 height", "R^2 width"), ("P@4", "P@10", "5-NN")
+    labels, levels = ("10", "100", "all"), ("gaussian 0.25", "gaussian 0.5")
+    blocks, blocks_map = rows("blocks-map", "reconstruction"), rows("blocks-map", "map_quality")
+    clothes, plane = rows("fashion-search", "reconstruction"), rows("fashion-map", "map_quality")
+    near, few = rows("fashion-search", "retrieval"), rows("fashion-search", "few_labels")
+    noise = rows("fashion-denoise", "denoising")
+    trust = ("trustworthiness",)
+    lines = [
+        ("blocks, 2 numbers: MSE on 98 (height, width) pairs never seen", f"PCA {listed(blocks['PCA'], mse, 4)}",
+         listed(blocks["code"], mse, 4), ".0005"),
+        ("the same: R² of height, width from the code", f"PCA {listed(blocks_map['PCA-2'], factors)}",
+         listed(blocks_map["map"], factors), ".999"),
+        ("the same: trustworthiness of the map", f"PCA {listed(blocks_map['PCA-2'], trust)}",
+         listed(blocks_map["map"], trust), ".99"),
+        ("Fashion-MNIST, 128 numbers: MSE", f"PCA {listed(clothes['PCA'], mse, 4)}",
+         listed(clothes["code"], mse, 4), ".0030"),
+        ("nearest of 60,000: P@4, P@10, 5-NN",
+         f"pixels {listed(near['raw pixels'], three)}; whitened PCA {listed(near['whitened PCA-128'], three)}",
+         listed(near["code"], three), ".870, .855, .890"),
+        ("accuracy from 10, 100, all labels per class",
+         f"pixels {listed(few['raw pixels'], labels)}; HOG {listed(few['HOG'], labels)}",
+         listed(few["code"], labels), ".77, .86, .91"),
+        ("Gaussian noise .25, .5, clipped: PSNR in dB", f"linear filter {listed(noise['linear filter'], levels, 2)}",
+         listed(noise["code"], levels, 2), "22, 18.5"),
+        ("Fashion-MNIST on a plane: 5-NN", f"PCA {listed(plane['PCA-2'], ('5-NN',))}",
+         listed(plane["map"], ("5-NN",)), ".65"),
+    ]  # fmt: skip
+    print("| what | baseline | here | aim |\n|---|---|---|---|")
+    for what, baseline, here, aim in lines:
+        print(f"| {what} | {baseline} | {here} | {aim} |")
+    print("\n| flavor | MSE | P@4 | active share of the code | contraction | PSNR at .5 |\n|---|---|---|---|---|---|")
+    for flavor, recipe in FLAVORS.items():
+        code = rows(recipe, "code")["code"]
+        cells = [
+            listed(rows(recipe, "reconstruction")["code"], mse, 4),
+            listed(rows(recipe, "retrieval")["code"], ("P@4",)),
+            listed(code, ("fraction active",), 2),
+            listed(code, ("contraction",), 2),
+            listed(rows(recipe, "denoising")["code"], ("gaussian 0.5",), 2),
+        ]
+        print(f"| {flavor} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
