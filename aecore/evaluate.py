@@ -239,7 +239,10 @@ def _labeled(labels: np.ndarray, amount: int | None, seed: int) -> np.ndarray:
     return np.concatenate([rng.choice(np.flatnonzero(labels == c), amount, replace=False) for c in np.unique(labels)])
 
 
-NOISES = (("gaussian", 0.25), ("gaussian", 0.5), ("salt_and_pepper", 0.25), ("masking", 0.5), ("speckle", 0.5))
+NOISES = (
+    *(("gaussian", level) for level in (0.25, 0.5, 0.75)),
+    *(("salt_and_pepper", 0.25), ("masking", 0.5), ("speckle", 0.5)),
+)
 
 
 @part

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.decomposition import PCA
 
 import aecore
 from aecore import metrics
 from aecore.datasets import Dataset, Split, load_dataset
-from aecore.evaluate import PARTS, accuracies, as_text, evaluate
+from aecore.evaluate import NOISES, PARTS, accuracies, as_text, evaluate
+from aecore.noise import corrupt
 from aecore.pca import Pca, linear
 from aecore.runs import Checkpoint
 
@@ -124,3 +126,35 @@ def test_shuffled_labels_give_chance() -> None:
     shuffled = np.random.default_rng(0).permutation(DIGITS.train.labels)
     rows = accuracies(features, test, shuffled, DIGITS.test.labels, [50], seeds=2)
     assert rows["50"]["mean"] == pytest.approx(0.1, abs=0.08)
+
+
+def test_the_code_part_agrees_with_torch(tables: dict[str, dict], digits_runs: list[Checkpoint]) -> None:
+    """Active units, KL per unit and contraction, against variances, torch.distributions and the full Jacobian."""
+    checkpoint, images = digits_runs[0], DIGITS.test.images
+    found = tables["code"]["rows"]["code"]
+    x = torch.tensor(images / np.float32(255))
+    codes = checkpoint.encode(images)
+    assert found["active units"] == (codes.var(axis=0) > 0.01).sum()
+    mean, log_variance = checkpoint.network.heads(x).unbind(dim=1)
+    normal = torch.distributions.Normal
+    kl = torch.distributions.kl_divergence(normal(mean, (log_variance / 2).exp()), normal(0.0, 1.0)).mean(dim=0)
+    assert found["KL per unit"] == pytest.approx(sorted(kl.tolist(), reverse=True), abs=1e-4)
+    norms = [
+        torch.autograd.functional.jacobian(checkpoint.network.encode, image[None]).norm().item() for image in x[:32]
+    ]
+    assert found["contraction"] == pytest.approx(np.mean(norms) / np.sqrt(codes.var(axis=0).sum()), rel=1e-3)
+
+
+def test_denoising_is_measured_on_the_noise_that_it_names(
+    tables: dict[str, dict], digits_runs: list[Checkpoint]
+) -> None:
+    part, clean = tables["denoising"], DIGITS.test.images[:300]
+    assert (part["images"], part["clipped"], part["seed"]) == (300, True, 0)
+    for kind, level in NOISES:
+        noisy = corrupt(clean, kind, level, seed=0)
+        for row, images in (("noisy", noisy), ("code", digits_runs[0].reconstruct(noisy))):
+            figures = part["rows"][row][f"{kind} {level:g}"]
+            assert figures["PSNR"] == pytest.approx(metrics.psnr(clean, images).mean())
+            assert figures["SSIM"] == pytest.approx(metrics.ssim(clean, images).mean())
+    best = part["rows"]["linear filter"]["gaussian 0.5"]["PSNR"]
+    assert best > part["rows"]["noisy"]["gaussian 0.5"]["PSNR"] + 3
