@@ -7,18 +7,18 @@ the checkpoint: `recall` may keep them.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from aecore import metrics
 from aecore.datasets import Dataset, Progress, load_dataset
 from aecore.files import home, write_file
+from aecore.labels import AMOUNTS, SEEDS, accuracies
 from aecore.manifold import plane
 from aecore.noise import corrupt
 from aecore.pca import LARGEST, flat, linear
@@ -147,10 +147,6 @@ def few_labels(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict
     return {"split": "test", "images": len(test), "seeds": SEEDS, "rows": rows}
 
 
-AMOUNTS = (1, 5, 10, 50, 100, 1000)
-SEEDS = 5
-
-
 def baseline_features(dataset: Dataset, components: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """What needs no network: name -> images (n, c, h, w) to features (n, d)."""
     found: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
@@ -168,75 +164,6 @@ def hog(images: np.ndarray) -> np.ndarray:
     cell = (images.shape[2] // 7, images.shape[3] // 7)
     gray = images.mean(axis=1) / 255
     return np.stack([histogram(image, 8, cell, (2, 2)) for image in gray]).astype(np.float32)
-
-
-def accuracies(
-    train: np.ndarray,
-    test: np.ndarray,
-    train_labels: np.ndarray,
-    test_labels: np.ndarray,
-    amounts: Sequence[int | None],
-    seeds: int = SEEDS,
-) -> dict[str, dict[str, float]]:
-    """Accuracy by labels per class ("all" for None): {"mean", "deviation", "ridge"}; features (n, d) and (m, d).
-
-    Features are standardized on all training images, which takes no label; the ridge is chosen by cross-validation on
-    the labeled images alone, and fixed where a class has too few to split.
-    """
-    train, test = standardized(train, test)
-    rows = {}
-    for amount in amounts:
-        scores = []
-        for seed in range(seeds if amount else 1):
-            chosen = _labeled(train_labels, amount, seed)
-            model = classifier(train[chosen], train_labels[chosen])
-            scores.append(float(model.score(test, test_labels)))
-        name = str(amount) if amount else "all"
-        rows[name] = {"mean": float(np.mean(scores)), "deviation": float(np.std(scores)), "ridge": 1 / model.C}
-    return rows
-
-
-def standardized(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, d) and (m, d) with the mean and the deviation of the first taken out of both."""
-    mean, deviation = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-6)
-    return (train - mean) / deviation, (test - mean) / deviation
-
-
-def learn(
-    train: np.ndarray, test: np.ndarray, labels: np.ndarray, amount: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """From `amount` labels per class: (class said of each test row (m,), confidence (m,) from 0 to 1)."""
-    train, test = standardized(train, test)
-    chosen = _labeled(labels, amount, seed)
-    shares = classifier(train[chosen], labels[chosen]).predict_proba(test)
-    return shares.argmax(axis=1), shares.max(axis=1)
-
-
-def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
-    """A fitted logistic regression on standardized features (n, d), its ridge chosen on these images alone."""
-    from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_score
-
-    smallest = int(np.bincount(labels)[np.unique(labels)].min())
-    best = 0.01
-    if smallest >= 5:
-        split = StratifiedKFold(5) if len(labels) <= 1000 else StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
-        best = max(
-            (0.001, 0.01, 0.1),
-            key=lambda c: cross_val_score(_logistic(c), features, labels, cv=split).mean(),
-        )
-    return _logistic(best).fit(features, labels)
-
-
-def _logistic(c: float) -> LogisticRegression:
-    return LogisticRegression(C=c, max_iter=1000, tol=1e-3)
-
-
-def _labeled(labels: np.ndarray, amount: int | None, seed: int) -> np.ndarray:
-    """Rows of `amount` images of every class, drawn by seed; all rows for None."""
-    if amount is None:
-        return np.arange(len(labels))
-    rng = np.random.default_rng(seed)
-    return np.concatenate([rng.choice(np.flatnonzero(labels == c), amount, replace=False) for c in np.unique(labels)])
 
 
 NOISES = (

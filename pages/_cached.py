@@ -192,13 +192,12 @@ def classified(run: str, stamp: str, amount: int, seed: int) -> dict[str, Any]:
 @st.cache_data(max_entries=64, show_spinner="Learning from the labels")
 def classified_pixels(name: str, amount: int, seed: int) -> dict[str, Any]:
     """The same on raw pixels."""
-    from aecore.pca import flat
-
-    return _classified(name, flat(dataset(name).train.images), flat(dataset(name).test.images), amount, seed)
+    train, test = (split.images.reshape(len(split), -1) for split in (dataset(name).train, dataset(name).test))
+    return _classified(name, train, test, amount, seed)
 
 
 def _classified(name: str, train: "np.ndarray", test: "np.ndarray", amount: int, seed: int) -> dict[str, Any]:
-    from aecore.evaluate import learn
+    from aecore.labels import learn
 
     images = dataset(name)
     said, confidence = learn(train, test, images.train.labels, amount, seed)

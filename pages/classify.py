@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from aecore.evaluate import AMOUNTS
 from aecore.figures import accuracy_curves, confusion
+from aecore.labels import AMOUNTS
 from pages import _cached
 from pages._widgets import open_run, picture
 
@@ -26,13 +26,6 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         "Labels per class", amounts, default=10, required=True, key="labels", bind="query-params"
     )
     seed = int(st.number_input("Seed", 0, 1000, 0, key="draw", bind="query-params", width=120))
-result = _cached.classified(run, stamp, amount, seed)
-plain = _cached.classified_pixels(images.name, amount, seed)
-st.write(
-    f"The network saw {len(images.train):,} images and no label. With {amount * len(images.classes):,} labels, "
-    f"logistic regression on its codes names **{result['accuracy']:.1%}** of {len(images.test):,} test images rightly; "
-    f"on raw pixels, with the same labels, {plain['accuracy']:.1%}."
-)
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -49,14 +42,19 @@ with left:
             st.rerun()
 with right:
     st.subheader("What is taken for what")
-    st.vega_lite_chart(
-        confusion(images.test.labels, result["said"], images.classes),
-        height=340,
-        alt="Confusion matrix of the test images",
-    )
+    result = _cached.classified(run, stamp, amount, seed)
+    said, sure = result["said"], result["confidence"]
+    chart = confusion(images.test.labels, said, images.classes)
+    st.vega_lite_chart(chart, height=340, alt="Confusion matrix of the test images")
+
+plain = _cached.classified_pixels(images.name, amount, seed)
+st.write(
+    f"The network saw {len(images.train):,} images and no label. With {amount * len(images.classes):,} labels, "
+    f"logistic regression on its codes names **{result['accuracy']:.1%}** of {len(images.test):,} test images rightly; "
+    f"on raw pixels, with the same labels, {plain['accuracy']:.1%}."
+)
 
 st.subheader("Most confident mistakes")
-said, sure = result["said"], result["confidence"]
 wrong = np.flatnonzero(said != images.test.labels)
 with st.grid(8, min_column_width=90):
     for row in wrong[np.argsort(-sure[wrong], kind="stable")][:8]:

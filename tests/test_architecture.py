@@ -18,10 +18,11 @@ NAMES = {path.stem for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "datasets": set(),
-    "evaluate": {"datasets", "files", "manifold", "metrics", "noise", "pca", "runs"},
+    "evaluate": {"datasets", "files", "labels", "manifold", "metrics", "noise", "pca", "runs"},
     "figures": set(),
     "files": set(),
     "jobs": {"files"},
+    "labels": {"metrics"},
     "manifold": set(),
     "metrics": set(),
     "models": {"networks", "noise"},

@@ -11,7 +11,8 @@ from sklearn.decomposition import PCA
 import aecore
 from aecore import metrics
 from aecore.datasets import Dataset, Split, load_dataset
-from aecore.evaluate import NOISES, PARTS, accuracies, as_text, evaluate
+from aecore.evaluate import NOISES, PARTS, as_text, evaluate
+from aecore.labels import accuracies
 from aecore.noise import corrupt
 from aecore.pca import Pca, linear
 from aecore.runs import Checkpoint

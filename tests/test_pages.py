@@ -215,7 +215,7 @@ def test_a_host_that_runs_app_py_as_a_page_shows_the_same(home: Path) -> None:
 def test_classify_names_the_accuracy_of_the_code_and_of_raw_pixels(
     home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
 ) -> None:
-    from aecore.evaluate import learn
+    from aecore.labels import learn
     from aecore.pca import flat
 
     checkpoint, digits = digits_runs[1], aecore.load_dataset("digits")
