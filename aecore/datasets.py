@@ -108,7 +108,7 @@ def blocks(count: int = 80_000, seed: int = 0) -> Dataset:
 
     pictures = (inside(pairs[:, 0])[:, None, :, None] & inside(pairs[:, 1])[:, None, None, :]) * np.uint8(255)
     shuffled = rng.permutation(len(pairs))
-    held_out, seen = np.sort(shuffled[: len(pairs) // 8]), np.sort(shuffled[len(pairs) // 8 :])
+    held_out, seen = shuffled[: len(pairs) // 8], np.sort(shuffled[len(pairs) // 8 :])
 
     def split(chosen: np.ndarray, ids: list[str]) -> Split:
         height, width = pairs[chosen].T.astype(np.float32)

@@ -21,7 +21,7 @@ STATES = {
     "stopped": "Stopped and saved",
     "failed": "Failed",
     "interrupted": "Stopped unexpectedly",
-    "idle": "Trained elsewhere",
+    "idle": "Trained",
 }
 
 

@@ -245,3 +245,16 @@ def test_classify_says_what_a_set_without_labels_lacks(home: Path) -> None:
     run = aecore.Run("blocks", aecore.FLAVORS["vanilla"](latent=2), network="shallow", epochs=1)
     aecore.Store(home / "runs").save(next(aecore.train(run)))
     assert "one folder for each class" in texts(visit("classify", run=run.id))
+
+
+def test_one_press_queues_the_five_flavors(home: Path) -> None:
+    app = visit("train")
+    app.number_input(key="knob-epochs").set_value(1).run()
+    next(button for button in app.button if button.label == "Train all five flavors").click().run()
+    assert not app.exception
+    jobs = [Job(folder) for folder in run_folders(home / "runs")]
+    runs = [aecore.Store(home / "runs").run(job.id) for job in jobs]
+    assert sorted(run.model.name for run in runs) == sorted(aecore.FLAVORS)
+    assert len({(run.dataset, run.network, run.seed, run.epochs, run.model.latent) for run in runs}) == 1
+    for job in jobs:
+        wait_for(lambda job=job: job.state == "done", job)
