@@ -114,7 +114,7 @@ def map_figure(run: str, stamp: str, split: str, mode: str, cells: int, color: s
     box = manifold.bounds(places)
     if mode == "Decoder":
         lattice = manifold.lattice(box, cells)
-        grid = figures.sheet(loaded.decode(lattice), columns=cells, scale=max(1, 1120 // cells // 28), gap=0)
+        grid = figures.sheet(loaded.decode(lattice), columns=cells, scale=max(1, 1120 // cells // 28), gap=1)
         return figures.map_figure(lattice, np.arange(len(lattice)), box, backdrop=grid)
     if mode == "Images":
         rows, spots = manifold.tile(places, cells)

@@ -43,13 +43,24 @@ shown = {
     "Decoder": "What the decoder makes of every place; far from any code it is guessing.",
 }[mode]
 
+key = f"map-{run}-{mode}"
+
+
+def pick() -> None:
+    """A click on the map moves the controls at its right, and so the address."""
+    points = st.session_state[key].selection.points
+    if points and mode == "Decoder":
+        st.session_state["x"], st.session_state["y"] = (round(float(points[0][axis]), 2) for axis in ("x", "y"))
+    elif points:
+        st.session_state["row"] = int(np.ravel(points[0]["customdata"])[0])
+
+
 left, right = st.columns([2, 1], gap="large")
 with left:
-    figure = _cached.map_figure(run, stamp, split_name, mode, cells, color, count)
-    event = st.plotly_chart(
-        figure,
-        key=f"map-{run}-{mode}",
-        on_select="rerun",
+    st.plotly_chart(
+        _cached.map_figure(run, stamp, split_name, mode, cells, color, count),
+        key=key,
+        on_select=pick,
         selection_mode="points",
         config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
         alt=f"Map of {len(split):,} images by their codes",
@@ -57,29 +68,29 @@ with left:
     st.caption(shown)
     if quality := _cached.measured(run, stamp).get("map_quality"):
         ours, linear = quality["rows"]["map"], quality["rows"].get("PCA-2", {})
-        pairs = [
-            f"{name} {value:.3f}" + (f" (PCA {linear[name]:.3f})" if name in linear else "")
-            for name, value in ours.items()
-        ]
+        beside = {name: f" (PCA {value:.3f})" for name, value in linear.items()}
+        pairs = [f"{name} {value:.3f}{beside.get(name, '')}" for name, value in ours.items()]
         st.caption(" · ".join(pairs), help=f"On {quality['images']:,} {quality['split']} images, 12 neighbors, seed 0.")
 with right:
-    chosen = [point["customdata"] for point in event.selection.points if "customdata" in point]
-    if not chosen:
-        st.write("Click the map to see what is there.")
-    elif mode == "Decoder":
-        place = np.array([[event.selection.points[0]["x"], event.selection.points[0]["y"]]], np.float32)
-        picture(checkpoint.decode(place)[0], f"Decoded at ({place[0, 0]:.2f}, {place[0, 1]:.2f})")
+    st.caption("Click the map, or type.")
+    if mode == "Decoder":
+        with st.container(horizontal=True):
+            place = [
+                st.number_input(axis, value=0.0, step=0.1, key=axis, bind="query-params", width=130) for axis in "xy"
+            ]
+        picture(checkpoint.decode([place])[0], f"Decoded from ({place[0]:.2f}, {place[1]:.2f})")
     else:
-        row = int(np.ravel(chosen[0])[0])
-        one = split.images[row : row + 1]
+        if not 0 <= st.session_state.get("row", 0) < len(split):
+            st.session_state["row"] = 0
+        row = int(st.number_input("Image", 0, len(split) - 1, key="row", bind="query-params", width=130))
         facts = [f"{name} {values[row]:g}" for name, values in split.factors.items()]
         if split.labels is not None:
             facts.append(images.classes[split.labels[row]])
         pair = st.columns(2)
         with pair[0]:
-            picture(one[0], f"Image {split.ids[row]}" + (": " if facts else "") + ", ".join(facts))
+            picture(split.images[row], f"Image {', '.join([split.ids[row], *facts])}")
         with pair[1]:
-            picture(checkpoint.reconstruct(one)[0], "Its reconstruction")
+            picture(checkpoint.reconstruct(split.images[row : row + 1])[0], "Its reconstruction")
     if checkpoint.run.model.heads == 2:
         st.subheader("New images")
         dice = st.number_input("Seed", 0, 10_000, 0, key="dice", bind="query-params", width=140)

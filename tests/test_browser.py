@@ -1,5 +1,6 @@
 """The journey of a first visitor in headless Chromium."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from conftest import Server
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 import aecore
 
@@ -85,6 +87,15 @@ def test_train_manifold_denoise_search(page: Page, server: Server) -> None:
     walk(page, "See its map", "manifold")
     assert run_of(page) == run
     expect(page.locator(".js-plotly-plot")).to_be_visible()
+    box = page.locator(".js-plotly-plot .nsewdrag").bounding_box()
+    for across in (0.5, 0.4, 0.6, 0.3, 0.7):  # a place may be empty
+        page.mouse.click(box["x"] + across * box["width"], box["y"] + 0.5 * box["height"])
+        with contextlib.suppress(PlaywrightTimeout):
+            page.wait_for_url(re.compile("row="), timeout=5_000)
+            break
+    settle(page)
+    row = int(parse_qs(urlparse(page.url).query)["row"][0])
+    expect(page.get_by_text(f"Image {aecore.load_dataset('digits').train.ids[row]},")).to_be_visible()
     page.get_by_text("Decoder", exact=True).click()
     page.wait_for_url(re.compile("mode=Decoder"))
     settle(page)

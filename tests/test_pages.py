@@ -151,6 +151,14 @@ def test_manifold_draws_every_mode(mode: str, home_with_runs: Path, digits_runs:
     assert len(app.get("plotly_chart")) == 1
 
 
+def test_a_link_to_the_manifold_opens_its_image_and_its_place(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+) -> None:
+    run, train = digits_runs[0].run.id, aecore.load_dataset("digits").train
+    assert f"Image {train.ids[9]}, {train.labels[9]}" in texts(visit("manifold", run=run, row="9"))
+    assert "Decoded from (1.50, -0.25)" in texts(visit("manifold", run=run, mode="Decoder", x="1.5", y="-0.25"))
+
+
 def test_manifold_of_many_dimensions_says_what_its_axes_are(
     home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
 ) -> None:
