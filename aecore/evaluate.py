@@ -316,6 +316,33 @@ def _contraction(checkpoint: Checkpoint, images: np.ndarray, spread: float) -> f
     return float(squares.sqrt().mean()) / max(spread, 1e-12)
 
 
+@part
+def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """Do 1,000 new images look like data, and cover it? MSE to the nearest training image; from test images to them.
+
+    Codes are drawn from the prior, or, for a flavor without one, from the Gaussian of the training codes, as for PCA.
+    """
+    seen, real, held = dataset.train.images[:-1000][:10_000], dataset.train.images[-1000:], dataset.test.images[:1000]
+    model, rng = checkpoint.run.model, np.random.default_rng(0)
+
+    def score(drawn: np.ndarray) -> dict[str, float]:
+        return {"to data": metrics.nearest_mse(drawn, seen), "from data": metrics.nearest_mse(held, drawn)}
+
+    if model.heads == 2:
+        drawn = rng.standard_normal((1000, model.latent))
+    else:
+        codes = checkpoint.encode(seen)
+        covariance = np.cov(codes.T).reshape(model.latent, model.latent)
+        drawn = rng.multivariate_normal(codes.mean(axis=0), covariance, 1000)
+        drawn = np.maximum(drawn, 0) if model.rectify else drawn
+    rows = {"code": score(checkpoint.decode(drawn))}
+    if pca := linear(dataset):
+        latent = min(model.latent, len(pca.mean))
+        rows[f"PCA-{latent}"] = recall(f"samples {dataset.name} PCA-{latent}", lambda: score(pca.sample(1000, latent)))
+    rows["real images"] = recall(f"samples {dataset.name} real", lambda: score(real))
+    return {"split": "test", "images": len(held), "draws": 1000, "seed": 0, "rows": rows}
+
+
 def as_text(parts: Mapping[str, dict[str, Any] | None]) -> str:
     """Parts of an evaluation as aligned lines, what they rest on first."""
     lines = []

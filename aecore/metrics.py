@@ -113,6 +113,17 @@ def _distances(points: np.ndarray) -> np.ndarray:
     return squared
 
 
+def nearest_mse(images: np.ndarray, others: np.ndarray) -> float:
+    """MSE per pixel from each image to the nearest of the others, on average; uint8 or float (n, c, h, w) each."""
+    targets = unit(others).reshape(len(others), -1)
+    lengths, total = np.square(targets).sum(axis=1), 0.0
+    for start in range(0, len(images), 256):
+        rows = unit(images[start : start + 256]).reshape(-1, targets.shape[1])
+        squared = np.square(rows).sum(axis=1)[:, None] + lengths - 2 * rows @ targets.T
+        total += float(np.maximum(squared.min(axis=1), 0).sum())
+    return total / (len(images) * targets.shape[1])
+
+
 def normalized(codes: np.ndarray) -> np.ndarray:
     """codes (n, latent), each of length 1; a code of zeros stays zeros."""
     codes = np.asarray(codes, np.float32)

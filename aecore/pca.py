@@ -37,6 +37,12 @@ class Pca:
         rows = self.codes(images, components) @ self.axes[:, :components].T + self.mean
         return rows.reshape(images.shape)
 
+    def sample(self, count: int, components: int) -> np.ndarray:
+        """New flat images (count, c * h * w) in [0, 1], drawn with seed 0 from the Gaussian of the components."""
+        drawn = np.random.default_rng(0).standard_normal((count, components)) * self.deviations(components)
+        rows = drawn.astype(np.float32) @ self.axes[:, :components].T + self.mean
+        return rows.clip(0, 1)
+
 
 @lru_cache(2)
 def linear(dataset: Dataset) -> Pca | None:

@@ -71,7 +71,7 @@ def test_what_is_known_is_not_measured_again_and_baselines_are_recalled(digits_r
 
 def test_sets_without_labels_have_no_class_figures(digits_runs: list[Checkpoint]) -> None:
     bare = replace(DIGITS, train=Split(DIGITS.train.images), test=Split(DIGITS.test.images), classes=None)
-    parts = dict(evaluate(digits_runs[0], bare, known=["denoising", "map_quality", "code"]))
+    parts = dict(evaluate(digits_runs[0], bare, known=["denoising", "map_quality", "code", "samples"]))
     assert parts["retrieval"] is None
     assert parts["few_labels"] is None
     assert as_text(parts)

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from aecore.datasets import load_dataset
-from aecore.metrics import mse, nats, psnr, retrieval, ssim, trustworthiness
+from aecore.metrics import mse, nats, nearest_mse, psnr, retrieval, ssim, trustworthiness
 
 RNG = np.random.default_rng(0)
 CLEAN = RNG.integers(0, 256, (40, 1, 12, 9), np.uint8)
@@ -105,3 +105,10 @@ def test_trustworthiness_agrees_with_scikit_learn(k: int) -> None:
 def test_too_many_neighbors_are_refused() -> None:
     with pytest.raises(ValueError, match="from 1 to 4, less than half of the 10 points"):
         trustworthiness(np.zeros((10, 2)), np.zeros((10, 2)), k=5)
+
+
+def test_the_nearest_image_is_found_among_all() -> None:
+    differences = CLEAN[:30, None] / 255 - OTHER[None, 10:]
+    expected = np.square(differences).mean(axis=(2, 3, 4)).min(axis=1).mean()
+    assert nearest_mse(CLEAN[:30], OTHER[10:]) == pytest.approx(expected, rel=1e-4)
+    assert nearest_mse(CLEAN, CLEAN) == pytest.approx(0, abs=1e-6)

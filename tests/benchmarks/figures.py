@@ -58,7 +58,8 @@ def main() -> None:
     print("| what | baseline | here | aim |\n|---|---|---|---|")
     for what, baseline, here, aim in lines:
         print(f"| {what} | {baseline} | {here} | {aim} |")
-    print("\n| flavor | MSE | P@4 | active share of the code | contraction | PSNR at .5 |\n|---|---|---|---|---|---|")
+    print("\n| flavor | MSE | P@4 | active share | contraction | PSNR at .5 | samples to data, from data |")
+    print("|---|---|---|---|---|---|---|")
     for flavor, recipe in FLAVORS.items():
         code = rows(recipe, "code")["code"]
         cells = [
@@ -67,6 +68,7 @@ def main() -> None:
             listed(code, ("fraction active",), 2),
             listed(code, ("contraction",), 2),
             listed(rows(recipe, "denoising")["code"], ("gaussian 0.5",), 2),
+            listed(rows(recipe, "samples")["code"], ("to data", "from data")),
         ]
         print(f"| {flavor} | " + " | ".join(cells) + " |")
 
