@@ -32,11 +32,12 @@ def dataset(name: str) -> "Dataset":
 
 
 def store(run: str) -> "Store":
-    """The store that has a run: the visitors' own, or the shipped one."""
+    """The store that has a run: the visitors' own, also when it has just begun there, or the shipped one."""
     from aecore import Store, showcase
+    from aecore.files import run_folders
 
-    shipped = showcase()
-    return shipped if run in shipped.ids() and run not in Store().ids() else Store()
+    own = Store()
+    return own if run in [path.name for path in run_folders(own.folder)] else showcase()
 
 
 def stamp(run: str) -> str:

@@ -65,7 +65,8 @@ def pick_run(first: str | None = None) -> str | None:
     """
     ids = all_runs()
     if not run_folders(root()):
-        ids.sort(key=lambda id: id != _opening(first))
+        opening = _opening(first)
+        ids.sort(key=lambda id: id != opening)
     picked = st.session_state.get("run", st.query_params.get("run"))
     if ids and picked not in ids:
         if picked:

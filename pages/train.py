@@ -115,8 +115,8 @@ def live(job: Job, ticking: bool) -> None:
         st.caption("Eight test images and their reconstructions appear here after the first seconds.")
 
 
-def finished() -> None:
-    """What else runs, waits, or is kept."""
+def queue() -> None:
+    """What else trains or waits."""
     others = [job for job in active(root()) if job.id != run]
     if others:
         st.caption("Also in the queue: " + ", ".join(f"{job.id} ({job.state})" for job in others))
@@ -144,5 +144,5 @@ with right:
                 ("search", "Search with it"),
             ):
                 st.page_link(PAGES / f"{page}.py", label=label, query_params={"run": run})
-        finished()
+        queue()
 table()

@@ -266,3 +266,12 @@ def test_one_press_queues_the_five_flavors(home: Path) -> None:
     assert len({(run.dataset, run.network, run.seed, run.epochs, run.model.latent) for run in runs}) == 1
     for job in jobs:
         wait_for(lambda job=job: job.state == "done", job)
+
+
+def test_a_recipe_that_is_trained_anew_does_not_show_the_shipped_pictures(home: Path) -> None:
+    """Its own folder counts from the start, though the shipped run has the same id."""
+    run = aecore.RECIPES["digits-map"].run
+    assert "Test MSE" in texts(visit("manifold", run=run.id))
+    aecore.Store(home / "runs").create(run)
+    st.cache_resource.clear()
+    assert "no snapshot yet" in texts(visit("manifold", run=run.id))
