@@ -75,9 +75,8 @@ with right:
     st.caption("Click the map, or type.")
     if mode == "Decoder":
         with st.container(horizontal=True):
-            place = [
-                st.number_input(axis, value=0.0, step=0.1, key=axis, bind="query-params", width=130) for axis in "xy"
-            ]
+            place = [st.number_input(axis, step=0.1, key=axis, bind="query-params", width=130) for axis in "xy"]
+        place = [number if abs(number) < 1e6 else 0.0 for number in place]  # a link may say nan or 1e99
         picture(checkpoint.decode([place])[0], f"Decoded from ({place[0]:.2f}, {place[1]:.2f})")
     else:
         if not 0 <= st.session_state.get("row", 0) < len(split):

@@ -157,6 +157,7 @@ def test_a_link_to_the_manifold_opens_its_image_and_its_place(
     run, train = digits_runs[0].run.id, aecore.load_dataset("digits").train
     assert f"Image {train.ids[9]}, {train.labels[9]}" in texts(visit("manifold", run=run, row="9"))
     assert "Decoded from (1.50, -0.25)" in texts(visit("manifold", run=run, mode="Decoder", x="1.5", y="-0.25"))
+    assert "Decoded from (0.00, 0.00)" in texts(visit("manifold", run=run, mode="Decoder", x="nan", y="1e99"))
 
 
 def test_manifold_of_many_dimensions_says_what_its_axes_are(
