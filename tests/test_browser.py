@@ -1,60 +1,17 @@
 """The journey of a first visitor in headless Chromium."""
 
 import contextlib
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from conftest import Server
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from conftest import Server, run_of, settle
+from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 import aecore
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not os.path.exists(CHROMIUM):
-        pytest.skip("Chromium is not installed; name it in CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--disable-sync"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """A new visitor; fails the test when anything is asked of another host."""
-    context = browser.new_context(viewport={"width": 1366, "height": 768}, base_url=server.url)
-    strangers: list[str] = []
-
-    def note(request: Request) -> None:
-        if urlparse(request.url).hostname not in ("127.0.0.1", None, ""):
-            strangers.append(request.url)
-
-    context.on("request", note)
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    yield page
-    context.close()
-    assert not strangers
-
-
-def settle(page: Page) -> None:
-    """Wait until the page has been drawn to its end, without an exception on it."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=60_000)
-    expect(page.get_by_test_id("stException")).to_have_count(0)
-
-
-def run_of(page: Page) -> str:
-    return parse_qs(urlparse(page.url).query)["run"][0]
 
 
 def walk(page: Page, link: str, to: str) -> None:
