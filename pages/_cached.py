@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from aecore import Checkpoint, Dataset, Index, Store
+    from aecore.moments import Moment
 
 
 def warm_up() -> None:
@@ -143,6 +144,18 @@ def strip(run: str, stamp: str) -> "np.ndarray":
     return sheet(both, columns=len(images), scale=max(1, 56 // images.shape[2]))
 
 
+@st.cache_data(max_entries=32, show_spinner=False)
+def replay(run: str, newest: int) -> "list[Moment]":
+    """The kept moments of a training up to this step, each map turned to fit the next."""
+    from dataclasses import replace
+
+    from aecore.moments import aligned, kept
+
+    moments = [moment for moment in kept(store(run).path(run)) if moment.step <= newest]
+    maps = aligned([moment.places for moment in moments])
+    return [replace(moment, places=places) for moment, places in zip(moments, maps, strict=True)]
+
+
 @st.cache_data(max_entries=1)
 def recipes() -> dict[str, dict[str, Any]]:
     """name -> title, sentence, run as a dict, id."""
@@ -155,8 +168,8 @@ def recipes() -> dict[str, dict[str, Any]]:
 
 
 @st.cache_data(max_entries=1)
-def flavors() -> dict[str, tuple[str, str, str]]:
-    """name -> its idea in a sentence, the rest of its description, its formula."""
+def flavors() -> dict[str, tuple[str, str, str, str]]:
+    """name -> its idea in a sentence, the rest of its description, its formula, what to watch."""
     from inspect import cleandoc
 
     from aecore import FLAVORS
@@ -164,7 +177,7 @@ def flavors() -> dict[str, tuple[str, str, str]]:
     described = {}
     for name, flavor in FLAVORS.items():
         idea, _, rest = cleandoc(flavor.__doc__).partition("\n\n")
-        described[name] = (idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula)
+        described[name] = (idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula, flavor.watch)
     return described
 
 

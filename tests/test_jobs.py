@@ -16,10 +16,11 @@ import pytest
 import torch
 
 from aecore.__main__ import main
-from aecore.jobs import Job, active, working
+from aecore.jobs import Job, active
 from aecore.models import VAE, Vanilla
 from aecore.runs import Run, Store
 from aecore.training import train
+from aecore.worker import working
 
 SHORT = Run("digits", Vanilla(latent=2), "shallow", epochs=1)
 LONG = Run("digits", VAE(latent=2), "shallow", epochs=300, batch_size=32)
@@ -107,7 +108,7 @@ def test_a_job_stopped_and_then_killed_goes_on_as_if_never_disturbed(store: Stor
     assert active(store.folder) == []
     _until(lambda: not job.alive)
 
-    job.resume()
+    job.start()
     assert job.state in ("waiting", "running")
     _until(lambda: job.progress["step"] > kept.step or job.state == "failed")
     os.kill(job.progress["pid"], signal.SIGKILL)
@@ -115,7 +116,7 @@ def test_a_job_stopped_and_then_killed_goes_on_as_if_never_disturbed(store: Stor
     assert active(store.folder) == []
     assert not store.load(LONG.id).done
 
-    job.resume()
+    job.start()
     _reaches(job, "done")
     assert _weights(store, LONG) == _undisturbed_weights(store)
 
@@ -162,7 +163,7 @@ def test_jobs_run_one_after_the_other_in_the_order_of_their_start(store: Store) 
 def test_a_run_is_trained_by_one_process_at_a_time(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     job = _job(store, SHORT)
     before = json.dumps(job.progress)
-    with working(job.folder, fresh=True):
+    with working(job.folder):
         assert job.alive
         assert main(["train", "--resume", SHORT.id]) == 2
         said = capsys.readouterr().err
@@ -227,8 +228,8 @@ def test_a_ticket_left_behind_holds_nobody_up(store: Store) -> None:
     queue.mkdir()
     (queue / f"1-{dead.id}").touch()
     (queue / "2-a-run-that-was-deleted").touch()
-    with working(job.folder, fresh=True) as work:
-        assert list(work.turns(places=1)) == []
+    with working(job.folder, background=True) as worker:
+        assert list(worker.turns()) == []
     assert not any(path.name.endswith(job.id) for path in queue.iterdir())
 
 
