@@ -206,14 +206,15 @@ class _Record:
 
     def __init__(self, worker: Worker, store: Any, split: Any) -> None:
         self.worker, self.store, self.split = worker, store, split
-        self.saved = self.told = -math.inf
+        self.saved = -math.inf
         self.began = time.time()
         self.trained = 0.0  # seconds, by this process
         worker.report(note=None, warning=None)
 
     def begin(self, checkpoint: "Checkpoint") -> None:
-        """Take speed and time from here on."""
+        """Take speed and time from here on, and tell at once what comes next."""
         self.started = self.looked = time.monotonic()
+        self.told = -math.inf
         self.first = checkpoint.step
 
     def write(self, checkpoint: "Checkpoint", state: str, everything: bool = False) -> None:
