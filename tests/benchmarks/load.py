@@ -9,7 +9,6 @@ code is 1 when a page showed an exception, an answer did not come, or the server
 
 import argparse
 import asyncio
-import contextlib
 import dataclasses
 import math
 import random
@@ -19,8 +18,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -122,9 +122,12 @@ class Visitor:
         state.context_info.timezone, state.context_info.locale, state.context_info.color_scheme = "UTC", "en", "light"
         begun = time.perf_counter()
         await self.socket.send(BackMsg(rerun_script=state).SerializeToString())
-        async with asyncio.timeout(PATIENCE):
-            while not self._finished(ForwardMsg.FromString(await self.socket.recv())):
-                pass
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not self._finished(ForwardMsg.FromString(await self.socket.recv())):
+                    pass
+        except TimeoutError:
+            raise TimeoutError(f"{self.page}?{self.query}: no answer in {PATIENCE:.0f} s") from None
         return time.perf_counter() - begun
 
     def _finished(self, message: ForwardMsg) -> bool:
@@ -174,26 +177,19 @@ def _another(id: str, widget: Any, chance: random.Random) -> WidgetState:
         state = WidgetState(id=id)
         state.double_array_value.data.append(value)
         return state
-    return (
-        WidgetState(id=id, int_value=int(value))
-        if widget.data_type == widget.INT
-        else WidgetState(id=id, double_value=value)
-    )
+    if widget.data_type == widget.INT:
+        return WidgetState(id=id, int_value=int(value))
+    return WidgetState(id=id, double_value=value)
 
 
-@contextlib.asynccontextmanager
-async def visiting(server: Server, chance: random.Random, record: Record) -> AsyncIterator[Visitor]:
-    """Come and leave. What goes wrong between is counted, and ends the visit."""
+async def come(server: Server, number: int, record: Record, walk: Callable[[Visitor], Awaitable[None]]) -> None:
+    """Come, walk and leave. What goes wrong is counted and ends the visit. The number is the visitor's seed."""
     address = f"{server.url.replace('http', 'ws')}/_stcore/stream"
     try:
         async with connect(address, subprotocols=["streamlit"], max_size=None, open_timeout=PATIENCE) as socket:
-            visitor = Visitor(socket, chance, record)
-            try:
-                yield visitor
-            except TimeoutError:
-                record.failures[f"{visitor.page}?{visitor.query}: no answer in {PATIENCE:.0f} s"] += 1
+            await walk(Visitor(socket, random.Random(number), record))
     except (WebSocketException, OSError) as error:
-        record.failures[f"connection: {type(error).__name__}"] += 1
+        record.failures[f"{type(error).__name__}: {error}"] += 1
 
 
 def journey(number: int, followed: str, chance: random.Random) -> list[tuple[str, str]]:
@@ -232,33 +228,31 @@ async def visit(visitor: Visitor, pages: Sequence[tuple[str, str]], think: float
 
 async def busy(server: Server, visitors: int, seconds: float, think: float, followed: str) -> Record:
     """So many visitors at once for so many seconds; each begins somewhere on the way, and stays."""
-    record = Record()
+    record, end = Record(), time.monotonic() + seconds
 
-    end = time.monotonic() + seconds
+    async def stay(number: int, visitor: Visitor) -> None:
+        await asyncio.sleep(think * visitor.chance.random())
+        pages = journey(number, followed, visitor.chance)
+        await visit(visitor, pages[number // 2 % len(pages) :], think, end)
+        while time.monotonic() < end:
+            await visit(visitor, journey(number, followed, visitor.chance), think, end)
 
-    async def stay(number: int) -> None:
-        chance = random.Random(number)
-        await asyncio.sleep(think * chance.random())
-        async with visiting(server, chance, record) as visitor:
-            pages = journey(number, followed, chance)
-            await visit(visitor, pages[number % len(pages) :], think, end)
-            while time.monotonic() < end:
-                await visit(visitor, journey(number, followed, chance), think, end)
-
-    await asyncio.gather(*(stay(number) for number in range(visitors)))
+    await asyncio.gather(*(come(server, number, record, partial(stay, number)) for number in range(visitors)))
     return record
 
 
 async def passing(server: Server, visitors: int, followed: str) -> Record:
-    """So many visitors come, ten at a time, see every page once without much thought, and leave."""
+    """So many visitors come, ten at a time, go their way once without much thought, and leave."""
     record, door = Record(), asyncio.Semaphore(10)
 
-    async def come(number: int) -> None:
-        chance = random.Random(number)
-        async with door, visiting(server, chance, record) as visitor:
-            await visit(visitor, journey(number, followed, chance), 0.1)
+    async def pass_by(number: int) -> None:
+        async with door:
+            await come(server, number, record, partial(once, number))
 
-    await asyncio.gather(*(come(number) for number in range(visitors)))
+    async def once(number: int, visitor: Visitor) -> None:
+        await visit(visitor, journey(number, followed, visitor.chance), 0.1)
+
+    await asyncio.gather(*(pass_by(number) for number in range(visitors)))
     return record
 
 
@@ -323,12 +317,11 @@ def memory(server: Server) -> float:
     return psutil.Process(server.process.pid).memory_info().rss / 1e6
 
 
-async def settle(server: Server, seconds: float, followed: str) -> Record:
+async def settle(server: Server, seconds: float) -> Record:
     """Wait until the sessions of those who left are over. Streamlit looks when the next one leaves: let one do so."""
     await asyncio.sleep(seconds)
     record = Record()
-    async with visiting(server, random.Random(0), record) as visitor:
-        await visitor.go("home")
+    await come(server, 0, record, lambda visitor: visitor.go("home"))
     await asyncio.sleep(1)
     return record
 
@@ -402,7 +395,7 @@ async def remember(server: Server, options: argparse.Namespace, followed: str) -
     for name in ("the first", "the next"):
         records.append(await passing(server, options.crowd, followed))
         left = memory(server)
-        records.append(await settle(server, options.settle, followed))
+        records.append(await settle(server, options.settle))
         after = memory(server)
         rows += [
             (f"{name} {options.crowd} have just left", f"{left:.0f} MB", ""),
