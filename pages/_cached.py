@@ -3,6 +3,7 @@
 Big things are shared between all visitors (cache_resource) and never changed; small results are copied (cache_data).
 """
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -51,7 +52,19 @@ def store(run: str) -> "Store":
 
 
 def stamp(run: str) -> str:
-    """The stamp of a run's newest snapshot."""
+    """The stamp of a run's newest snapshot; while it trains, of one at most a minute old.
+
+    A training saves every few seconds, and each new stamp would have every page encode all images anew.
+    """
+    from aecore.jobs import LIVE, Job
+
+    if Job(store(run).path(run)).state in LIVE:
+        return _stamp_of(run, int(time.monotonic() // 60))
+    return store(run).stamp(run)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _stamp_of(run: str, minute: int) -> str:
     return store(run).stamp(run)
 
 

@@ -156,6 +156,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
         replay.press("ArrowLeft")
     expect(replay).to_have_attribute("aria-valuetext", "epoch 0")
     expect(pictures).not_to_have_attribute("src", trained)
+    settle(page)
     with page.expect_download() as download:
         press(page, "Save as GIF")
     with Image.open(download.value.path()) as film:
