@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -93,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> int:
+    if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
+        raise ValueError(f"torchrun started {processes} processes; one process trains a run: --nproc-per-node 1")
     root = home() / "runs"
     if options.resume:
         if options.dataset or options.recipe or options.flavor or options.knob:

@@ -1,13 +1,16 @@
 """The journey of a first visitor in headless Chromium."""
 
 import contextlib
+import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from conftest import Server, run_of, settle
+from conftest import ROOT, Server, run_of, settle
 from PIL import Image
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
@@ -206,6 +209,22 @@ def test_a_killed_training_says_where_it_ended_and_goes_on(page: Page, server: S
     says(page, "Trains")
     press(page, "Stop and keep")
     says(page, "Stopped and saved")
+
+
+def test_a_training_from_a_terminal_appears_live(page: Page, server: Server) -> None:
+    words = [sys.executable, "-m", "aecore", "train", "digits", "--epochs", "1000", "--seed", "11", "--json"]
+    environment = {**os.environ, "AECORE_HOME": str(server.home)}
+    with subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as terminal:
+        run = aecore.Run("digits", aecore.models.Vanilla(), loss="mse", epochs=1000, seed=11)
+        for _ in range(600):
+            if (server.home / "runs" / run.id / "progress.json").exists():
+                break
+            page.wait_for_timeout(100)
+        page.goto(f"/train?run={run.id}")
+        says(page, "Trains")
+        terminal.send_signal(signal.SIGINT)
+        says(page, "Stopped and saved")
+        assert json.loads(terminal.stdout.read())["state"] == "stopped"
 
 
 def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger: Page, server: Server) -> None:
