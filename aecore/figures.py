@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from PIL import Image, ImageDraw
+from plotly.colors import sample_colorscale
 
 GROUND = 128
 """Neutral grey between images."""
@@ -132,6 +133,16 @@ def map_figure(
     return figure
 
 
+def _colors(groups: Sequence[Any]) -> np.ndarray:
+    """(n,) names or numbers -> (n, 3) uint8: a color for each name, or a place between blue and yellow."""
+    if all(isinstance(group, (int, float)) for group in groups):
+        numbers = np.asarray(groups, float)
+        shares = (numbers - numbers.min()) / max(np.ptp(numbers), 1e-12)
+        return np.round(np.array(sample_colorscale("Cividis", shares, colortype="tuple")) * 255).astype(np.uint8)
+    palette = np.array([[int(color[at : at + 2], 16) for at in (1, 3, 5)] for color in COLORS], np.uint8)
+    return palette[np.unique(np.asarray(groups), return_inverse=True)[1] % len(palette)]
+
+
 COLORS = (
     "#332288", "#CC6677", "#117733", "#882255", "#44AA99", "#5B5BD6", "#999933", "#AA4499", "#DDCC77", "#88CCEE",
 )  # fmt: skip
@@ -208,24 +219,24 @@ def small_map(
 def film(
     maps: Sequence[np.ndarray],
     box: tuple[float, float, float, float],
-    groups: np.ndarray,
+    groups: Sequence[Any],
     strips: Sequence[np.ndarray],
     captions: Sequence[str],
 ) -> bytes:
     """An animated GIF: in each frame a caption, a strip (h, w, 3) of pictures, and the map (n, 2) of a box below it.
 
-    groups (n,) are whole numbers and choose the colors.
+    groups (n,) are names or numbers and give the colors.
     """
     side = strips[0].shape[1]
     left, right, bottom, top = box
-    palette = np.array([[int(color[at : at + 2], 16) for at in (1, 3, 5)] for color in COLORS], np.uint8)
+    colors = _colors(groups)
     frames = []
     for places, strip, caption in zip(maps, strips, captions, strict=True):
         ground = np.full((side, side, 3), 255, np.uint8)
         x, y = ((places - (left, top)) / (right - left, bottom - top) * (side - 8)).astype(int).T + 4
         for across in range(-2, 3):
             for down in range(-2, 3):
-                ground[y + down, x + across] = palette[groups % len(palette)]
+                ground[y + down, x + across] = colors
         title = Image.new("RGB", (side, 24), "white")
         ImageDraw.Draw(title).text((4, 5), caption, fill="black", font_size=13)
         frames.append(Image.fromarray(np.concatenate([np.asarray(title), strip, ground])))

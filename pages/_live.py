@@ -226,13 +226,10 @@ def _strip(images: Any, rebuilt: Any) -> Any:
 
 
 def _film(moments: "list[Moment]", images: Any) -> bytes:
-    import numpy as np
-
     from aecore import figures
     from aecore.manifold import bounds
 
     _, groups = _groups(images, len(moments[0].places))
-    numbers = np.unique(np.array(groups), return_inverse=True)[1]
     strips = [_strip(images, moment.rebuilt) for moment in moments]
     captions = [f"epoch {moment.epoch:g}, batch {moment.step:,}" for moment in moments]
-    return figures.film([moment.places for moment in moments], bounds(_all(moments)), numbers, strips, captions)
+    return figures.film([moment.places for moment in moments], bounds(_all(moments)), groups, strips, captions)
