@@ -96,7 +96,7 @@ def pixel_neighbors(name: str, split: str, row: int, k: int) -> "tuple[np.ndarra
     return nearest_images(getattr(dataset(name), split).images, dataset(name).test.images[row], k)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner="Measuring")
 def reconstruction_mse(run: str, stamp: str) -> float:
     from aecore.metrics import mse
 
@@ -105,7 +105,7 @@ def reconstruction_mse(run: str, stamp: str) -> float:
     return mse(images, loaded.reconstruct(images))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner="Measuring")
 def pca_mse(name: str, components: int) -> float | None:
     from aecore.metrics import mse
     from aecore.pca import linear
