@@ -64,8 +64,9 @@ def learn(
     """
     standard, chosen = Standard(train), _labeled(labels, amount, seed)
     with threadpool_limits(1, user_api="blas"):  # many small products: on busy cores two threads take 30 times as long
-        shares = classifier(standard(train[chosen]), labels[chosen]).predict_proba(standard(test))
-    return shares.argmax(axis=1), shares.max(axis=1)
+        model = classifier(standard(train[chosen]), labels[chosen])
+        shares = model.predict_proba(standard(test))
+    return model.classes_[shares.argmax(axis=1)], shares.max(axis=1)
 
 
 def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:

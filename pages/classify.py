@@ -18,12 +18,16 @@ if images.classes is None:
         "folders, one folder for each class. Digits and Fashion-MNIST have them."
     )
     st.stop()
+present, counts = np.unique(images.train.labels, return_counts=True)
+if len(present) < 2:
+    st.write(f"All training images of {images.title} are {images.classes[present[0]]}: there is nothing to tell apart.")
+    st.stop()
 
-smallest = int(np.bincount(images.train.labels).min())
-amounts = [amount for amount in AMOUNTS if amount < smallest]
+amounts = [amount for amount in AMOUNTS if amount <= counts.min()]
+first = 10 if 10 in amounts else amounts[-1]
 with st.container(horizontal=True, vertical_alignment="bottom"):
     amount = st.segmented_control(
-        "Labels per class", amounts, default=10, required=True, key="labels", bind="query-params"
+        "Labels per class", amounts, default=first, required=True, key="labels", bind="query-params"
     )
     seed = int(st.number_input("Seed", 0, 1000, 0, key="draw", bind="query-params", width=120))
 
