@@ -18,7 +18,7 @@ NAMES = {path.stem for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "datasets": set(),
-    "evaluate": {"datasets", "files", "labels", "manifold", "metrics", "noise", "pca", "runs"},
+    "evaluate": {"datasets", "files", "labels", "manifold", "metrics", "noise", "pca", "runs", "whitening"},
     "figures": set(),
     "files": set(),
     "jobs": {"files"},
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": set(),
     "training": {"datasets", "models", "moments", "networks", "runs"},
     "transformer": {"datasets", "models", "runs", "training"},
+    "whitening": set(),
     "worker": {"datasets", "jobs", "limits", "moments", "runs", "training"},
     "__init__": NAMES - {"figures", "__main__"},
     "__main__": NAMES,
