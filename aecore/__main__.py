@@ -4,12 +4,13 @@ import argparse
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
 from aecore.files import find_run, home
 from aecore.jobs import Job
-from aecore.worker import Busy, Worker, attend, working
+from aecore.worker import Busy, Worker, attend, measuring, working
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "measure a run against its baselines; goes on where it was cut")
     evaluate.add_argument("run", metavar="RUN", help="a run's id, or a recipe's name")
     evaluate.add_argument("--anew", action="store_true", help="forget what was measured before")
+    evaluate.add_argument("--background", action="store_true", help="give way to other programs, print nothing")
     command("runs", _runs, "list the runs")
     command("recipes", _recipes, "list the recipes")
     command("showcase", _showcase, "train and measure every recipe, and put it into the package; for maintainers")
@@ -279,11 +281,21 @@ def _denoise(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if options.background:
+        with measuring(find_run(home() / "runs", options.run), background=True):
+            return _measure(options)
+    id = _id_of(options.run)
+    store = _store_of(id)
+    with nullcontext() if store.read_only else measuring(store.path(id), background=False):
+        return _measure(options)
+
+
+def _measure(options: argparse.Namespace) -> int:
     from aecore.evaluate import as_text, measure
 
-    id = _id_of(options.run)
-    known = measure(_store_of(id), id, options.anew, None if options.json else _Bar("parts"))
-    return _say(options, known, as_text(known["parts"]))
+    id, quiet = _id_of(options.run), options.json or options.background
+    known = measure(_store_of(id), id, options.anew, None if quiet else _Bar("parts"))
+    return _say(options, known, "" if options.background else as_text(known["parts"]))
 
 
 def _runs(options: argparse.Namespace) -> int:

@@ -9,11 +9,13 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,15 +57,7 @@ class Job:
     @property
     def alive(self) -> bool:
         """Whether a process holds the lock of this run."""
-        if not (self.folder / "lock").exists():  # asking for a lock would make the file, and its folder
-            return False
-        lock = filelock.FileLock(self.folder / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            return True
-        lock.release()
-        return False
+        return _held(self.folder / "lock")
 
     @property
     def state(self) -> str:
@@ -125,14 +119,37 @@ class Job:
         if self.folder.is_dir():
             (self.folder / "watched").touch()
 
+    @property
+    def measuring(self) -> bool:
+        """Whether a process evaluates the run."""
+        return _held(self.folder / "measuring")
+
+    def measure(self) -> None:
+        """Evaluate the run in a process of its own; what is known appears in its evaluation.json part by part."""
+        if self.measuring:
+            return
+        process, deadline = self._spawn("evaluate", "--background", self.id), time.monotonic() + START
+        while process.poll() is None and not self.measuring and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def stop_measuring(self) -> None:
+        """End the process that evaluates; the parts that it finished are kept."""
+        with suppress(OSError, ValueError):
+            pid = int((self.folder / "measuring.pid").read_text())
+            if self.measuring:
+                os.kill(pid, signal.SIGTERM)
+
     def _start(self, order: str) -> None:
         write_file(self.folder / "orders.txt", f"{order}\n".encode(), durable=False)
         before = {} if order == "restart" else self.progress
         tell(self.folder, before | {"state": "waiting", "error": None, "note": None, "pid": None})
+        self._spawn("train", "--background", "--resume", self.id)
+
+    def _spawn(self, *words: str) -> subprocess.Popen:
         package = Path(__file__).parent
         with (self.folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", package.name, "train", "--background", "--resume", self.id],
+                [sys.executable, "-m", package.name, *words],
                 cwd=package.parent,
                 env={**os.environ, "AECORE_HOME": str(self.folder.parent.parent.absolute())},
                 stdin=subprocess.DEVNULL,
@@ -141,6 +158,7 @@ class Job:
                 start_new_session=True,
             )
         threading.Thread(target=process.wait, daemon=True).start()  # reaps it when it ends
+        return process
 
 
 def forget(folder: Path) -> None:
@@ -148,13 +166,26 @@ def forget(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             remove(path)
-        elif path.name not in ("run.json", "owner", "lock", "log.txt", "orders.txt", "progress.json"):
+        elif path.name not in ("run.json", "owner", "lock", "measuring", "log.txt", "orders.txt", "progress.json"):
             path.unlink(missing_ok=True)
 
 
 def tell(folder: Path, progress: dict[str, Any]) -> None:
     """Write what a run's process reports."""
     write_file(folder / "progress.json", json.dumps(progress | {"time": time.time()}).encode(), durable=False)
+
+
+def _held(path: Path) -> bool:
+    """Whether a process holds this lock; the system releases it when the process ends, however it ends."""
+    if not path.exists():  # asking for a lock would make the file, and its folder
+        return False
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def _fingerprint(token: str) -> str:

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,26 @@ def working(folder: Path, background: bool = False) -> Iterator[Worker]:
         yield worker
     finally:
         worker.leave()
+        lock.release()
+
+
+@contextmanager
+def measuring(folder: Path, background: bool) -> Iterator[None]:
+    """Be the one process that evaluates the run in this folder; in the background, one after the other. Raises Busy."""
+    lock = filelock.FileLock(folder / "measuring")
+    try:
+        lock.acquire(timeout=5)
+    except filelock.Timeout:
+        raise Busy(f"run {folder.name!r} is being evaluated by another process; wait for it") from None
+    try:
+        (folder / "measuring.pid").write_text(str(os.getpid()))
+        if background:
+            os.nice(10)
+            (folder.parent / ".queue").mkdir(exist_ok=True)
+            turn = filelock.FileLock(folder.parent / ".queue" / "measuring")
+        with turn if background else nullcontext():
+            yield
+    finally:
         lock.release()
 
 

@@ -210,13 +210,6 @@ def measured(run: str, stamp: str) -> dict[str, Any]:
     return measured(store(run), run).get("parts", {})
 
 
-def measure(run: str, progress: Any) -> None:
-    """Evaluate a run into its folder."""
-    from aecore.evaluate import measure
-
-    measure(store(run), run, progress=progress)
-
-
 @st.cache_data(max_entries=64, show_spinner="Learning from the labels")
 def classified(run: str, stamp: str, amount: int, seed: int) -> dict[str, Any]:
     """A classifier on codes, from `amount` labels per class: accuracy, what it said of every test image, how surely."""

@@ -16,11 +16,12 @@ import pytest
 import torch
 
 from aecore.__main__ import main
+from aecore.evaluate import PARTS, measured
 from aecore.jobs import Job, active
 from aecore.models import VAE, Vanilla
 from aecore.runs import Run, Store
 from aecore.training import train
-from aecore.worker import working
+from aecore.worker import measuring, working
 
 SHORT = Run("digits", Vanilla(latent=2), "shallow", epochs=1)
 LONG = Run("digits", VAE(latent=2), "shallow", epochs=300, batch_size=32)
@@ -188,6 +189,28 @@ def test_a_job_that_cannot_train_fails_with_a_sentence(store: Store) -> None:
     _until(lambda: job.state == "failed")
     assert job.error.startswith("dataset is 'nowhere'; choose one of blocks, digits")
     assert active(store.folder) == []
+
+
+@pytest.mark.timeout(300)
+def test_an_evaluation_is_a_process_that_can_be_stopped_and_goes_on(store: Store) -> None:
+    store.save(deque(train(SHORT), maxlen=1)[0])
+    job = Job(store.path(SHORT.id))
+    assert not job.measuring
+    job.measure()
+    assert job.measuring
+    job.measure()  # once more changes nothing
+    _until(lambda: measured(store, SHORT.id))
+    job.stop_measuring()
+    _until(lambda: not job.measuring)
+    first = measured(store, SHORT.id)["parts"]
+    assert 0 < len(first) < len(PARTS), "what was finished is kept"
+    with measuring(job.folder, background=False):
+        assert main(["evaluate", SHORT.id]) == 2, "one process at a time"
+    job.stop_measuring()  # nobody measures: nobody is hit
+    job.measure()
+    _until(lambda: len(measured(store, SHORT.id)["parts"]) == len(PARTS))
+    assert {name: measured(store, SHORT.id)["parts"][name] for name in first} == first
+    _until(lambda: not job.measuring)
 
 
 # Without a process.

@@ -117,3 +117,26 @@ def test_a_shipped_run_can_be_trained_here_but_not_touched(home: Path, monkeypat
     app.button(key="train-here").click().run()
     assert not app.exception
     assert asked == [home / "runs" / run]
+
+
+@pytest.mark.parametrize("owner", ["me", "somebody"])
+def test_only_the_owner_has_a_run_measured(
+    owner: str,
+    home_with_runs: Path,
+    digits_runs: list[aecore.Checkpoint],
+    public: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[Path] = []
+    monkeypatch.setattr(Job, "measure", lambda job: measured.append(job.folder))
+    folder = home_with_runs / "runs" / digits_runs[0].run.id
+    Job(folder).claim(owner)
+    app = visit("classify", run=folder.name)
+    app.session_state["visitor-token"] = "me"
+    app.run()
+    assert "is not measured for this run yet" in texts(app)
+    assert ("Measure it" in labels(app)) == (owner == "me")
+    if owner == "me":
+        next(button for button in app.button if button.label == "Measure it").click().run()
+        assert not app.exception
+        assert measured == [folder]
