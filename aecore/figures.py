@@ -151,11 +151,16 @@ COLORS = (
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "pentagon")
 
 
+MOST = 200
+"""Rows of a history that a chart draws; more would only make every tick of a live training heavy."""
+
+
 def curves(history: Sequence[Mapping[str, Any]], log: bool = False, cursor: float | None = None) -> dict[str, Any]:
     """A Vega-Lite chart of every loss term over the epochs, training solid, held-out dashed, with a line at `cursor`.
 
-    It has no legend for the dashes; say it beside the chart.
+    It has no legend for the dashes; say it beside the chart. Of a long history, about MOST rows are drawn.
     """
+    history = [*history[: -1 : max(1, len(history) // MOST)], *history[-1:]]
     rows = []
     for row in history:
         for name, value in row.items():

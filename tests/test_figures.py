@@ -29,6 +29,15 @@ def test_curves_have_a_line_for_each_term_of_training_and_held_out_images() -> N
     assert figures.curves(HISTORY)["layer"][1]["data"]["values"] == []
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 199, 200, 201, 1030])
+def test_a_long_history_is_drawn_thinned_with_both_ends(count: int) -> None:
+    rows = [{"epoch": float(row), "test": {"reconstruction": 1.0, "mse": 1.0}} for row in range(count)]
+    drawn = [row["epoch"] for row in figures.curves(rows)["layer"][0]["data"]["values"]]
+    assert drawn == sorted(set(drawn))
+    assert drawn[:1] + drawn[-1:] == [float(row) for row in (0, count - 1) if count]
+    assert len(drawn) == count if count < 400 else 200 <= len(drawn) <= 400
+
+
 def test_a_log_axis_leaves_out_what_it_cannot_show() -> None:
     values = figures.curves(HISTORY, log=True)["layer"][0]["data"]["values"]
     assert min(row["value"] for row in values) > 0
