@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "networks": set(),
     "noise": set(),
     "pca": {"datasets", "metrics"},
+    "pictures": set(),
     "recipes": {"models", "runs"},
     "runs": {"files", "models", "networks"},
     "search": set(),
