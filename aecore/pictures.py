@@ -139,16 +139,25 @@ def read_picture(content: bytes, shape: Shape, invert: bool = False) -> Picture:
         return reader.read(content)
 
 
+def count_files(file: IO[bytes]) -> int:
+    """How many files a zip holds. Raises InputRejected for one that cannot be read."""
+    with _opened(file) as archive:
+        return sum(not entry.is_dir() for entry in archive.infolist())
+
+
+def _opened(file: IO[bytes]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputRejected("This is no zip file that can be read.") from error
+
+
 def unpack(file: IO[bytes], reader: Reader) -> Iterator[tuple[str, Picture | InputRejected]]:
     """Yield (name, picture) for every file of a zip, one at a time, or the reason why it was skipped.
 
     Nothing is written to disk. Raises InputRejected when the zip as a whole is not taken.
     """
-    try:
-        archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise InputRejected("This is no zip file that can be read.") from error
-    with archive:
+    with _opened(file) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         if len(entries) > ENTRIES:
             raise InputRejected(f"This zip holds {len(entries):,} files; {ENTRIES:,} are the most.")

@@ -18,9 +18,10 @@ NAMES = {path.stem for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "datasets": set(),
-    "evaluate": {"datasets", "files", "labels", "manifold", "metrics", "noise", "pca", "runs"},
+    "evaluate": {"datasets", "files", "filters", "labels", "manifold", "metrics", "noise", "pca", "runs"},
     "figures": set(),
     "files": set(),
+    "filters": {"datasets", "metrics", "noise", "pca"},
     "jobs": {"files"},
     "labels": {"metrics"},
     "manifold": set(),
@@ -31,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pca": {"datasets", "metrics"},
     "pictures": set(),
     "recipes": {"models", "runs"},
+    "repair": {"datasets", "filters", "metrics", "noise", "pictures", "runs"},
     "runs": {"files", "models", "networks"},
     "search": set(),
     "training": {"datasets", "models", "networks", "runs"},
