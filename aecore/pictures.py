@@ -13,7 +13,7 @@ import sys
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -184,6 +184,15 @@ def unpack(file: IO[bytes], reader: Reader) -> Iterator[tuple[str, Picture | Inp
                 yield entry.filename, reader.read(content)
             except InputRejected as error:
                 yield entry.filename, error
+
+
+def read_all(files: Iterable[tuple[str, IO[bytes]]], reader: Reader) -> Iterator[tuple[str, Picture | InputRejected]]:
+    """Yield (name, picture) for every named file, one at a time, or the reason why it was skipped."""
+    for name, file in files:
+        try:
+            yield name, reader.read(file.read(LARGEST_BYTES + 1))
+        except InputRejected as error:
+            yield name, error
 
 
 def _entry_problem(entry: zipfile.ZipInfo) -> str | None:
