@@ -36,10 +36,10 @@ class Query:
 def pick_query(images: "Dataset") -> Query:
     """Controls for a picture, with the class pills below; ends the page with a sentence where there is none yet."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        default = None if st.session_state.pop("asked", False) else "test"  # a value set by hand takes no default
         source = st.segmented_control(
-            "Picture", list(SOURCES), default="test", required=True, key="source", bind="query-params",
-            format_func=SOURCES.get,
-            label_visibility="collapsed",
+            "Picture", list(SOURCES), default=default, required=True, key="source", bind="query-params",
+            format_func=SOURCES.get, label_visibility="collapsed",
         )  # fmt: skip
         if source in ("test", "train"):
             row = _pick_row(images, source)
@@ -53,7 +53,7 @@ def pick_query(images: "Dataset") -> Query:
 
 def ask_for(split: str, row: int) -> None:
     """In a callback: make an image of the set the query."""
-    st.session_state["source"], st.session_state["image"] = split, row
+    st.session_state["source"], st.session_state["image"], st.session_state["asked"] = split, row, True
 
 
 def _pick_row(images: "Dataset", source: str) -> int:

@@ -1,6 +1,7 @@
 """What the Denoise page shows below its pictures: levels, repetitions, whole sets."""
 
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -30,6 +31,15 @@ class Noise:
     level: float
     clip: bool
     seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Repaired:
+    """A whole set, repaired by a run into a file; what was told of every entry."""
+
+    run: str
+    file: IO[bytes]
+    told: list[tuple[str, str | None]]
 
 
 def runs_of_shape(first: str) -> "dict[str, Checkpoint]":
@@ -120,7 +130,7 @@ def whole_set(checkpoint: "Checkpoint", run: str, name: str) -> None:
         accept_multiple_files=False if way == "Zip" else "directory",
     )  # fmt: skip
     if given and st.button(f"Repair all with {name}", type="primary", key="repair-all"):
-        out = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the visitor's session
+        out = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as what the session keeps of it
         bar, told = st.progress(0.0, "Reading"), []
         try:
             with pictures.Reader(checkpoint.network.shape, invert) as reader:
@@ -131,18 +141,20 @@ def whole_set(checkpoint: "Checkpoint", run: str, name: str) -> None:
                     bar.progress(len(told) / total, f"{len(told):,} of {total:,}")
         except pictures.InputRejected as error:
             st.text(str(error))
+            out.close()
             return
         finally:
             bar.empty()
-        st.session_state["repaired"] = {"run": run, "file": out, "told": told}
-    done = st.session_state.get("repaired", {})
-    if done.get("run") == run:
-        skipped = [{"file": file, "skipped because": problem} for file, problem in done["told"] if problem]
-        count = len(done["told"]) - len(skipped)
+        st.session_state["repaired"] = done = Repaired(run, out, told)
+        weakref.finalize(done, out.close)
+    done = st.session_state.get("repaired")
+    if done and done.run == run:
+        skipped = [{"file": file, "skipped because": problem} for file, problem in done.told if problem]
+        count = len(done.told) - len(skipped)
         st.write(f"{count:,} pictures repaired, {len(skipped):,} files skipped.")
         if count:
             st.download_button(
-                "Download the zip", lambda: _whole(done["file"]), "repaired.zip", "application/zip", type="primary"
+                "Download the zip", lambda: _whole(done.file), "repaired.zip", "application/zip", type="primary"
             )
         if skipped:
             st.dataframe(skipped, hide_index=True)

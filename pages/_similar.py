@@ -128,7 +128,7 @@ def hit_gallery(
         if action == "query":
             ask_for(place.split, row)
         elif action == "map":
-            st.session_state["locate"] = row
+            st.session_state["locate"] = {"of": SOURCES[place.split], "row": row}
         else:
             example = ({"more": "p", "less": "m"}[action], place.split, row)
             others = [known for known in st.session_state["examples"] if known[1:] != example[1:]]

@@ -10,6 +10,8 @@ from pages._query import SOURCES, pick_query
 from pages._similar import SAME, SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
 from pages._widgets import go, open_run, picture
 
+if "locate" in st.session_state:  # the run goes along by itself: its control keeps it
+    go("manifold", **st.session_state.pop("locate"))
 st.title("Search")
 run, stamp = open_run("fashion_mnist-vanilla")
 checkpoint = _cached.checkpoint(run, stamp)
@@ -27,8 +29,6 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     metric = st.segmented_control("Metric", METRICS, default="cosine", required=True, key="metric", bind="query-params")
     k = int(st.number_input("How many", 1, 100, 4, key="k", bind="query-params", width=110))
 place, split = Place(run, stamp, where, space, metric), getattr(images, where)
-if "locate" in st.session_state:
-    go("manifold", run=run, of=SOURCES[where], row=st.session_state.pop("locate"))
 
 chosen = examples(images)
 wanted, unwanted = ([getattr(images, of).images[row] for sign, of, row in chosen if sign == kind] for kind in "pm")

@@ -191,7 +191,7 @@ def test_the_queries_of_the_experiment_find_its_neighbors(kind: str, home: Path)
     """One press on a class is the query of `python -m aecore experiment fashion-search`."""
     run, clothes = aecore.RECIPES["fashion-search"].run, load_dataset("fashion_mnist")
     app = visit("search", run=run.id)
-    app.button_group(key="class").set_value([kind]).run()
+    app.button_group(key="class").set_value(kind).run()
     checkpoint = aecore.showcase().load(run.id)
     row = int(np.flatnonzero(clothes.test.labels == clothes.classes.index(kind))[0])
     _, rows = aecore.Index(checkpoint.encode(clothes.train.images)).nearest(
@@ -333,6 +333,18 @@ def test_search_by_hits_examples_and_the_map(page: Page, server: Server, digits_
     settle(page)
     assert f"row={int(np.flatnonzero(DIGITS.train.ids == third)[0])}" in page.url
     assert f"run={run}" in page.url
+
+
+@pytest.mark.browser
+def test_train_another_goes_on_from_the_run_that_is_shown(
+    page: Page, server: Server, digits_runs: list[Checkpoint]
+) -> None:
+    run = keep_runs(server, digits_runs)
+    page.goto(f"/search?run={run}")
+    settle(page)
+    page.get_by_role("button", name="Train another").click()
+    page.wait_for_url(re.compile(rf"/train\?.*run={run}"))
+    settle(page)
 
 
 @pytest.mark.browser
