@@ -110,7 +110,9 @@ def _own(images: "Dataset", source: str) -> Query:
                 file = st.camera_input("A photo", label_visibility="collapsed")
             else:
                 most = LARGEST_BYTES // 10**6
-                file = st.file_uploader("A picture", list(SUFFIXES), max_upload_size=most, key="own-file")
+                file = st.file_uploader(
+                    "A picture", list(SUFFIXES), max_upload_size=most, key="own-file", label_visibility="collapsed"
+                )
             content = file.getvalue() if file else st.session_state.get(f"own-{source}", b"")
             st.session_state[f"own-{source}"] = content
     with told:
@@ -123,7 +125,10 @@ def _own(images: "Dataset", source: str) -> Query:
         if picture is None:
             st.text(problem)
             st.stop()
-        if source != "drawing":
+        if source == "drawing":
+            ink = "White on black" if dark else "Black on white"
+            st.caption(f"{ink}, as this set is; the network sees {images.shape[2]} x {images.shape[1]} pixels of it.")
+        else:
             if st.session_state.get("own-known") != digest:  # a new one: dark on light, where the set is light on dark?
                 st.session_state["own-known"] = digest
                 st.session_state["invert"] = dark != (picture.edge < 128)

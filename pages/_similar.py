@@ -17,7 +17,7 @@ from pages._query import SOURCES, ask_for
 from pages.components.gallery import Action, gallery
 
 if TYPE_CHECKING:
-    from aecore import Dataset, Split
+    from aecore import Dataset
 
 SPACES = {"code": "Code", "pixels": "Raw pixels", "map": "2-D map"}
 SAME = 1e-6
@@ -119,9 +119,9 @@ def hit_gallery(
     key: str,
     side: int,
     most: int = 240,
+    offer: Sequence[str] = (),
 ) -> None:
-    """Images of the searched split: a press makes one the query; +, - and the way to the map below each."""
-    split: Split = getattr(images, place.split)
+    """Images of the searched split: a press makes one the query; below each what is offered of more, less and map."""
 
     def act(number: int, action: str) -> None:
         row = int(rows[number])
@@ -140,8 +140,10 @@ def hit_gallery(
         Action("less", "−", "Less like this"),
         Action("map", "map", "Locate on the map", [f"{link}{row}" for row in rows]),
     )
-    press = ("query", "Make it the query")
-    gallery(split.images[rows], lines, key, "Images found", press, act, actions, side=side, most=most)
+    gallery(
+        getattr(images, place.split).images[rows], lines, key, "Images found", ("query", "Make it the query"), act,
+        [action for action in actions if action.name in offer], side=side, most=most,
+    )  # fmt: skip
 
 
 def name_of(images: "Dataset", split: str, row: int) -> str:
@@ -163,13 +165,14 @@ def duplicates(images: "Dataset", place: Place) -> None:
     threshold = st.slider("Nearer than", 0.0, widest, usual, widest / 100, format="%.4f", width=320,
                           help=f"{place.metric.capitalize()} distance between codes.")  # fmt: skip
     found = groups(distances, rows, max(threshold, SAME))
-    st.write(f"{len(found):,} groups, {sum(map(len, found)):,} images in them.")
     table = [
         (number, images_row, getattr(images, place.split).ids[images_row], distances[images_row, 0])
         for number, group in enumerate(found, start=1)
         for images_row in group
     ]
-    _export("near-duplicates.csv", ("group", "row", "id", "distance to its nearest"), table)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.write(f"{len(found):,} groups, {len(table):,} images in them; the largest are shown.")
+        _export("near-duplicates.csv", ("group", "row", "id", "distance to its nearest"), table)
     for number, group in enumerate(found[:8]):
         st.caption(f"{len(group)} images" + (", equal codes" if distances[group, 0].max() < SAME else ""))
         shown = group[:12]
@@ -196,11 +199,12 @@ def outliers(images: "Dataset", place: Place) -> None:
         bar.empty()
         values, unit = distances.mean(axis=1), f"mean {place.metric} distance to its four nearest codes"
     order = np.argsort(-values, kind="stable")
-    st.caption(f"By the {unit}; the median is {np.median(values):.4f}.")
-    lines = [[f"{values[row]:.4f}", name_of(images, place.split, row)] for row in order[:24]]
-    hit_gallery(images, place, order[:24], lines, "outliers", side=88, most=120)
     ids = getattr(images, place.split).ids
-    _export("outliers.csv", ("row", "id", unit), [(row, ids[row], values[row]) for row in order[:1000]])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.write(f"By the {unit}; the median is {np.median(values):.4f}.")
+        _export("outliers.csv", ("row", "id", unit), [(row, ids[row], values[row]) for row in order[:1000]])
+    lines = [[f"{values[row]:.4f}", name_of(images, place.split, row)] for row in order[:24]]
+    hit_gallery(images, place, order[:24], lines, "outliers", side=88, most=120, offer=("map",))
 
 
 def _export(name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -48,7 +48,8 @@ with right:
         [place.score(distance), name_of(images, where, row), *(["duplicate"] if distance < SAME else [])]
         for distance, row in zip(distances, rows, strict=True)
     ]
-    hit_gallery(images, place, rows, lines, "hits", side=130 if len(rows) <= 4 else 84)
+    side = 130 if len(rows) <= 4 else 84
+    hit_gallery(images, place, rows, lines, "hits", side, offer=("more", "less", "map"))
     st.caption("Press a picture to search for it. " + place.sentence(checkpoint.run.model.latent, len(split)))
 
 label = None if split.labels is None or query.row < 0 or chosen else getattr(images, query.split).labels[query.row]
@@ -60,7 +61,7 @@ elif query.row < 0 and space != "pixels":
     usual = _cached.usual_distances(run, stamp, where, space, metric)
     far, nearest = usual[int(0.99 * len(usual))], place.score(distances[0])
     verdict = "unlike anything in this set" if distances[0] > far else "as near as images of this set are"
-    head.markdown(f"**Nearest at {nearest}**: {verdict}. Of 200 test images, 99% reach {place.score(far)}.")
+    head.markdown(f"**Nearest at {nearest}**: {verdict}; 99% of test images find one at {place.score(far)} or nearer.")
 elif same is not None:
     plain = _cached.pixel_neighbors(images.name, where, query.split, query.row, k + len(without), metric)[1]
     plain = plain[~np.isin(plain, without)][:k]
