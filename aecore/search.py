@@ -72,7 +72,8 @@ def nearest_images(
             distances[start : start + 4096] = np.sqrt(np.einsum("ij,ij->i", block, block)) / 255
         else:
             lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
-            distances[start : start + 4096] = 1 - block @ query / np.maximum(lengths * length, 1e-12)
+            along = np.einsum("ij,j->i", block, query)  # one thread: those of BLAS wait for each other on busy cores
+            distances[start : start + 4096] = 1 - along / np.maximum(lengths * length, 1e-12)
     distances = np.maximum(distances, 0)
     rows = np.argsort(distances, kind="stable")[:k]
     return distances[rows], rows
@@ -118,16 +119,18 @@ def all_nearest(
         near -= halves
         every = np.arange(len(near))
         near[every, start + every] = -np.inf
+        found = rows[start : start + 256]
         for place in range(k):  # k times the largest: faster than sorting, and equal ones come by their rows
-            best = near.argmax(axis=1)
-            rows[start : start + 256, place] = best
-            distances[start : start + 256, place] = near[every, best]
+            found[:, place] = best = near.argmax(axis=1)
+            distances[start : start + 256, place] = 1 - near[every, best]
             near[every, best] = -np.inf
+        if metric == "euclidean":  # anew from the differences: of two products, little is left where codes are near
+            apart = codes[start : start + 256, None] - codes[found]
+            distances[start : start + 256] = np.sqrt(np.square(apart).sum(axis=2))
         if progress:
             progress(min(start + 256, len(codes)), len(codes))
-    if metric == "cosine":
-        return np.maximum(1 - distances, 0), rows
-    return np.sqrt(np.maximum(2 * (halves[:, None] - distances), 0)), rows
+    order = np.lexsort((rows, distances))
+    return np.maximum(np.take_along_axis(distances, order, 1), 0), np.take_along_axis(rows, order, 1)
 
 
 def groups(distances: np.ndarray, rows: np.ndarray, threshold: float) -> list[np.ndarray]:

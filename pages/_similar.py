@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from aecore import Dataset
 
 SPACES = {"code": "Code", "pixels": "Raw pixels", "map": "2-D map"}
-SAME = 1e-6
-"""Distances below this are rounding: a duplicate."""
+SAME = {"cosine": 1e-6, "euclidean": 1e-4}
+"""Distances up to this are rounding: a duplicate."""
 
 Example = tuple[str, str, int]
 """+ or -, the split, the row."""
@@ -161,10 +161,11 @@ def duplicates(images: "Dataset", place: Place) -> None:
     )  # fmt: skip
     bar.empty()
     usual, widest = (float(np.quantile(distances[:, 0], share)) for share in (0.01, 0.1))
-    widest = max(widest, SAME)
+    same = SAME[place.metric]
+    widest = max(widest, same)
     threshold = st.slider("Nearer than", 0.0, widest, usual, widest / 100, format="%.4f", width=320,
                           help=f"{place.metric.capitalize()} distance between codes.")  # fmt: skip
-    found = groups(distances, rows, max(threshold, SAME))
+    found = groups(distances, rows, max(threshold, same))
     table = [
         (number, images_row, getattr(images, place.split).ids[images_row], distances[images_row, 0])
         for number, group in enumerate(found, start=1)
@@ -174,7 +175,7 @@ def duplicates(images: "Dataset", place: Place) -> None:
         st.write(f"{len(found):,} groups, {len(table):,} images in them; the largest are shown.")
         _export("near-duplicates.csv", ("group", "row", "id", "distance to its nearest"), table)
     for number, group in enumerate(found[:8]):
-        st.caption(f"{len(group)} images" + (", equal codes" if distances[group, 0].max() < SAME else ""))
+        st.caption(f"{len(group)} images" + (", equal codes" if distances[group, 0].max() <= same else ""))
         shown = group[:12]
         lines = [[name_of(images, place.split, row)] for row in shown]
         hit_gallery(images, place, shown, lines, f"group-{number}", side=72, most=96)

@@ -45,7 +45,7 @@ with left:
         show_examples(images, chosen)
 with right:
     lines = [
-        [place.score(distance), name_of(images, where, row), *(["duplicate"] if distance < SAME else [])]
+        [place.score(distance), name_of(images, where, row), *(["duplicate"] if distance <= SAME[metric] else [])]
         for distance, row in zip(distances, rows, strict=True)
     ]
     side = 130 if len(rows) <= 4 else 84

@@ -156,13 +156,14 @@ def test_examples_for_and_against_are_in_the_link(home_with_runs: Path, digits_r
     assert "The mean of 2 for, moved away from 1 against." in texts(app)
 
 
-def test_a_copy_of_the_query_is_called_a_duplicate(home: Path) -> None:
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_copy_of_the_query_is_called_a_duplicate(metric: str, home: Path) -> None:
     """Blocks repeat: whatever the network, equal pictures have equal codes."""
     run = aecore.Run("blocks", aecore.FLAVORS["vanilla"](latent=4), network="shallow", width=32, epochs=1)
     aecore.Store(home / "runs").save(next(aecore.train(run)))
-    app = visit("search", run=run.id, source="Training images")
+    app = visit("search", run=run.id, source="Training images", metric=metric)
     assert [hit[2] for hit in tiles(app, "hits")] == 4 * ["duplicate"]
-    assert [hit[0] for hit in tiles(app, "hits")] == 4 * ["1.000"]
+    assert [hit[0] for hit in tiles(app, "hits")] == 4 * ["1.000" if metric == "cosine" else "0.000"]
 
 
 @pytest.mark.parametrize("act", ["Near-duplicates", "Outliers"])
