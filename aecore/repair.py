@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -87,12 +88,19 @@ def repair_all(
             if isinstance(picture, InputRejected):
                 yield name, str(picture)
                 continue
-            target = str(PurePosixPath(name.replace("\\", "/")).with_suffix(".png"))
-            target = f"{name}.png" if target in taken else target
-            taken.add(target)
-            waiting.append((target, picture))
+            waiting.append((_free_name(name, taken), picture))
             if len(waiting) == batch:
                 write()
             yield name, None
         if waiting:
             write()
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """The name as a PNG's, with a number where another picture has it already; adds it to those that are taken."""
+    path = PurePosixPath(name.replace("\\", "/")).with_suffix("")
+    target = next(
+        target for number in count(1) if (target := f"{path}{'' if number == 1 else f' ({number})'}.png") not in taken
+    )
+    taken.add(target)
+    return target

@@ -88,7 +88,7 @@ def usual_distances(run: str, stamp: str, split: str, space: str, metric: str) -
 
         asked = plane(codes(run, stamp, "test"), codes(run, stamp, split))
     distances, _ = index(run, stamp, split, space, metric).nearest(asked[rows], 2)
-    return np.sort(distances[:, int(split == "test")])
+    return np.sort(distances[:, -1 if split == "test" else 0])
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -106,23 +106,27 @@ def _kept(what: str, run: str, stamp: str, split: str, metric: str) -> dict[str,
 
 
 def all_nearest(run: str, stamp: str, split: str, metric: str, progress: Any) -> "tuple[np.ndarray, np.ndarray]":
-    """Distances and rows of the four codes nearest to every code of a split."""
+    """Distances and rows of the four codes nearest to every code of a split, which has two at least."""
     from aecore.search import all_nearest
 
     kept = _kept("all_nearest", run, stamp, split, metric)
     if "found" not in kept:
-        kept["found"] = all_nearest(codes(run, stamp, split), 4, metric, progress)
+        found = codes(run, stamp, split)
+        kept["found"] = all_nearest(found, min(4, len(found) - 1), metric, progress)
     return kept["found"]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reconstructing every image")
 def errors(run: str, stamp: str, split: str) -> "np.ndarray":
     """MSE of the reconstruction of every image, (n,)."""
+    import numpy as np
+
     from aecore.metrics import mse_each
 
     loaded = checkpoint(run, stamp)
     images = getattr(dataset(loaded.run.dataset), split).images
-    return mse_each(images, loaded.reconstruct(images))
+    blocks = (images[start : start + 4096] for start in range(0, len(images), 4096))  # floats take four times the room
+    return np.concatenate([mse_each(block, loaded.reconstruct(block)) for block in blocks])
 
 
 @st.cache_resource(max_entries=128, show_spinner="Reading the picture")

@@ -107,7 +107,7 @@ def _own(images: "Dataset", source: str) -> Query:
             content = drawing_board(f"board-{images.name}", images.shape, dark)
         else:
             if source == "camera":
-                file = st.camera_input("A photo", label_visibility="collapsed")
+                file = st.camera_input("A photo", key="own-photo", label_visibility="collapsed")
             else:
                 most = LARGEST_BYTES // 10**6
                 file = st.file_uploader(

@@ -87,7 +87,9 @@ def examples(images: "Dataset") -> list[Example]:
     if "examples" not in st.session_state:
         words = st.query_params.get("examples", "").split("~")
         found = [(word[0], *word[1:].partition("-")[::2]) for word in words if word]
-        st.session_state["examples"] = [(sign, split, int(row)) for sign, split, row in found if row.isdecimal()]
+        st.session_state["examples"] = [
+            (sign, split, int(row)) for sign, split, row in found if row.isdecimal() and len(row) < 10
+        ]
     known = [
         (sign, split, row)
         for sign, split, row in st.session_state["examples"]
@@ -154,12 +156,7 @@ def name_of(images: "Dataset", split: str, row: int) -> str:
 
 def duplicates(images: "Dataset", place: Place) -> None:
     """Pairs of codes nearer than a threshold, grouped."""
-    bar = st.progress(0.0, "Comparing every code with every other")
-    distances, rows = _cached.all_nearest(
-        place.run, place.stamp, place.split, place.metric,
-        lambda done, total: bar.progress(done / total, f"Comparing every code with every other: {done:,} of {total:,}"),
-    )  # fmt: skip
-    bar.empty()
+    distances, rows = _all_nearest(place)
     usual, widest = (float(np.quantile(distances[:, 0], share)) for share in (0.01, 0.1))
     same = SAME[place.metric]
     widest = max(widest, same)
@@ -189,16 +186,8 @@ def outliers(images: "Dataset", place: Place) -> None:
     if kind == "error":
         values, unit = _cached.errors(place.run, place.stamp, place.split), "MSE of the reconstruction"
     else:
-        bar = st.progress(0.0, "Comparing")
-        distances, _ = _cached.all_nearest(
-            place.run,
-            place.stamp,
-            place.split,
-            place.metric,
-            lambda done, total: bar.progress(done / total, "Comparing"),
-        )
-        bar.empty()
-        values, unit = distances.mean(axis=1), f"mean {place.metric} distance to its four nearest codes"
+        distances, _ = _all_nearest(place)
+        values, unit = distances.mean(axis=1), f"mean {place.metric} distance to its {distances.shape[1]} nearest codes"
     order = np.argsort(-values, kind="stable")
     ids = getattr(images, place.split).ids
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -206,6 +195,20 @@ def outliers(images: "Dataset", place: Place) -> None:
         _export("outliers.csv", ("row", "id", unit), [(row, ids[row], values[row]) for row in order[:1000]])
     lines = [[f"{values[row]:.4f}", name_of(images, place.split, row)] for row in order[:24]]
     hit_gallery(images, place, order[:24], lines, "outliers", side=88, most=120, offer=("map",))
+
+
+def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest others of every code, with progress where they are not known yet; ends the page without others."""
+    if len(_cached.codes(place.run, place.stamp, place.split)) < 2:
+        st.write("One image alone has no neighbors.")
+        st.stop()
+    bar = st.progress(0.0, "Comparing every code with every other")
+    found = _cached.all_nearest(
+        place.run, place.stamp, place.split, place.metric,
+        lambda done, total: bar.progress(done / total, f"Comparing every code with every other: {done:,} of {total:,}"),
+    )  # fmt: skip
+    bar.empty()
+    return found
 
 
 def _export(name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -105,7 +105,7 @@ def test_pictures_that_are_not_taken_are_told_and_equal_targets_keep_both(digits
     out = io.BytesIO()
     entries = [("a.png", one), ("b.txt", InputRejected("No.")), ("a.jpg", one)]
     assert list(repair_all(entries, digits_runs[1], out)) == [("a.png", None), ("b.txt", "No."), ("a.jpg", None)]
-    assert zipfile.ZipFile(out).namelist() == ["a.png", "a.jpg.png"]
+    assert zipfile.ZipFile(out).namelist() == ["a.png", "a (2).png"]
 
 
 def test_never_more_than_a_batch_is_in_memory(digits_runs: list[Checkpoint]) -> None:

@@ -146,7 +146,11 @@ def test_examples_for_and_against_are_in_the_link(home_with_runs: Path, digits_r
     from aecore.search import combined
 
     checkpoint, train = digits_runs[1], DIGITS.train
-    app = visit("search", run=checkpoint.run.id, examples="ptrain-12~mtest-5~nonsense~ptrain-999999")
+    app = visit(
+        "search",
+        run=checkpoint.run.id,
+        examples=f"ptrain-12~mtest-5~nonsense~ptrain-999999~ptrain-{'9' * 5000}~~p~xtrain-1",
+    )
     assert tiles(app, "examples-shown") == [["for"], ["against"]]
     wanted = checkpoint.encode(np.stack([DIGITS.test.images[0], train.images[12]]))
     query = combined(wanted, checkpoint.encode(DIGITS.test.images[5:6]))
@@ -175,7 +179,7 @@ def test_near_duplicates_and_outliers_are_galleries_with_an_export(act: str, hom
     if act == "Outliers":
         app.segmented_control(key="outlier").set_value("far").run()
         assert not app.exception
-        assert "mean cosine distance to its four nearest codes" in texts(app)
+        assert "mean cosine distance to its 4 nearest codes" in texts(app)
 
 
 def test_outliers_are_those_with_the_highest_error(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
@@ -253,6 +257,27 @@ def test_dark_things_on_a_light_ground_are_inverted_for_a_dark_set(home_with_run
     assert "duplicate" not in str(tiles(app, "hits"))
 
 
+@pytest.mark.parametrize("page", ["denoise", "search"])
+def test_a_photo_is_a_picture_too(page: str, home_with_runs: Path) -> None:
+    app = visit(page, source="Camera")
+    assert "Take a photo." in texts(app)
+    app.camera_input(key="own-photo").set_value(
+        ("photo.jpg", packed(Image.new("RGB", (640, 480), "white"), "JPEG"), "image/jpeg")
+    ).run()
+    assert not app.exception
+    assert "640 x 480 pixels, padded to its shape, inverted. Shown as the network sees it: 8 x 8." in texts(app)
+
+
+def test_an_image_is_found_by_its_id(home_with_runs: Path) -> None:
+    app = visit("search")
+    app.text_input(key="id").set_value(str(DIGITS.test.ids[41])).run()
+    assert f"Test image {DIGITS.test.ids[41]}," in texts(app)
+    assert app.number_input(key="image").value == 41
+    app.text_input(key="id").set_value("<b>nobody</b>").run()
+    assert "No image of this set has this id." in app.toast[0].value
+    assert app.number_input(key="image").value == 41
+
+
 def test_what_is_foreign_to_the_set_is_called_so(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
     def verdict(image: np.ndarray) -> str:
         app = visit("search", source="Upload", run=digits_runs[1].run.id)
@@ -280,6 +305,20 @@ def test_a_whole_zip_is_repaired_and_what_was_skipped_is_told(home_with_runs: Pa
     app.file_uploader(key="set-Zip").set_value(("set.zip", b"PK no zip", "application/zip")).run()
     app.button(key="repair-all").click().run()
     assert "This is no zip file that can be read." in texts(app)
+
+
+def test_a_folder_is_repaired_with_equal_names_kept_apart(home_with_runs: Path) -> None:
+    app = visit("denoise", act="A whole set")
+    app.segmented_control(key="set-way").set_value("Folder").run()
+    picture = packed(DIGITS.test.images[0, 0])
+    names = ["a.png", "sub/a.png", "other/a.png", "../../a.png"]
+    app.file_uploader(key="set-Folder").set_value([(name, picture, "image/png") for name in names]).run()
+    app.button(key="repair-all").click().run()
+    assert not app.exception
+    assert "4 pictures repaired, 0 files skipped." in texts(app)
+    archive = zipfile.ZipFile(app.session_state["repaired"].file)
+    assert len(set(archive.namelist())) == 4
+    assert not any(".." in name for name in archive.namelist())
 
 
 # Journeys in a browser.
