@@ -305,6 +305,6 @@ def bars(
     if groups is not None:
         rows = [{**row, "group": group} for row, group in zip(rows, groups, strict=True)]
         encoding["color"] = {
-            "field": "group", "type": "nominal", "sort": None, "title": None, "legend": {"orient": "top"},
+            "field": "group", "type": "nominal", "sort": None, "title": None, "legend": {"orient": "right"},
         }  # fmt: skip
     return {"data": {"values": rows}, "mark": {"type": "bar", "clip": True}, "encoding": encoding}

@@ -69,7 +69,8 @@ with shown, st.grid(4, min_column_width=150):
         with st.container():
             picture(image, caption)
 with below:
-    best = [place for place, value in enumerate(decibels) if value == max(decibels)]
+    best = [(place, 0) for place, value in enumerate(decibels) if value == max(decibels)]
+    best += [(place, 2) for place, value in enumerate(similar) if value == max(similar)]
     lines = [[f"{decibels[place]:.2f} dB" , name, *score(place)[1:]]
              for place, name in enumerate(labels)]  # fmt: skip
     gallery(

@@ -74,7 +74,9 @@ def test_every_run_of_the_shape_repairs_and_the_best_is_marked_by_its_number(hom
     shown = json.loads(element.proto.json)["tiles"]
     decibels = [float(tile["lines"][0].removesuffix(" dB")) for tile in shown]
     assert len(shown) == 3 + 4  # two of one's own and the shipped one on digits; doing nothing and three filters
-    assert [tile["marked"] for tile in shown] == [value == max(decibels) for value in decibels]
+    similar = [float(tile["lines"][2].removeprefix("SSIM ")) for tile in shown]
+    assert [0 in tile["marked"] for tile in shown] == [value == max(decibels) for value in decibels]
+    assert [2 in tile["marked"] for tile in shown] == [value == max(similar) for value in similar]
     assert [tile["chosen"] for tile in shown] == [True] + 6 * [False]
 
 

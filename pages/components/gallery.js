@@ -37,12 +37,12 @@ function item(data, tile, place) {
   picture.style.backgroundPosition = `0 ${count > 1 ? (place / (count - 1)) * 100 : 0}%`;
   const lines = tile.lines.map((text, line) => {
     const span = document.createElement("span");
-    span.className = line ? "line" : "line first";
+    span.className = "line" + (line ? "" : " first") + (tile.marked.includes(line) ? " marked" : "");
     span.textContent = text;
     return span;
   });
   const button = document.createElement(data.press ? "button" : "div");
-  button.className = "tile" + (tile.chosen ? " chosen" : "") + (tile.marked ? " marked" : "");
+  button.className = "tile" + (tile.chosen ? " chosen" : "");
   if (data.press) {
     button.type = "button";
     button.dataset.action = data.press;

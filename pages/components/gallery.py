@@ -38,12 +38,12 @@ def gallery(
     side: int = 112,
     most: int = 240,
     chosen: int | None = None,
-    marked: Collection[int] = (),
+    marked: Collection[tuple[int, int]] = (),
 ) -> None:
     """Show images (n, c, h, w) with their lines of text; at least `side` pixels wide each, at most `most`.
 
     press: what pressing a picture is called, and says on hover; without it, pictures are not pressed. on_press gets
-    (place, action) before the page runs anew.
+    (place, action) before the page runs anew. marked: lines to underline, as (place, line).
     """
     from aecore.figures import png_uri, sheet
 
@@ -61,7 +61,7 @@ def gallery(
         {
             "lines": list(words),
             "chosen": place == chosen,
-            "marked": place in marked,
+            "marked": [line for line in range(len(words)) if (place, line) in marked],
             "links": {action.name: action.links[place] for action in actions if action.links},
         }
         for place, words in enumerate(lines)
