@@ -2,19 +2,15 @@
 
 import argparse
 import json
-import math
 import os
-import signal
 import sys
-import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
 from aecore.files import find_run, home
-from aecore.jobs import Busy, Job, Work, working
-
-SAVE_EVERY = 5.0
-"""Seconds between two snapshots of a running training, and so the most that a crash can lose."""
+from aecore.jobs import Job
+from aecore.worker import Busy, Worker, attend, measuring, working
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "measure a run against its baselines; goes on where it was cut")
     evaluate.add_argument("run", metavar="RUN", help="a run's id, or a recipe's name")
     evaluate.add_argument("--anew", action="store_true", help="forget what was measured before")
+    evaluate.add_argument("--background", action="store_true", help="give way to other programs, print nothing")
     command("runs", _runs, "list the runs")
     command("recipes", _recipes, "list the recipes")
     command("showcase", _showcase, "train and measure every recipe, and put it into the package; for maintainers")
@@ -99,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> int:
+    if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
+        raise ValueError(f"torchrun started {processes} processes; one process trains a run: --nproc-per-node 1")
     root = home() / "runs"
     if options.resume:
         if options.dataset or options.recipe or options.flavor or options.knob:
@@ -108,90 +107,40 @@ def _train(options: argparse.Namespace) -> int:
         from aecore.runs import Store
 
         folder = Store(root).create(_run_from(options))
-    with working(folder, fresh=not options.background) as work:
-        try:
-            return _work(folder, work, options)
-        except Exception as error:
-            work.report(state="failed", error=str(error) or type(error).__name__)
-            raise
+    with working(folder, options.background) as worker:
+        return _watched(worker, options)
 
 
-def _work(folder: Path, work: Work, options: argparse.Namespace) -> int:
-    """Wait for a turn if asked to, train, save, report; the same for terminal and dashboard."""
-    asked: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, lambda received, _: asked.append(received))
-    try:
-        return _steered(folder, work, options, asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _steered(folder: Path, work: Work, options: argparse.Namespace, asked: list[int]) -> int:
-    if options.background:
-        os.nice(10)
-        for ahead in work.turns(places=max(1, int(os.environ.get("AECORE_JOBS", "1")))):
-            if asked or work.stop_asked:
-                work.report(state="stopped")
-                return 0
-            work.report(state="waiting", ahead=ahead)
-
+def _watched(worker: Worker, options: argparse.Namespace) -> int:
+    """Train to the end and show it on the terminal."""
     from tqdm import tqdm
 
-    from aecore.datasets import fetch, load_dataset
-    from aecore.runs import Store
-    from aecore.training import Diverged, train
-
-    store = Store(folder.parent)
-    run = store.run(folder.name)
-    resume = store.load(run.id, training=True) if run.id in store.ids() else None
-    quiet = options.background or options.json
-    fetch(run.dataset, None if quiet else _Bar("Fashion-MNIST", unit="B", unit_scale=True))
-    dataset = load_dataset(run.dataset)
-    state, error, saved, told, started = "running", None, -math.inf, -math.inf, time.monotonic()
-    first = resume.step if resume else 0
-    checkpoint = resume
-    with tqdm(total=run.epochs, initial=0, unit="epoch", disable=quiet, bar_format=_BAR) as bar:
+    id, quiet, checkpoint = worker.folder.name, options.background or options.json, None
+    if not options.background:
+        _fetch(worker.folder, quiet)
+    with tqdm(unit="epoch", disable=quiet, bar_format=_BAR) as bar:
         try:
-            for checkpoint in train(run, dataset, resume, pulse=0.5):
-                stop = bool(asked) or work.stop_asked
-                if not (stop or checkpoint.done or time.monotonic() - told > 0.4):
-                    continue
-                told = time.monotonic()
-                if stop or checkpoint.done or time.monotonic() - saved > SAVE_EVERY:
-                    store.save(checkpoint)
-                    saved = time.monotonic()
-                rate = (checkpoint.step - first) / max(time.monotonic() - started, 1e-6)
-                work.report(
-                    state="running",
-                    step=checkpoint.step,
-                    steps=checkpoint.steps,
-                    epoch=checkpoint.epoch,
-                    epochs=run.epochs,
-                    images_per_second=rate * run.batch_size,
-                    seconds_left=(checkpoint.steps - checkpoint.step) / rate if rate else None,
-                    history=checkpoint.history,
-                )
-                bar.n = checkpoint.epoch
+            for checkpoint in attend(worker):
+                bar.total, bar.n = checkpoint.run.epochs, checkpoint.epoch
                 bar.set_postfix_str(f"test MSE {checkpoint.history[-1]['test']['mse']:.5f}", refresh=True)
-                if stop:
-                    break
-            state = "done" if checkpoint.done else "stopped"
-        except Diverged as divergence:
-            store.save(checkpoint)
-            state, error = "failed", str(divergence)
-    work.report(state=state, error=error)
-    if error:
-        print(f"aecore: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps({"run": run.id, "state": state, **checkpoint.history[-1]}))
-    elif not options.background:
-        print(f"{run.id}: {state} at epoch {checkpoint.epoch:g}, test MSE {checkpoint.history[-1]['test']['mse']:.5f}")
-        print(f"Open it: streamlit run app.py, then http://localhost:8501/manifold?run={run.id}")
+        except ArithmeticError as divergence:
+            print(f"aecore: {divergence}", file=sys.stderr)
+            return 1
+    if checkpoint and options.json:
+        print(json.dumps({"run": id, "state": worker.told["state"], **checkpoint.history[-1]}))
+    elif checkpoint and not options.background:
+        mse = checkpoint.history[-1]["test"]["mse"]
+        print(f"{id}: {worker.told['state']} at epoch {checkpoint.epoch:g}, test MSE {mse:.5f}")
+        print(f"Open it: streamlit run app.py, then http://localhost:8501/manifold?run={id}")
     return 0
+
+
+def _fetch(folder: Path, quiet: bool) -> None:
+    from aecore.datasets import fetch
+    from aecore.runs import Store
+
+    name = Store(folder.parent).run(folder.name).dataset
+    fetch(name, None if quiet else _Bar("Fashion-MNIST", unit="B", unit_scale=True))
 
 
 _BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
@@ -332,11 +281,21 @@ def _denoise(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if options.background:
+        with measuring(find_run(home() / "runs", options.run), background=True):
+            return _measure(options)
+    id = _id_of(options.run)
+    store = _store_of(id)
+    with nullcontext() if store.read_only else measuring(store.path(id), background=False):
+        return _measure(options)
+
+
+def _measure(options: argparse.Namespace) -> int:
     from aecore.evaluate import as_text, measure
 
-    id = _id_of(options.run)
-    known = measure(_store_of(id), id, options.anew, None if options.json else _Bar("parts"))
-    return _say(options, known, as_text(known["parts"]))
+    id, quiet = _id_of(options.run), options.json or options.background
+    known = measure(_store_of(id), id, options.anew, None if quiet else _Bar("parts"))
+    return _say(options, known, "" if options.background else as_text(known["parts"]))
 
 
 def _runs(options: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ from aecore.manifold import plane
 from aecore.noise import corrupt
 from aecore.pca import flat, linear
 from aecore.runs import Checkpoint, Store
+from aecore.whitening import Whitening
 
 Recall = Callable[[str, Callable[[], Any]], Any]
 """(key, compute) -> what compute gives, or gave for this key before."""
@@ -117,13 +118,20 @@ def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     def score(space: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
         return metrics.retrieval(space(test.images), test.labels, space(train.images), train.labels)
 
+    whitening = Whitening.fit(checkpoint.encode(train.images))
     baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
     if pca := linear(dataset):
         baselines[f"PCA-{latent}"] = lambda images: pca.codes(images, latent)
+        baselines[f"half-whitened PCA-{latent}"] = lambda images: (
+            pca.codes(images, latent) / pca.deviations(latent) ** 0.5
+        )
         baselines[f"whitened PCA-{latent}"] = lambda images: pca.codes(images, latent) / pca.deviations(latent)
     rng = np.random.default_rng(0)
     baselines["random"] = lambda images: rng.standard_normal((len(images), 16), np.float32)
-    rows = {"code": score(checkpoint.encode)}
+    rows = {
+        "code": score(checkpoint.encode),
+        "half-whitened code": score(lambda images: whitening(checkpoint.encode(images))),
+    }
     for name, space in baselines.items():
         rows[name] = recall(f"retrieval {dataset.name} {name}", lambda space=space: score(space))
     return {"split": "test", "queries": len(test), "gallery": len(train), "metric": "cosine", "seed": 0, "rows": rows}

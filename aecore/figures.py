@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from PIL import Image
+from PIL import Image, ImageDraw
+from plotly.colors import sample_colorscale
 
 GROUND = 128
 """Neutral grey between images."""
@@ -146,11 +147,29 @@ def map_figure(
     return figure
 
 
+def _colors(groups: Sequence[Any]) -> np.ndarray:
+    """(n,) names or numbers -> (n, 3) uint8: a color for each name, or a place between blue and yellow."""
+    if all(isinstance(group, (int, float)) for group in groups):
+        numbers = np.asarray(groups, float)
+        shares = (numbers - numbers.min()) / max(np.ptp(numbers), 1e-12)
+        return np.round(np.array(sample_colorscale("Cividis", shares, colortype="tuple")) * 255).astype(np.uint8)
+    palette = np.array([[int(color[at : at + 2], 16) for at in (1, 3, 5)] for color in COLORS], np.uint8)
+    return palette[np.unique(np.asarray(groups), return_inverse=True)[1] % len(palette)]
+
+
+COLORS = (
+    "#332288", "#CC6677", "#117733", "#882255", "#44AA99", "#5B5BD6", "#999933", "#AA4499", "#DDCC77", "#88CCEE",
+)  # fmt: skip
+"""Paul Tol's muted scheme for pictures on white, with the project's accent; https://sronpersonalpages.nl/~pault/"""
+
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "pentagon")
 
 
-def curves(history: Sequence[Mapping[str, Any]], log: bool = False) -> dict[str, Any]:
-    """A Vega-Lite chart of every loss term over the epochs: training solid, held-out dashed."""
+def curves(history: Sequence[Mapping[str, Any]], log: bool = False, cursor: float | None = None) -> dict[str, Any]:
+    """A Vega-Lite chart of every loss term over the epochs, training solid, held-out dashed, with a line at `cursor`.
+
+    It has no legend for the dashes; say it beside the chart.
+    """
     rows = []
     for row in history:
         for name, value in row.items():
@@ -160,20 +179,85 @@ def curves(history: Sequence[Mapping[str, Any]], log: bool = False) -> dict[str,
             if name != "mse":
                 rows.append({"epoch": row["epoch"], "term": name, "images": "held out", "value": value})
     scale = {"type": "log"} if log else {"zero": False}
-    return {
+    x = {"field": "epoch", "type": "quantitative", "title": "epoch"}
+    lines = {
         "data": {"values": [row for row in rows if row["value"] > 0 or not log]},
         "mark": {"type": "line", "point": len(history) < 3, "interpolate": "linear"},
         "encoding": {
-            "x": {"field": "epoch", "type": "quantitative", "title": "epoch"},
+            "x": x,
             "y": {"field": "value", "type": "quantitative", "title": "per pixel", "scale": scale},
             "color": {"field": "term", "type": "nominal", "title": None, "legend": {"orient": "top"}},
             "strokeDash": {
-                "field": "images", "type": "nominal", "title": None, "legend": {"orient": "top"},
+                "field": "images", "type": "nominal", "legend": None,
                 "scale": {"domain": ["training", "held out"], "range": [[1, 0], [4, 3]]},
             },
             "tooltip": [{"field": field} for field in ("term", "images", "epoch", "value")],
         },
     }  # fmt: skip
+    here = {
+        "data": {"values": [] if cursor is None else [{"epoch": cursor}]},
+        "mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.5},
+        "encoding": {"x": x},
+    }
+    return {"layer": [lines, here]}
+
+
+def small_map(
+    places: np.ndarray, box: tuple[float, float, float, float], groups: Sequence[Any], title: str
+) -> dict[str, Any]:
+    """A Vega-Lite chart of points (n, 2) without axes; groups (n,) are names or numbers and give the colors."""
+    left, right, bottom, top = box
+    values = [
+        {"x": round(x, 4), "y": round(y, 4), title: group}
+        for (x, y), group in zip(places.tolist(), groups, strict=True)
+    ]
+    numbers = all(isinstance(group, (int, float)) for group in groups)
+    color = (
+        {"type": "quantitative", "scale": {"scheme": {"name": "cividis", "extent": [0.25, 1]}}}
+        if numbers
+        else {"type": "nominal"}
+    )
+    legend = None if numbers else {"columns": 1, "symbolLimit": 12, "title": None}
+    return {
+        "data": {"values": values},
+        "mark": {"type": "circle", "size": 22, "opacity": 0.85, "clip": True},
+        "encoding": {
+            "x": {"field": "x", "type": "quantitative", "axis": None, "scale": {"domain": [left, right]}},
+            "y": {"field": "y", "type": "quantitative", "axis": None, "scale": {"domain": [bottom, top]}},
+            "color": {"field": title, "legend": legend, **color},
+            "tooltip": [{"field": title}],
+        },
+    }
+
+
+def film(
+    maps: Sequence[np.ndarray],
+    box: tuple[float, float, float, float],
+    groups: Sequence[Any],
+    strips: Sequence[np.ndarray],
+    captions: Sequence[str],
+) -> bytes:
+    """An animated GIF: in each frame a caption, a strip (h, w, 3) of pictures, and the map (n, 2) of a box below it.
+
+    groups (n,) are names or numbers and give the colors.
+    """
+    side = strips[0].shape[1]
+    left, right, bottom, top = box
+    colors = _colors(groups)
+    frames = []
+    for places, strip, caption in zip(maps, strips, captions, strict=True):
+        ground = np.full((side, side, 3), 255, np.uint8)
+        x, y = ((places - (left, top)) / (right - left, bottom - top) * (side - 8)).astype(int).T + 4
+        for across in range(-2, 3):
+            for down in range(-2, 3):
+                ground[y + down, x + across] = colors
+        title = Image.new("RGB", (side, 24), "white")
+        ImageDraw.Draw(title).text((4, 5), caption, fill="black", font_size=13)
+        frames.append(Image.fromarray(np.concatenate([np.asarray(title), strip, ground])))
+    buffer = io.BytesIO()
+    pauses = [400] * (len(frames) - 1) + [2500]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=pauses, loop=0)
+    return buffer.getvalue()
 
 
 def accuracy_curves(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:

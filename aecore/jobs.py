@@ -1,27 +1,37 @@
-"""A training as a process of its own, and the queue of them.
+"""A training as a process of its own, and the queue of them, as a page sees them.
 
-A page starts `python -m aecore train`; from then on they speak through small files in the run's folder. The process
-holds the run's lock file while it lives, and the system releases it when the process dies: nothing goes stale.
+A page starts `python -m aecore train`; from then on they speak through small files in the run's folder: orders.txt one
+way, progress.json the other. The process holds the run's lock file while it lives, and the system releases it when the
+process dies: nothing goes stale. The process's own side is `aecore.worker`.
 """
 
+import hashlib
 import json
 import os
+import secrets
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from aecore.files import run_folders, write_file
+from aecore.files import remove, run_folders, write_file
 
 START = 30.0
 """Seconds that a started process gets to take its lock before it counts as failed."""
+
+LIVE = ("waiting", "running", "paused")
+"""The states in which a run has a process."""
+
+ORDERS = ("go", "pause", "batch", "epoch", "stop", "restart")
+"""Train on; pause; train one batch, or to the end of the epoch, then pause; save and end; begin anew."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +57,16 @@ class Job:
     @property
     def alive(self) -> bool:
         """Whether a process holds the lock of this run."""
-        if not (self.folder / "lock").exists():  # asking for a lock would make the file, and its folder
-            return False
-        lock = filelock.FileLock(self.folder / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            return True
-        lock.release()
-        return False
+        return _held(self.folder / "lock")
 
     @property
     def state(self) -> str:
-        """waiting, running, done, stopped, failed, interrupted (the process died), or idle (never trained here)."""
+        """waiting, running, paused, done, stopped, failed, interrupted (the process died), or idle (never here)."""
         state = self.progress.get("state", "idle")
-        if state not in ("waiting", "running") or self.alive:
+        if state not in LIVE or self.alive:
             return state
         progress = self.progress  # it may have ended between the two looks
-        if progress["state"] not in ("waiting", "running"):
+        if progress["state"] not in LIVE:
             return progress["state"]
         young = time.time() - progress["time"] < START
         return "waiting" if progress.get("pid") is None and young else "interrupted"
@@ -74,16 +76,80 @@ class Job:
         """Why the training failed, in a sentence."""
         return self.progress.get("error")
 
+    @property
+    def owner(self) -> str:
+        """SHA-256 of the token of the visitor who started it; empty for a run from a terminal."""
+        try:
+            return (self.folder / "owner").read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return ""
+
+    def claim(self, token: str) -> None:
+        """Make the holder of this secret token the owner, if nobody is."""
+        if not self.owner:
+            write_file(self.folder / "owner", _fingerprint(token).encode())
+
+    def belongs_to(self, token: str) -> bool:
+        """Whether this token's holder started the run."""
+        return secrets.compare_digest(self.owner, _fingerprint(token))
+
+    def ask(self, order: str) -> None:
+        """Give an order, one of ORDERS; a process looks several times a second. Without a process, one is started."""
+        if order not in ORDERS:
+            raise ValueError(f"order is {order!r}; give one of {', '.join(ORDERS)}")
+        if self.state not in LIVE:
+            if order == "restart":
+                forget(self.folder)
+            if order not in ("pause", "stop"):
+                self._start(order)
+            return
+        with (self.folder / "orders.txt").open("a") as orders:
+            orders.write(f"{order}\n")
+
     def start(self) -> None:
         """Train, or go on training, in a process of its own that outlives this one; waits its turn in the queue."""
-        if self.state in ("waiting", "running"):
+        self.ask("go")
+
+    def stop(self) -> None:
+        """Ask the process to save and end."""
+        self.ask("stop")
+
+    def watched(self) -> None:
+        """Note that somebody looks at the training."""
+        if self.folder.is_dir():
+            (self.folder / "watched").touch()
+
+    @property
+    def measuring(self) -> bool:
+        """Whether a process evaluates the run."""
+        return _held(self.folder / "measuring")
+
+    def measure(self) -> None:
+        """Evaluate the run in a process of its own; what is known appears in its evaluation.json part by part."""
+        if self.measuring:
             return
-        (self.folder / "control.json").unlink(missing_ok=True)
-        _tell(self.folder, self.progress | {"state": "waiting", "error": None, "pid": None})
+        process, deadline = self._spawn("evaluate", "--background", self.id), time.monotonic() + START
+        while process.poll() is None and not self.measuring and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def stop_measuring(self) -> None:
+        """End the process that evaluates; the parts that it finished are kept."""
+        with suppress(OSError, ValueError):
+            pid = int((self.folder / "measuring.pid").read_text())
+            if self.measuring:
+                os.kill(pid, signal.SIGTERM)
+
+    def _start(self, order: str) -> None:
+        write_file(self.folder / "orders.txt", f"{order}\n".encode(), durable=False)
+        before = {} if order == "restart" else self.progress
+        tell(self.folder, before | {"state": "waiting", "error": None, "note": None, "pid": None})
+        self._spawn("train", "--background", "--resume", self.id)
+
+    def _spawn(self, *words: str) -> subprocess.Popen:
         package = Path(__file__).parent
         with (self.folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", package.name, "train", "--background", "--resume", self.id],
+                [sys.executable, "-m", package.name, *words],
                 cwd=package.parent,
                 env={**os.environ, "AECORE_HOME": str(self.folder.parent.parent.absolute())},
                 stdin=subprocess.DEVNULL,
@@ -92,88 +158,65 @@ class Job:
                 start_new_session=True,
             )
         threading.Thread(target=process.wait, daemon=True).start()  # reaps it when it ends
+        return process
 
-    resume = start
 
-    def stop(self) -> None:
-        """Ask the process to save and end; it looks several times a second."""
-        write_file(self.folder / "control.json", json.dumps({"ask": "stop"}).encode())
+def forget(folder: Path) -> None:
+    """Take from a run's folder all that training and evaluation put there; its settings and its owner stay."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            remove(path)
+        elif path.name not in ("run.json", "owner", "lock", "measuring", "log.txt", "orders.txt", "progress.json"):
+            path.unlink(missing_ok=True)
+
+
+def tell(folder: Path, progress: dict[str, Any]) -> None:
+    """Write what a run's process reports."""
+    write_file(folder / "progress.json", json.dumps(progress | {"time": time.time()}).encode(), durable=False)
+
+
+def _held(path: Path) -> bool:
+    """Whether a process holds this lock; the system releases it when the process ends, however it ends."""
+    if not path.exists():  # asking for a lock would make the file, and its folder
+        return False
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _fingerprint(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def active(root: Path) -> list[Job]:
-    """The jobs below root that run or wait, the running ones first, then by their place in the queue."""
+    """The jobs below root that have a process: by their place in the queue, those that wait for a turn last."""
     jobs = [Job(folder) for folder in run_folders(root)]
-    states = {job: state for job in jobs if (state := job.state) in ("running", "waiting")}
-    tickets = {name.partition("-")[2]: place for place, name in enumerate(_tickets(root))}
-    return sorted(states, key=lambda job: (states[job] != "running", tickets.get(job.id, len(tickets))))
+    states = {job: state for job in jobs if (state := job.state) in LIVE}
+    places = {id: place for place, id in enumerate(tickets(root))}
+    return sorted(states, key=lambda job: (states[job] == "waiting", places.get(job.id, len(places))))
 
 
-class Busy(RuntimeError):
-    """Another process trains this run already."""
+def tickets(root: Path) -> list[str]:
+    """Ids of the runs in the queue, in the order of their turns: those that have theirs, then first come first served.
 
-
-class Work:
-    """The process's side of a job: reports, takes orders, waits its turn. Made by `working`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._last: dict[str, Any] = Job(folder).progress
-
-    def report(self, **changes: Any) -> None:
-        """Tell everybody who looks."""
-        self._last |= changes | {"pid": os.getpid()}
-        _tell(self.folder, self._last)
-
-    @property
-    def stop_asked(self) -> bool:
-        """Whether somebody wants the training to save and end."""
-        return (self.folder / "control.json").exists()
-
-    def turns(self, places: int) -> Iterator[int]:
-        """Yield how many jobs are before this one, until it is among the first `places`."""
-        queue = self.folder.parent / ".queue"
-        queue.mkdir(exist_ok=True)
-        with filelock.FileLock(queue / "lock"):
-            self._ticket = queue / f"{time.time_ns()}-{self.folder.name}"
-            self._ticket.touch()
-        while (ahead := self._ahead()) >= places:
-            yield ahead - places + 1
-            time.sleep(0.25)
-
-    def _ahead(self) -> int:
-        root = self.folder.parent
-        before = _tickets(root)
-        before = before[: before.index(self._ticket.name)]
-        others = {name.partition("-")[2] for name in before} - {self.folder.name}
-        return sum(Job(root / id).alive for id in others)
-
-
-@contextmanager
-def working(folder: Path, fresh: bool) -> Iterator[Work]:
-    """Hold the lock of the run in this folder. `fresh` forgets orders given before. Raises Busy."""
-    lock = filelock.FileLock(folder / "lock")
+    Nobody's second run goes before anybody's first. A run that was killed may have left its ticket behind.
+    """
     try:
-        lock.acquire(timeout=5)  # somebody who only looks holds it for an instant
-    except filelock.Timeout:
-        raise Busy(f"run {folder.name!r} is being trained by another process; stop that one first") from None
-    try:
-        if fresh:
-            (folder / "control.json").unlink(missing_ok=True)
-        yield Work(folder)
-    finally:
-        for ticket in (folder.parent / ".queue").glob(f"*-{folder.name}"):
-            ticket.unlink(missing_ok=True)
-        lock.release()
-
-
-def _tickets(root: Path) -> list[str]:
-    """Names of the tickets in the queue, first come first; a run may have left one behind when it was killed."""
-    try:
-        names = [path.name for path in (root / ".queue").iterdir() if path.name[0].isdigit()]
+        found = [(int(came), id) for came, _, id in (path.name.partition("-") for path in _queue(root)) if id]
     except FileNotFoundError:
         return []
-    return sorted(names, key=lambda name: int(name.partition("-")[0]))
+    owners: Counter[str] = Counter()
+    ranked = []
+    for came, id in sorted(found):
+        owner = Job(root / id).owner
+        ranked.append((came > 0, owners[owner] if owner else 0, came, id))
+        owners[owner] += 1
+    return [id for *_, id in sorted(ranked)]
 
 
-def _tell(folder: Path, progress: dict[str, Any]) -> None:
-    write_file(folder / "progress.json", json.dumps(progress | {"time": time.time()}).encode(), durable=False)
+def _queue(root: Path) -> list[Path]:
+    return [path for path in (root / ".queue").iterdir() if path.name[0].isdigit()]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from aecore.metrics import unit
 
@@ -62,8 +63,10 @@ def learn(
     Features (n, d) and (m, d), labels (n,), of which only the drawn ones are looked at.
     """
     standard, chosen = Standard(train), _labeled(labels, amount, seed)
-    shares = classifier(standard(train[chosen]), labels[chosen]).predict_proba(standard(test))
-    return shares.argmax(axis=1), shares.max(axis=1)
+    with threadpool_limits(1, user_api="blas"):  # many small products: on busy cores two threads take 30 times as long
+        model = classifier(standard(train[chosen]), labels[chosen])
+        shares = model.predict_proba(standard(test))
+    return model.classes_[shares.argmax(axis=1)], shares.max(axis=1)
 
 
 def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:

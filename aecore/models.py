@@ -73,6 +73,7 @@ class Flavor(ABC):
 
     name: ClassVar[str]
     formula: ClassVar[str]
+    watch: ClassVar[str]
     heads: ClassVar[int] = 1
     rectify: ClassVar[bool] = False
     warmup: ClassVar[float] = 0.0
@@ -104,6 +105,10 @@ class Vanilla(Flavor):
     """
 
     formula = r"\min_{f,g}\; d\big(x,\; g(f(x))\big)"
+    watch = (
+        "More numbers per code: both curves end lower and the pictures get sharper, with less and less to gain. "
+        "With two, watch the map: kinds of images part from each other although nobody named them."
+    )
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         return {"reconstruction": distance(network.decode(network.encode(x)), x)}
@@ -119,6 +124,10 @@ class Sparse(Flavor):
 
     formula = r"\min_{f,g}\; d\big(x,\; g(h)\big) + \lambda \sum_j |h_j|\,\lVert w_j \rVert, \quad h = f(x)"
     rectify = True
+    watch = (
+        "Turn the weight up: the sparsity curve falls, the reconstruction pays for it and the pictures lose their "
+        "details; turned up too far, all units go silent and every picture is the same gray mean."
+    )
 
     weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="How hard to pull every unit towards zero.")
 
@@ -137,6 +146,10 @@ class Denoising(Flavor):
     """
 
     formula = r"\min_{f,g}\; d\big(x,\; g(f(\tilde{x}))\big), \quad \tilde{x} \sim q(\tilde{x} \mid x)"
+    watch = (
+        "The curves are those of repaired images, so they stay higher than without noise. Turn the level up: clean "
+        "pictures get a little softer, noisy ones much better; the Denoise page has the figures."
+    )
 
     noise: str = knob("gaussian", choices=tuple(NOISES), help="What spoils the image.")
     level: float = knob(0.5, low=0.0, high=1.0, help="How strong the noise may be.")
@@ -156,6 +169,10 @@ class Contractive(Flavor):
 
     formula = (
         r"\min_{f,g}\; d\big(x,\; g(f(x))\big) + \lambda \left\lVert \frac{\partial f(x)}{\partial x} \right\rVert_F^2"
+    )
+    watch = (
+        "Turn the weight up: the contraction curve falls first, then the pictures blur. On the map, small changes of "
+        "an image move its code less, and images crowd where the network sees no difference that pays."
     )
 
     weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="How strongly slopes are punished.")
@@ -178,6 +195,10 @@ class VAE(Flavor):
         r" + \beta\, D_{KL}\big(q(z \mid x)\,\Vert\,\mathcal{N}(0, I)\big)"
     )
     heads = 2
+    watch = (
+        "The kl curve rises while codes find their places, then settles against the reconstruction. Turn beta up: the "
+        "map becomes rounder and denser around the middle, the pictures blur; near 0 it is a vanilla autoencoder."
+    )
 
     beta: float = knob(1.0, low=0.0, high=100.0, help="Weight of the prior; 1 is the evidence lower bound.")
     warmup: float = knob(0.1, low=0.0, high=1.0, help="Share of the training over which beta grows to its value.")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aecore.datasets import Dataset, load_dataset
 from aecore.models import DISTANCES
+from aecore.moments import moment_steps
 from aecore.networks import Autoencoder
 from aecore.runs import Checkpoint, Run
 
@@ -28,9 +29,10 @@ def train(
 ) -> Iterator[Checkpoint]:
     """Train a run, yielding checkpoints: the untrained one, ten per epoch for three epochs, then one per epoch.
 
-    `dataset` replaces the one that the run names; `resume` goes on from a checkpoint loaded with its training state,
-    bit for bit as if there had been no break. `pulse` also yields every so many seconds, between two rows of the
-    history. Raises Diverged when the numbers stop being numbers, ValueError for a dataset without images.
+    Each of these adds a row to the history; between them come the twenty moments worth keeping. `dataset` replaces the
+    one that the run names; `resume` goes on from a checkpoint loaded with its training state, bit for bit as if there
+    had been no break. `pulse` also yields every so many seconds; 0 means after each batch. Raises Diverged when the
+    numbers stop being numbers, ValueError for a dataset without images.
     """
     dataset = dataset or load_dataset(run.dataset)
     images = dataset.train.images
@@ -41,7 +43,7 @@ def train(
     distance = DISTANCES[run.loss]
     per_epoch = math.ceil(len(images) / run.batch_size)
     steps = run.epochs * per_epoch
-    rows = _row_steps(per_epoch, run.epochs)
+    rows, moments = _row_steps(per_epoch, run.epochs), moment_steps(steps)
 
     network = run.build(tuple(images.shape[1:]))
     optimizer = torch.optim.Adam(network.parameters(), lr=run.lr, fused=True)
@@ -94,7 +96,7 @@ def train(
             means = {name: total / count for name, total in sums.items()}
             history.append({"epoch": step / per_epoch, **means, "test": _measure(run, network, held_out)})
             sums = {}
-        if step in rows or (pulse is not None and time.monotonic() - shown >= pulse):
+        if step in rows or step in moments or (pulse is not None and time.monotonic() - shown >= pulse):
             yield checkpoint()
             shown = time.monotonic()
 

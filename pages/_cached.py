@@ -3,6 +3,7 @@
 Big things are shared between all visitors (cache_resource) and never changed; small results are copied (cache_data).
 """
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -12,11 +13,19 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from aecore import Checkpoint, Dataset, Index, Store
+    from aecore.moments import Moment
     from aecore.pictures import Picture
+    from aecore.whitening import Whitening
 
 
 def warm_up() -> None:
-    """Import what pages need, before a visitor asks."""
+    """Import what pages need, before a visitor asks.
+
+    Streamlit collects garbage after every page run, with all visitors waiting. The imported modules are 300,000 objects
+    that stay: looking at them again takes 0.15 s each time, unless they are frozen.
+    """
+    import gc
+
     import aecore.evaluate
     import aecore.figures
     import aecore.manifold
@@ -24,6 +33,9 @@ def warm_up() -> None:
     import aecore.recipes
     import aecore.repair
     import aecore.search  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images")
@@ -43,7 +55,19 @@ def store(run: str) -> "Store":
 
 
 def stamp(run: str) -> str:
-    """The stamp of a run's newest snapshot."""
+    """The stamp of a run's newest snapshot; while it trains, of one at most a minute old.
+
+    A training saves every few seconds, and each new stamp would have every page encode all images anew.
+    """
+    from aecore.jobs import LIVE, Job
+
+    if Job(store(run).path(run)).state in LIVE:
+        return _stamp_of(run, int(time.monotonic() // 60))
+    return store(run).stamp(run)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _stamp_of(run: str, minute: int) -> str:
     return store(run).stamp(run)
 
 
@@ -68,12 +92,27 @@ def places(run: str, stamp: str, split: str) -> "np.ndarray":
     return plane(codes(run, stamp, split))
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def whitening(run: str, stamp: str) -> "Whitening":
+    """The map to half-whitened codes, fitted on the training images."""
+    from aecore.whitening import Whitening
+
+    return Whitening.fit(codes(run, stamp, "train"))
+
+
+def vectors(run: str, stamp: str, split: str, space: str) -> "np.ndarray":
+    """What a search in a space compares: codes, half-whitened codes, or places on the map."""
+    if space == "whitened":
+        return whitening(run, stamp)(codes(run, stamp, split))
+    return {"code": codes, "map": places}[space](run, stamp, split)
+
+
 @st.cache_resource(max_entries=8, show_spinner="Building the index")
 def index(run: str, stamp: str, split: str, space: str = "code", metric: str = "cosine") -> "Index":
-    """The index of codes, or of their places on the map."""
+    """The index of the vectors of a space."""
     from aecore import Index
 
-    return Index({"code": codes, "map": places}[space](run, stamp, split), metric)
+    return Index(vectors(run, stamp, split, space), metric)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -81,7 +120,7 @@ def usual_distances(run: str, stamp: str, split: str, space: str, metric: str) -
     """How far 200 test images, by chance with seed 0, are from their nearest in a split, sorted."""
     import numpy as np
 
-    asked = {"code": codes, "map": places}[space](run, stamp, "test")
+    asked = vectors(run, stamp, "test", space)
     rows = np.random.default_rng(0).permutation(len(asked))[:200]
     if space == "map" and split != "test":
         from aecore.manifold import plane
@@ -165,7 +204,7 @@ def repaired_by_filters(name: str, kind: str, level: float, clip: bool, seed: in
     return repaired_by_filters(dataset(name), kind, level, clip, seed)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner="Measuring")
 def reconstruction_mse(run: str, stamp: str) -> float:
     from aecore.metrics import mse
 
@@ -174,7 +213,7 @@ def reconstruction_mse(run: str, stamp: str) -> float:
     return mse(images, loaded.reconstruct(images))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner="Measuring")
 def pca_mse(name: str, components: int) -> float | None:
     from aecore.metrics import mse
     from aecore.pca import linear
@@ -223,6 +262,18 @@ def strip(run: str, stamp: str) -> "np.ndarray":
     return sheet(both, columns=len(images), scale=max(1, 56 // images.shape[2]))
 
 
+@st.cache_data(max_entries=32, show_spinner=False)
+def replay(run: str, newest: int) -> "list[Moment]":
+    """The kept moments of a training up to this step, each map turned to fit the next."""
+    from dataclasses import replace
+
+    from aecore.moments import aligned, kept
+
+    moments = [moment for moment in kept(store(run).path(run)) if moment.step <= newest]
+    maps = aligned([moment.places for moment in moments])
+    return [replace(moment, places=places) for moment, places in zip(moments, maps, strict=True)]
+
+
 @st.cache_data(max_entries=1)
 def recipes() -> dict[str, dict[str, Any]]:
     """name -> title, sentence, run as a dict, id."""
@@ -235,8 +286,8 @@ def recipes() -> dict[str, dict[str, Any]]:
 
 
 @st.cache_data(max_entries=1)
-def flavors() -> dict[str, tuple[str, str, str]]:
-    """name -> its idea in a sentence, the rest of its description, its formula."""
+def flavors() -> dict[str, tuple[str, str, str, str]]:
+    """name -> its idea in a sentence, the rest of its description, its formula, what to watch."""
     from inspect import cleandoc
 
     from aecore import FLAVORS
@@ -244,7 +295,7 @@ def flavors() -> dict[str, tuple[str, str, str]]:
     described = {}
     for name, flavor in FLAVORS.items():
         idea, _, rest = cleandoc(flavor.__doc__).partition("\n\n")
-        described[name] = (idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula)
+        described[name] = (idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula, flavor.watch)
     return described
 
 
@@ -253,13 +304,6 @@ def measured(run: str, stamp: str) -> dict[str, Any]:
     from aecore.evaluate import measured
 
     return measured(store(run), run).get("parts", {})
-
-
-def measure(run: str, progress: Any) -> None:
-    """Evaluate a run into its folder."""
-    from aecore.evaluate import measure
-
-    measure(store(run), run, progress=progress)
 
 
 @st.cache_data(max_entries=64, show_spinner="Learning from the labels")

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages._visitor import meet
+
 HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Autoencoders", page_icon=str(HERE / "icon.png"), layout="wide")
-st.navigation(
+page = st.navigation(
     [
         st.Page(HERE / "home.py", title="Home", default=True, help="What an autoencoder is, and where to go."),
         st.Page(HERE / "train.py", title="Train", help="Choose data and flavor, start, watch, stop."),
@@ -17,4 +19,6 @@ st.navigation(
         st.Page(HERE / "classify.py", title="Classify", help="A few labels on frozen codes, against raw pixels."),
     ],
     position="top",
-).run()
+)
+meet()
+page.run()

@@ -19,7 +19,7 @@ from pages.components.gallery import Action, gallery
 if TYPE_CHECKING:
     from aecore import Dataset
 
-SPACES = {"code": "Code", "pixels": "Raw pixels", "map": "2-D map"}
+SPACES = {"code": "Code", "whitened": "Whitened", "pixels": "Raw pixels", "map": "2-D map"}
 SAME = {"cosine": 1e-6, "euclidean": 1e-4}
 """Distances up to this are rounding: a duplicate."""
 
@@ -56,6 +56,8 @@ class Place:
         if not len(images):
             return np.empty((0, 1), np.float32)
         codes = _cached.checkpoint(self.run, self.stamp).encode(np.stack(images))
+        if self.space == "whitened":
+            return _cached.whitening(self.run, self.stamp)(codes)
         return plane(codes, _cached.codes(self.run, self.stamp, self.split)) if self.space == "map" else codes
 
     def score(self, distance: float) -> str:
@@ -66,11 +68,12 @@ class Place:
         """What the metric saw."""
         vector = {
             "code": f"Codes of {latent} numbers",
+            "whitened": f"Half-whitened codes of {latent} numbers",
             "pixels": "Raw pixels, all of an image",
             "map": "Places on the map, "
             + ("the 2 numbers of a code" if latent == 2 else "the 2 main axes of the codes"),
         }[self.space]
-        centered = "centered" if self.space == "map" and latent != 2 else "not centered"
+        centered = "centered" if self.space == "whitened" or (self.space == "map" and latent != 2) else "not centered"
         of = "training" if self.split == "train" else "test"
         measure = "cosine similarity, 1 is the same direction" if self.metric == "cosine" else "euclidean distance"
         return f"{vector}, {centered}; {measure}; among {count:,} {of} images. No label is used."

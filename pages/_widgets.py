@@ -10,6 +10,7 @@ import streamlit as st
 from aecore.files import UnknownRun, find_run, home, run_folders
 from aecore.jobs import Job
 from pages import _cached
+from pages._visitor import may, token
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,12 +37,21 @@ def start(recipe: str) -> NoReturn:
 
 
 def start_run(settings: dict[str, Any]) -> str:
-    """Start a training in a process of its own; returns the run's id. Raises ValueError for impossible settings."""
-    from aecore import Run, Store
+    """Start a training in a process of its own; returns the run's id.
 
-    folder = Store(root()).create(Run.from_dict(settings))
-    Job(folder).start()
-    return folder.name
+    Raises ValueError for settings that are impossible, beyond the limits of this place, or another visitor's run.
+    """
+    from aecore import Run, Store, limits
+
+    run, kept = Run.from_dict(settings), [path.name for path in run_folders(root())]
+    limits.check(run.epochs, len(kept) + (run.id not in kept))
+    job = Job(Store(root()).create(run))
+    job.claim(token())
+    if may(job):
+        job.start()
+    else:
+        st.toast("Another visitor trains these settings: you see their run. For one of your own, choose another seed.")
+    return run.id
 
 
 def folder_of(run: str) -> Path:
@@ -53,8 +63,12 @@ def folder_of(run: str) -> Path:
 
 
 def all_runs() -> list[str]:
-    """Ids of all runs: those of one's own, newest first, then the shipped ones."""
-    newest = sorted(run_folders(root()), key=lambda path: path.stat().st_mtime, reverse=True)
+    """Ids of all runs: one's own, other visitors', the shipped ones; the newest first."""
+
+    def rank(path: Path) -> tuple[bool, float]:
+        return not may(Job(path)), -path.stat().st_mtime
+
+    newest = sorted(run_folders(root()), key=rank)
     return list(dict.fromkeys(path.name for path in [*newest, *run_folders(SHOWCASE)]))
 
 

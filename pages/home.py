@@ -59,7 +59,7 @@ st.write(
     "reconstruction. Only what they are asked to do differs."
 )
 with st.grid(3):
-    for name, (idea, source, formula) in _cached.flavors().items():
+    for name, (idea, source, formula, _) in _cached.flavors().items():
         with st.container(border=True, height="stretch"):
             st.subheader("Variational" if name == "vae" else name.capitalize(), help=source)
             st.write(idea)

@@ -24,10 +24,11 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         format_func=SOURCES.get,
     )  # fmt: skip
     space = st.segmented_control(
-        "Space", list(SPACES), default="code", required=True, key="space", bind="query-params", format_func=SPACES.get
-    )
+        "Space", list(SPACES), default="code", required=True, key="space", bind="query-params", format_func=SPACES.get,
+        help="What is compared. Whitened: codes along their principal axes, the strong ones held back by half.",
+    )  # fmt: skip
     metric = st.segmented_control("Metric", METRICS, default="cosine", required=True, key="metric", bind="query-params")
-    k = int(st.number_input("How many", 1, 100, 4, key="k", bind="query-params", width=110))
+    k = int(st.number_input("How many", 1, 100, 4, key="k", bind="query-params", width=90))
 place, split = Place(run, stamp, where, space, metric), getattr(images, where)
 
 chosen = examples(images)

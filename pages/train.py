@@ -1,28 +1,18 @@
 """Choose data, flavor and knobs; start, watch and stop a training."""
 
 import dataclasses
-from typing import Any
+from contextlib import suppress
 
 import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
 from aecore.datasets import is_here
-from aecore.jobs import Job, active
+from aecore.jobs import LIVE, Job, active
 from aecore.runs import DamagedRun
 from pages import _cached
 from pages._compare import table
-from pages._widgets import PAGES, folder_of, knob_sliders, need_dataset, pick_run, root, start_run
-
-ACTIVE = ("waiting", "running")
-STATES = {
-    "waiting": "Waits for its turn",
-    "running": "Trains",
-    "done": "Done",
-    "stopped": "Stopped and saved",
-    "failed": "Failed",
-    "interrupted": "Stopped unexpectedly",
-    "idle": "Trained",
-}
+from pages._live import live
+from pages._widgets import PAGES, facts, folder_of, knob_sliders, need_dataset, pick_run, root, start_run
 
 
 def settings() -> None:
@@ -50,7 +40,7 @@ def settings() -> None:
         flavor = st.segmented_control(
             "Flavor", list(FLAVORS), default="vanilla", required=True, key="flavor", bind="query-params", wrap=True
         )
-        st.caption(_cached.flavors()[flavor][0])
+        explain(flavor)
         knobs = [item.name for item in dataclasses.fields(FLAVORS[flavor])]
         values = knob_sliders(FLAVORS[flavor], ["latent", *knobs[1:3]], {})
         with st.expander("More settings"):
@@ -72,47 +62,14 @@ def settings() -> None:
         st.error(str(error))
 
 
-def headline(job: Job, state: str, progress: dict[str, Any]) -> None:
-    """State, place, speed and time left in one line, with the button that makes sense."""
-    line = [f"**{STATES[state]}**"]
-    if state == "waiting" and progress.get("ahead"):
-        line.append(f"{progress['ahead']} before it")
-    if "epoch" in progress:
-        line.append(f"epoch {progress['epoch']:.1f} of {progress['epochs']}")
-    if state == "running" and progress.get("seconds_left") is not None:
-        line += [f"{progress['images_per_second']:,.0f} images/s", f"{progress['seconds_left']:.0f} s left"]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.write(" · ".join(line))
-        if state in ACTIVE:
-            st.button("Stop and keep", key="stop", on_click=job.stop, help="Saves first; you can go on later.")
-        elif state in ("stopped", "interrupted", "failed") and st.button("Resume", key="resume"):
-            job.resume()
-            st.rerun()
-    if "epoch" in progress:
-        st.progress(min(1.0, progress["step"] / progress["steps"]))
-    if job.error:
-        st.text(job.error)
-
-
-def live(job: Job, ticking: bool) -> None:
-    """How the training goes: curves and pictures, drawn again every second while it lasts."""
-    state, progress = job.state, job.progress
-    if ticking and state not in ACTIVE:
-        st.rerun()
-    headline(job, state, progress)
-    try:
-        stamp = _cached.stamp(job.id)
-        history = progress.get("history") or _cached.checkpoint(job.id, stamp).history
-        if len(history) > 1:
-            log = st.toggle("Log axis", key="log", bind="query-params")
-            chart = figures.curves(history, log)
-            st.vega_lite_chart(chart, key="curves", height=300, alt="Each loss term over the epochs")
-        if is_here(_cached.checkpoint(job.id, stamp).run.dataset):
-            st.image(_cached.strip(job.id, stamp), width="stretch", alt="Eight test images over their reconstructions")
-            st.caption("Eight test images, their reconstructions below")
-    except DamagedRun:
-        st.skeleton(height=160)
-        st.caption("Eight test images and their reconstructions appear here after the first seconds.")
+def explain(flavor: str) -> None:
+    """The flavor's idea; on request its formula and what to watch."""
+    idea, source, formula, watch = _cached.flavors()[flavor]
+    st.caption(idea)
+    with st.expander("Formula, and what to watch"):
+        st.latex(formula)
+        st.write(watch)
+        st.caption(source)
 
 
 def queue() -> None:
@@ -120,6 +77,14 @@ def queue() -> None:
     others = [job for job in active(root()) if job.id != run]
     if others:
         st.caption("Also in the queue: " + ", ".join(f"{job.id} ({job.state})" for job in others))
+
+
+def about(run: str, ticking: bool) -> None:
+    """The facts of a run that is not changing."""
+    with st.sidebar, suppress(DamagedRun):
+        stamp = _cached.stamp(run)
+        if not ticking and is_here(_cached.checkpoint(run, stamp).run.dataset):
+            facts(run, stamp)
 
 
 st.title("Train")
@@ -134,8 +99,7 @@ with right:
         st.write("The training will show here: its curves, and eight images getting better.")
     else:
         job = Job(folder_of(run))
-        ticking = job.state in ACTIVE
-        st.caption(run)
+        ticking = job.state in LIVE
         st.fragment(live, run_every=1.0 if ticking else None)(job, ticking)
         with st.container(horizontal=True):
             for page, label in (
@@ -145,4 +109,5 @@ with right:
             ):
                 st.page_link(PAGES / f"{page}.py", label=label, query_params={"run": run})
         queue()
+        about(run, ticking)
 table()

@@ -54,7 +54,7 @@ def home_with_runs(home: Path, digits_runs: list[aecore.Checkpoint]) -> Path:
 
 
 class Server:
-    """`streamlit run app.py` in a process of its own, with a home of its own."""
+    """`streamlit run app.py` in a process of its own, with a home of its own, for visitors who are strangers."""
 
     def __init__(self, home: Path, port: int, log: Path) -> None:
         self.home, self.port, self.log = home, port, log
@@ -72,7 +72,7 @@ class Server:
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
         command += [f"--server.port={self.port}", "--server.address=127.0.0.1"]
         with self.log.open("ab") as log:
-            environment = {**os.environ, "AECORE_HOME": str(self.home)}
+            environment = {**os.environ, "AECORE_HOME": str(self.home), "AECORE_SINGLE_USER": "0"}
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -117,6 +117,16 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
     """A new visitor; fails the test when anything is asked of another host."""
+    yield from _visit(browser, server)
+
+
+@pytest.fixture
+def stranger(browser: Browser, server: Server) -> Iterator[Page]:
+    """Another new visitor, in a browser of their own."""
+    yield from _visit(browser, server)
+
+
+def _visit(browser: Browser, server: Server) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1366, "height": 768}, base_url=server.url)
     strangers: list[str] = []
 

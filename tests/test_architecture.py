@@ -18,15 +18,28 @@ NAMES = {path.stem for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "datasets": set(),
-    "evaluate": {"datasets", "files", "filters", "labels", "manifold", "metrics", "noise", "pca", "runs"},
+    "evaluate": {
+        "datasets",
+        "files",
+        "filters",
+        "labels",
+        "manifold",
+        "metrics",
+        "noise",
+        "pca",
+        "runs",
+        "whitening",
+    },
     "figures": set(),
     "files": set(),
     "filters": {"datasets", "metrics", "noise", "pca"},
     "jobs": {"files"},
     "labels": {"metrics"},
+    "limits": set(),
     "manifold": set(),
     "metrics": set(),
     "models": {"networks", "noise"},
+    "moments": {"datasets", "files", "manifold", "runs"},
     "networks": set(),
     "noise": set(),
     "pca": {"datasets", "metrics"},
@@ -35,13 +48,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "repair": {"datasets", "filters", "metrics", "noise", "pictures", "runs"},
     "runs": {"files", "models", "networks"},
     "search": set(),
-    "training": {"datasets", "models", "networks", "runs"},
+    "training": {"datasets", "models", "moments", "networks", "runs"},
     "transformer": {"datasets", "models", "runs", "training"},
+    "whitening": set(),
+    "worker": {"datasets", "jobs", "limits", "moments", "runs", "training"},
     "__init__": NAMES - {"figures", "__main__"},
     "__main__": NAMES,
 }
 HEAVY = {"torch", "sklearn", "scipy", "plotly", "pandas", "skimage", "pooch", "safetensors"}
-LIGHT = {"aecore", "aecore.files", "aecore.jobs"}
+LIGHT = {"aecore", "aecore.files", "aecore.jobs", "aecore.limits", "aecore.worker"}
 
 per_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 per_source = pytest.mark.parametrize("path", [*MODULES, *PAGES, *APP], ids=lambda path: str(path.relative_to(ROOT)))

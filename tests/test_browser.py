@@ -1,15 +1,23 @@
 """The journey of a first visitor in headless Chromium."""
 
 import contextlib
+import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from conftest import Server, run_of, settle
+from conftest import ROOT, Server, run_of, settle
+from PIL import Image
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 import aecore
+from aecore.jobs import Job
+from aecore.moments import kept
 
 pytestmark = pytest.mark.browser
 
@@ -82,25 +90,167 @@ def test_train_manifold_denoise_search(page: Page, server: Server) -> None:
     assert hits.all_inner_texts() == before
 
 
-def test_a_training_survives_the_server_and_its_link_finds_it(page: Page, server: Server) -> None:
-    page.goto("/train?dataset=digits&flavor=vanilla")
+def begin(page: Page, **knobs: str) -> str:
+    """Start a training on digits that lasts; returns the run's id."""
+    page.goto("/train?dataset=digits&flavor=vae")
     settle(page)
     page.get_by_text("More settings").click()
-    field = page.get_by_label("Epochs", exact=True)
-    field.fill("1000")
-    field.press("Enter")
-    settle(page)
-    page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_text("Trains", exact=True)).to_be_visible(timeout=60_000)
-    link = page.url
+    for label, value in {"Latent": "2", "Epochs": "1000", **knobs}.items():
+        field = page.get_by_label(label, exact=True)
+        field.fill(value)
+        field.press("Enter")
+        settle(page)
+    before = page.url
+    press(page, "Train")
+    page.wait_for_url(lambda url: url != before)
+    return run_of(page)
 
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def says(page: Page, words: str) -> None:
+    expect(page.get_by_text(words, exact=True)).to_be_visible(timeout=60_000)
+
+
+def batch(page: Page) -> int:
+    """The batch that a paused training is at, as its headline says."""
+    text = page.get_by_text(re.compile(r"batch [\d,]+ of")).inner_text()
+    return int(re.search(r"batch ([\d,]+) of", text)[1].replace(",", ""))
+
+
+def at_batch(page: Page, number: int) -> None:
+    expect(page.get_by_text(re.compile(f"batch {number:,} of"))).to_be_visible(timeout=30_000)
+
+
+def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, server: Server) -> None:
+    run = begin(page)
+    says(page, "Trains")
+    headline = page.get_by_text(re.compile("images/s"))
+    before = headline.inner_text()
+    for _ in range(2):  # two ticks
+        expect(headline).not_to_have_text(before)
+        before = headline.inner_text()
+    expect(page.get_by_label("Eight test images over their reconstructions").first).to_be_visible()
+
+    press(page, "Pause")
+    says(page, "Paused")
+    at = batch(page)
+    assert aecore.Store(server.home / "runs").load(run).step == at, "what is paused is saved"
+    press(page, "Step batch")
+    at_batch(page, at + 1)
+    press(page, "Step batch")
+    at_batch(page, at + 2)
+    press(page, "Step epoch")
+    at_batch(page, -(-(at + 3) // 12) * 12)  # 1,437 images make 12 batches of 128
+    page.reload()  # the link finds it, and the browser knows whose it is
+    says(page, "Paused")
+    press(page, "Resume")
+    says(page, "Trains")
+    press(page, "Stop and keep")
+    says(page, "Stopped and saved")
+    last = batch(page)
+
+    replay = page.locator(".st-key-moment").get_by_role("slider")
+    pictures = page.get_by_role("img", name="Eight test images over their reconstructions").last
+    trained = pictures.get_attribute("src")
+    for _ in kept(server.home / "runs" / run)[1:]:
+        replay.press("ArrowLeft")
+    expect(replay).to_have_attribute("aria-valuetext", "epoch 0")
+    expect(pictures).not_to_have_attribute("src", trained)
+    settle(page)
+    with page.expect_download() as download:
+        press(page, "Save as GIF")
+    with Image.open(download.value.path()) as film:
+        assert film.format == "GIF"
+        assert film.n_frames == len(kept(server.home / "runs" / run)) > 5
+    press(page, "New seed")
+    page.wait_for_url(lambda url: run not in url)
+    says(page, "Trains")
+    press(page, "Stop and keep")
+    says(page, "Stopped and saved")
+    assert aecore.Store(server.home / "runs").run(run_of(page)).seed == 1
+    assert aecore.Store(server.home / "runs").load(run).step == last
+
+    press(page, "Delete")
+    press(page, "Keep it")
+    assert (server.home / "runs" / run_of(page)).exists()
+    press(page, "Delete")
+    page.get_by_role("button", name="Delete for good").click()
+    gone = run_of(page)
+    page.wait_for_url(lambda url: gone not in url)
+    assert not (server.home / "runs" / gone).exists()
+
+
+def test_a_training_survives_the_server_and_its_link_finds_it(page: Page, server: Server) -> None:
+    begin(page, Seed="7")
+    says(page, "Trains")
+    link = page.url
     server.stop()
     server.start()
     page.goto(link)
-    expect(page.get_by_text("Trains", exact=True)).to_be_visible(timeout=60_000)
-    page.get_by_role("button", name="Stop and keep").click()
-    expect(page.get_by_text("Stopped and saved")).to_be_visible(timeout=60_000)
+    says(page, "Trains")
+    press(page, "Stop and keep")
+    says(page, "Stopped and saved")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_a_killed_training_says_where_it_ended_and_goes_on(page: Page, server: Server) -> None:
+    run = begin(page, Seed="8")
+    says(page, "Trains")
+    job = Job(server.home / "runs" / run)
+    os.kill(job.progress["pid"], signal.SIGKILL)
+    says(page, "Stopped unexpectedly")
+    expect(
+        page.get_by_text(re.compile("Its process ended at epoch .* Last saved at epoch|Nothing was saved"))
+    ).to_be_visible()
+    press(page, "Resume")
+    says(page, "Trains")
+    press(page, "Stop and keep")
+    says(page, "Stopped and saved")
+
+
+def test_a_training_from_a_terminal_appears_live(page: Page, server: Server) -> None:
+    words = [sys.executable, "-m", "aecore", "train", "digits", "--epochs", "1000", "--seed", "11", "--json"]
+    environment = {**os.environ, "AECORE_HOME": str(server.home)}
+    with subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as terminal:
+        run = aecore.Run("digits", aecore.models.Vanilla(), loss="mse", epochs=1000, seed=11)
+        for _ in range(600):
+            if (server.home / "runs" / run.id / "progress.json").exists():
+                break
+            page.wait_for_timeout(100)
+        page.goto(f"/train?run={run.id}")
+        says(page, "Trains")
+        terminal.send_signal(signal.SIGINT)
+        says(page, "Stopped and saved")
+        assert json.loads(terminal.stdout.read())["state"] == "stopped"
+
+
+def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger: Page, server: Server) -> None:
+    run = begin(page, Seed="9")
+    says(page, "Trains")
+    begin(stranger, Seed="10")
+    says(stranger, "Waits for its turn")
+    expect(stranger.get_by_text("1 before it")).to_be_visible()
+
+    stranger.goto(f"/train?run={run}")
+    says(stranger, "Trains")
+    expect(stranger.get_by_text("Another visitor started this training")).to_be_visible()
+    for name in ("Pause", "Stop and keep", "Restart", "Delete"):
+        expect(stranger.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    stranger.go_back()
+    says(stranger, "Waits for its turn")
+
+    press(page, "Stop and keep")
+    says(page, "Stopped and saved")
+    says(stranger, "Trains")
+    press(stranger, "Stop and keep")
+    says(stranger, "Stopped and saved")
+    page.goto(stranger.url)
+    says(page, "Stopped and saved")
+    expect(page.get_by_text("Another visitor started this training")).to_be_visible()
+    expect(page.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["", "train", "manifold", "denoise", "search", "classify"])

@@ -16,10 +16,12 @@ import pytest
 import torch
 
 from aecore.__main__ import main
-from aecore.jobs import Job, active, working
+from aecore.evaluate import PARTS, measured
+from aecore.jobs import Job, active
 from aecore.models import VAE, Vanilla
 from aecore.runs import Run, Store
 from aecore.training import train
+from aecore.worker import measuring, working
 
 SHORT = Run("digits", Vanilla(latent=2), "shallow", epochs=1)
 LONG = Run("digits", VAE(latent=2), "shallow", epochs=300, batch_size=32)
@@ -107,7 +109,7 @@ def test_a_job_stopped_and_then_killed_goes_on_as_if_never_disturbed(store: Stor
     assert active(store.folder) == []
     _until(lambda: not job.alive)
 
-    job.resume()
+    job.start()
     assert job.state in ("waiting", "running")
     _until(lambda: job.progress["step"] > kept.step or job.state == "failed")
     os.kill(job.progress["pid"], signal.SIGKILL)
@@ -115,7 +117,7 @@ def test_a_job_stopped_and_then_killed_goes_on_as_if_never_disturbed(store: Stor
     assert active(store.folder) == []
     assert not store.load(LONG.id).done
 
-    job.resume()
+    job.start()
     _reaches(job, "done")
     assert _weights(store, LONG) == _undisturbed_weights(store)
 
@@ -162,7 +164,7 @@ def test_jobs_run_one_after_the_other_in_the_order_of_their_start(store: Store) 
 def test_a_run_is_trained_by_one_process_at_a_time(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     job = _job(store, SHORT)
     before = json.dumps(job.progress)
-    with working(job.folder, fresh=True):
+    with working(job.folder):
         assert job.alive
         assert main(["train", "--resume", SHORT.id]) == 2
         said = capsys.readouterr().err
@@ -187,6 +189,28 @@ def test_a_job_that_cannot_train_fails_with_a_sentence(store: Store) -> None:
     _until(lambda: job.state == "failed")
     assert job.error.startswith("dataset is 'nowhere'; choose one of blocks, digits")
     assert active(store.folder) == []
+
+
+@pytest.mark.timeout(300)
+def test_an_evaluation_is_a_process_that_can_be_stopped_and_goes_on(store: Store) -> None:
+    store.save(deque(train(SHORT), maxlen=1)[0])
+    job = Job(store.path(SHORT.id))
+    assert not job.measuring
+    job.measure()
+    assert job.measuring
+    job.measure()  # once more changes nothing
+    _until(lambda: measured(store, SHORT.id))
+    job.stop_measuring()
+    _until(lambda: not job.measuring)
+    first = measured(store, SHORT.id)["parts"]
+    assert 0 < len(first) < len(PARTS), "what was finished is kept"
+    with measuring(job.folder, background=False):
+        assert main(["evaluate", SHORT.id]) == 2, "one process at a time"
+    job.stop_measuring()  # nobody measures: nobody is hit
+    job.measure()
+    _until(lambda: len(measured(store, SHORT.id)["parts"]) == len(PARTS))
+    assert {name: measured(store, SHORT.id)["parts"][name] for name in first} == first
+    _until(lambda: not job.measuring)
 
 
 # Without a process.
@@ -227,8 +251,8 @@ def test_a_ticket_left_behind_holds_nobody_up(store: Store) -> None:
     queue.mkdir()
     (queue / f"1-{dead.id}").touch()
     (queue / "2-a-run-that-was-deleted").touch()
-    with working(job.folder, fresh=True) as work:
-        assert list(work.turns(places=1)) == []
+    with working(job.folder, background=True) as worker:
+        assert list(worker.turns()) == []
     assert not any(path.name.endswith(job.id) for path in queue.iterdir())
 
 

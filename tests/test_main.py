@@ -115,6 +115,15 @@ def test_a_training_that_diverges_exits_1_and_keeps_the_last_good_state(
 # Using runs.
 
 
+def test_more_than_one_process_for_a_run_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(TRAIN) == 2
+    assert "torchrun started 2 processes; one process trains a run: --nproc-per-node 1" in capsys.readouterr().err
+    assert Store().ids() == []
+
+
 def test_embed_writes_codes_ids_and_labels(
     run_id: str, tmp_path: Path, tell: Callable[..., Any], digits_runs: list[Checkpoint]
 ) -> None:

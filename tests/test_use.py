@@ -135,7 +135,19 @@ def test_search_in_raw_pixels_shows_the_nearest_images(home_with_runs: Path) -> 
     assert "Raw pixels, all of an image, not centered" in texts(app)
 
 
-@pytest.mark.parametrize("space", ["Code", "Raw pixels", "2-D map"])
+def test_search_among_whitened_codes(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+    from aecore.whitening import Whitening
+
+    app = visit("search", run=digits_runs[1].run.id, space="Whitened")
+    codes = digits_runs[1].encode(DIGITS.train.images)
+    whitening = Whitening.fit(codes)
+    query = whitening(digits_runs[1].encode(DIGITS.test.images[:1]))[0]
+    _, rows = aecore.Index(whitening(codes)).nearest(query, 4)
+    assert [hit[1].split(", ")[1] for hit in tiles(app, "hits")] == DIGITS.train.ids[rows].tolist()
+    assert "Half-whitened codes of 16 numbers, centered; cosine" in texts(app)
+
+
+@pytest.mark.parametrize("space", ["Code", "Whitened", "Raw pixels", "2-D map"])
 def test_the_query_is_never_its_own_neighbor(space: str, home_with_runs: Path) -> None:
     for where, source in (("test", "Test images"), ("train", "Training images")):
         hits = tiles(visit("search", gallery=source, source=source, image="5", space=space), "hits")

@@ -1,0 +1,103 @@
+"""Moments: what a network had learned at about twenty points of its training, small enough to keep and replay."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from aecore.files import write_file
+from aecore.manifold import plane
+
+if TYPE_CHECKING:
+    from aecore.datasets import Split
+    from aecore.runs import Checkpoint
+
+COUNT = 20
+PROBES = 400
+"""Test images whose places on the map are kept."""
+SHOWN = 8
+"""Test images whose reconstructions are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The first test images seen by a network in training.
+
+    places (p, 2) float32: where the first 400 stand, by their code or its two principal components.
+    rebuilt (8, c, h, w) uint8: what it makes of the first 8.
+    """
+
+    step: int
+    epoch: float
+    places: np.ndarray
+    rebuilt: np.ndarray
+
+
+def moment_steps(steps: int) -> set[int]:
+    """About twenty of the steps 0 to `steps`, the ends among them, ever further apart: most is learned early."""
+    spread = np.geomspace(1, max(steps, 1), COUNT - 1).round().astype(int)
+    return {0, steps, *(step for step in spread.tolist() if step <= steps)}
+
+
+def moment_of(checkpoint: "Checkpoint", split: "Split") -> Moment:
+    """What a checkpoint makes of the first images of a split."""
+    codes = checkpoint.encode(split.images[:PROBES])
+    rebuilt = np.round(checkpoint.decode(codes[:SHOWN]) * 255).astype(np.uint8)
+    return Moment(checkpoint.step, checkpoint.epoch, plane(codes).astype(np.float32), rebuilt)
+
+
+def show(folder: Path, moment: Moment) -> None:
+    """Write a run's newest moment into its folder, over the one before."""
+    write_file(folder / "live.safetensors", _content(moment), durable=False)
+
+
+def keep(folder: Path, moment: Moment) -> None:
+    """Write a moment of a run into its folder, for good."""
+    (folder / "moments").mkdir(exist_ok=True)
+    write_file(folder / "moments" / f"{moment.step:09d}.safetensors", _content(moment))
+
+
+def kept(folder: Path) -> list[Moment]:
+    """All moments of a run in their order, the newest included; unreadable ones are left out."""
+    paths = [*sorted((folder / "moments").glob("[0-9]*.safetensors")), folder / "live.safetensors"]
+    found = {moment.step: moment for path in paths if (moment := _read(path))}
+    return [found[step] for step in sorted(found)]
+
+
+def newest(folder: Path) -> Moment | None:
+    """What a training shows at this time."""
+    return _read(folder / "live.safetensors")
+
+
+def aligned(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Maps (p, 2) of the same images, each centered and scaled to spread 1, then turned and flipped to fit the next.
+
+    What still moves from map to map is learning. The last map keeps its orientation. Orthogonal Procrustes;
+    Schoenemann 1966, https://doi.org/10.1007/BF02289451
+    """
+    centered = [places - places.mean(axis=0) for places in maps]
+    centered = [places / max(np.sqrt(np.square(places).sum(axis=1).mean()), 1e-12) for places in centered]
+    for place in range(len(centered) - 2, -1, -1):
+        left, _, right = np.linalg.svd(centered[place].T @ centered[place + 1])
+        centered[place] = centered[place] @ (left @ right)
+    return centered
+
+
+def _content(moment: Moment) -> bytes:
+    when = np.array([moment.step, moment.epoch], np.float64)
+    return safetensors.numpy.save({"when": when, "places": moment.places, "rebuilt": moment.rebuilt})
+
+
+def _read(path: Path) -> Moment | None:
+    try:
+        arrays = safetensors.numpy.load(path.read_bytes())
+        step, epoch = arrays["when"].tolist()
+        moment = Moment(int(step), epoch, arrays["places"], arrays["rebuilt"])
+    except (OSError, ValueError, KeyError, AttributeError, safetensors.SafetensorError):
+        return None
+    fits = moment.places.shape[1:] == (2,) and moment.rebuilt.ndim == 4 and moment.rebuilt.dtype == np.uint8
+    return moment if fits and np.isfinite(moment.places).all() else None

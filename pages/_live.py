@@ -1,0 +1,235 @@
+"""The right side of the Train page: a training as it goes on, the buttons that steer it, and its replay."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from aecore.datasets import is_here
+from aecore.jobs import LIVE, Job
+from aecore.runs import DamagedRun
+from pages import _cached
+from pages._visitor import may
+from pages._widgets import root, start_run
+
+if TYPE_CHECKING:
+    from aecore.moments import Moment
+
+STATES = {
+    "waiting": "Waits for its turn",
+    "running": "Trains",
+    "paused": "Paused",
+    "done": "Done",
+    "stopped": "Stopped and saved",
+    "failed": "Failed",
+    "interrupted": "Stopped unexpectedly",
+    "idle": "Trained",
+}
+BUTTONS = {
+    "pause": ("Pause", "Saves, and keeps everything ready."),
+    "go": ("Resume", "Trains on from here."),
+    "batch": ("Step batch", "One step of the optimizer, then pause."),
+    "epoch": ("Step epoch", "Until every training image was seen once more, then pause."),
+    "stop": ("Stop and keep", "Saves and ends; it can go on later."),
+}
+OFFERED = {
+    "waiting": ("stop",),
+    "running": ("pause", "stop"),
+    "paused": ("go", "batch", "epoch", "stop"),
+    "stopped": ("go", "batch", "epoch"),
+    "interrupted": ("go", "batch", "epoch"),
+    "failed": ("go",),
+}
+
+
+def live(job: Job, ticking: bool) -> None:
+    """How the training goes: drawn again every second while it lasts."""
+    if st.session_state.pop("redraw", False) or ticking != (job.state in LIVE):
+        st.rerun()
+    state, progress = job.state, job.progress
+    if ticking:
+        job.watched()
+    _headline(state, progress)
+    _controls(job, state)
+    _problems(job, state, progress)
+    try:
+        _pictures(job, state, progress)
+    except DamagedRun:
+        st.skeleton(height=160)
+        st.caption("Curves, pictures and map appear here after the first seconds.")
+
+
+def _headline(state: str, progress: dict[str, Any]) -> None:
+    """State, place, speed and time left in one line."""
+    line = [f"**{STATES[state]}**"]
+    if state == "waiting" and progress.get("ahead"):
+        line.append(f"{progress['ahead']} before it")
+    if "epoch" in progress:
+        line.append(f"epoch {progress['epoch']:.1f} of {progress['epochs']}")
+    if state in ("paused", "stopped", "interrupted") and "step" in progress:
+        line.append(f"batch {progress['step']:,} of {progress['steps']:,}")
+    if state == "running" and progress.get("seconds_left") is not None:
+        line += [f"{progress['images_per_second']:,.0f} images/s", f"{progress['seconds_left']:.0f} s left"]
+    st.write(" · ".join(line))
+    if state in LIVE and "epoch" in progress:
+        st.progress(min(1.0, progress["step"] / max(1, progress["steps"])))
+
+
+def _controls(job: Job, state: str) -> None:
+    """The buttons that make sense now, for whom they are."""
+    if job.folder.parent != root():
+        st.button("Train it here", key="train-here", on_click=_train_here, args=(job.id,))
+        st.caption("This run comes with the app, already trained. Train it here to see how it learns.")
+        return
+    if not may(job):
+        st.caption("Another visitor started this training: you may watch it and use it, not steer or delete it.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for order in OFFERED.get(state, ()):
+            label, help = BUTTONS[order]
+            st.button(label, key=f"order-{order}", help=help, on_click=_order, args=(job, order))
+        if state == "waiting":
+            return
+        help = "Forgets what it learned and begins anew with the same seed: the same training once more."
+        st.button("Restart", key="order-restart", type="tertiary", help=help, on_click=_order, args=(job, "restart"))
+        help = "The same settings with the next seed, as a run of its own beside this one."
+        st.button("New seed", key="new-seed", type="tertiary", help=help, on_click=_new_seed, args=(job.id,))
+        if state not in LIVE and st.button("Delete", key="delete", type="tertiary"):
+            _delete(job)
+
+
+def _order(job: Job, order: str) -> None:
+    """Give an order, and wait a moment for what comes of it."""
+    before = (job.state, job.progress.get("step"))
+    job.ask(order)
+    deadline = time.monotonic() + 1.0
+    while (job.state, job.progress.get("step")) == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _train_here(id: str) -> None:
+    _try(_cached.store(id).run(id).to_dict())
+
+
+def _new_seed(id: str) -> None:
+    settings = _cached.store(id).run(id).to_dict()
+    _try(settings | {"seed": settings["seed"] + 1})
+
+
+def _try(settings: dict[str, Any]) -> None:
+    try:
+        st.session_state["next-run"] = start_run(settings)
+    except ValueError as error:
+        st.toast(str(error))
+    st.session_state["redraw"] = True
+
+
+@st.dialog("Delete this run?")
+def _delete(job: Job) -> None:
+    st.code(job.id)
+    st.write("Its weights, its curves and what was measured on it go for good.")
+    with st.container(horizontal=True):
+        if st.button("Delete for good", type="primary", key="delete-for-good"):
+            if may(job) and job.state not in LIVE:
+                _cached.store(job.id).delete(job.id)
+            st.rerun()
+        if st.button("Keep it", key="keep"):
+            st.rerun()
+
+
+def _problems(job: Job, state: str, progress: dict[str, Any]) -> None:
+    """What went wrong or was cut short, and the way out."""
+    if state == "interrupted":
+        saved = progress.get("saved")
+        kept = f"Last saved at epoch {saved:g}; Resume goes on from there." if saved else "Nothing was saved yet."
+        st.text(f"Its process ended at epoch {progress.get('epoch', 0):g}, perhaps for lack of memory. {kept}")
+    for text in (job.error, progress.get("warning"), progress.get("note")):
+        if text:
+            st.text(f"{text[:1].upper()}{text[1:]}")
+
+
+def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
+    """Curves, map and reconstructions: of now while it trains, of any kept moment afterwards."""
+    from aecore import figures
+    from aecore.manifold import bounds
+    from aecore.moments import newest
+
+    latest = newest(job.folder)
+    replaying = state not in ("waiting", "running") and latest is not None
+    moments = _cached.replay(job.id, latest.step) if replaying else ([latest] if latest else [])
+    shown = _pick_moment(moments) if len(moments) > 1 else latest
+    run = _cached.store(job.id).run(job.id)
+    images = _cached.dataset(run.dataset) if is_here(run.dataset) else None
+    history = progress.get("history") or _cached.checkpoint(job.id, _cached.stamp(job.id)).history
+    if images is not None:
+        rebuilt = shown.rebuilt if shown else None
+        strip = _cached.strip(job.id, _cached.stamp(job.id)) if rebuilt is None else _strip(images, rebuilt)
+        st.image(strip, width="stretch", alt="Eight test images over their reconstructions")
+    flat = shown is not None and images is not None and (replaying or run.model.latent <= 2)
+    curves, map = st.columns([3, 2]) if flat else (st.container(), None)
+    with curves:
+        if len(history) > 1:
+            cursor = shown.epoch if replaying and len(moments) > 1 else None
+            chart = figures.curves(history, st.session_state.get("log", False), cursor)
+            st.vega_lite_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.toggle("Log axis", key="log", bind="query-params")
+                st.caption("solid: training, dashed: held out")
+    if map:
+        title, groups = _groups(images, len(shown.places))
+        box, alt = bounds(_all(moments)), "Small map of test images by their code"
+        with map:
+            st.vega_lite_chart(
+                figures.small_map(shown.places, box, groups, title), key="small-map", height=240, alt=alt
+            )
+            plane = "their codes" if run.model.latent <= 2 else "two principal components of their codes"
+            st.caption(f"{len(groups)} test images at {plane}; color is {title}")
+    if len(moments) > 1 and images is not None:
+        help = "Every kept moment as a frame: pictures and map."
+        film = lambda: _film(moments, images)  # noqa: E731
+        st.download_button("Save as GIF", film, f"{job.id}.gif", "image/gif", help=help, on_click="ignore")
+
+
+def _pick_moment(moments: "list[Moment]") -> "Moment":
+    """A slider over the kept moments of a training; the last one at first."""
+    steps = [moment.step for moment in moments]
+    epochs = {moment.step: f"epoch {moment.epoch:g}" for moment in moments}
+    if st.session_state.get("moment") not in steps:
+        st.session_state["moment"] = steps[-1]
+    help = "Map, pictures and the line on the curves move together; each map is turned to fit the next one."
+    chosen = st.select_slider("Replay", steps, key="moment", format_func=epochs.get, help=help)
+    return moments[steps.index(chosen)]
+
+
+def _groups(images: Any, count: int) -> tuple[str, list[Any]]:
+    """What colors the small map: classes, else the first factor."""
+    if images.classes:
+        return "class", [images.classes[label] for label in images.test.labels[:count]]
+    for name, values in images.test.factors.items():
+        return name, values[:count].tolist()
+    return "image", ["image"] * count
+
+
+def _all(moments: "list[Moment]") -> Any:
+    import numpy as np
+
+    return np.concatenate([moment.places for moment in moments])
+
+
+def _strip(images: Any, rebuilt: Any) -> Any:
+    import numpy as np
+
+    from aecore.figures import sheet
+
+    both = np.concatenate([images.test.images[: len(rebuilt)], rebuilt])
+    return sheet(both, columns=len(rebuilt), scale=max(1, 56 // rebuilt.shape[2]))
+
+
+def _film(moments: "list[Moment]", images: Any) -> bytes:
+    from aecore import figures
+    from aecore.manifold import bounds
+
+    _, groups = _groups(images, len(moments[0].places))
+    strips = [_strip(images, moment.rebuilt) for moment in moments]
+    captions = [f"epoch {moment.epoch:g}, batch {moment.step:,}" for moment in moments]
+    return figures.film([moment.places for moment in moments], bounds(_all(moments)), groups, strips, captions)
