@@ -76,6 +76,12 @@ def checkpoint(run: str, stamp: str) -> "Checkpoint":
     return store(run).load(run)
 
 
+@st.cache_data(max_entries=1024, show_spinner=False)
+def shape(run: str, stamp: str) -> tuple[int, int, int]:
+    """Channels, height and width of the images of a run."""
+    return checkpoint(run, stamp).network.shape
+
+
 @st.cache_resource(max_entries=8, show_spinner="Encoding the images")
 def codes(run: str, stamp: str, split: str) -> "np.ndarray":
     loaded = checkpoint(run, stamp)

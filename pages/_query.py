@@ -21,6 +21,8 @@ SOURCES = {
     "camera": "Camera",
     "drawing": "Draw",
 }
+KEPT = 2_000_000
+"""Bytes of a picture that go along to another page; a larger one is uploaded again there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +108,18 @@ def _own(images: "Dataset", source: str) -> Query:
         if source == "drawing":
             content = drawing_board(f"board-{images.name}", images.shape, dark)
         else:
+            kept = f"own-{source}"
+            forget = lambda: st.session_state.pop(kept, None)  # noqa: E731
             if source == "camera":
-                file = st.camera_input("A photo", key="own-photo", label_visibility="collapsed")
+                file = st.camera_input("A photo", key="own-photo", on_change=forget, label_visibility="collapsed")
             else:
-                most = LARGEST_BYTES // 10**6
                 file = st.file_uploader(
-                    "A picture", list(SUFFIXES), max_upload_size=most, key="own-file", label_visibility="collapsed"
-                )
-            content = file.getvalue() if file else st.session_state.get(f"own-{source}", b"")
-            st.session_state[f"own-{source}"] = content
+                    "A picture", list(SUFFIXES), max_upload_size=LARGEST_BYTES // 10**6, key="own-file",
+                    on_change=forget, label_visibility="collapsed",
+                )  # fmt: skip
+            content = file.getvalue() if file else st.session_state.get(kept, b"")
+            if len(content) <= KEPT:
+                st.session_state[kept] = content
     with told:
         if not content:
             words = {"drawing": "Draw something.", "camera": "Take a photo.", "upload": "Choose a picture of your own."}

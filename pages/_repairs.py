@@ -19,7 +19,7 @@ from pages.components.gallery import gallery
 if TYPE_CHECKING:
     from aecore import Checkpoint
 
-MOST = 12
+MOST = 10
 """Runs that repair at the same time."""
 
 
@@ -47,13 +47,14 @@ def runs_of_shape(first: str) -> "dict[str, Checkpoint]":
     from aecore.runs import DamagedRun
 
     found: dict[str, Checkpoint] = {}
+    shape = _cached.shape(first, _cached.stamp(first))
     for run in [first, *(id for id in all_runs() if id != first)]:
         try:
-            loaded = _cached.checkpoint(run, _cached.stamp(run))
+            stamp = _cached.stamp(run)
+            if _cached.shape(run, stamp) == shape:
+                found[run] = _cached.checkpoint(run, stamp)
         except DamagedRun:
             continue
-        if not found or loaded.network.shape == found[first].network.shape:
-            found[run] = loaded
         if len(found) == MOST:
             break
     return found

@@ -261,6 +261,16 @@ def test_an_uploaded_image_of_the_set_is_found_in_it(home_with_runs: Path) -> No
     assert tiles(app, "hits")[0] == ["1.000", f"{DIGITS.train.labels[77]}, {DIGITS.train.ids[77]}", "duplicate"]
 
 
+def test_an_upload_that_is_replaced_or_taken_away_is_gone(home_with_runs: Path) -> None:
+    app = visit("search", source="Upload")
+    app.file_uploader(key="own-file").set_value(("a.png", UPLOADS["gray"], "image/png")).run()
+    assert "40 x 40 pixels" in texts(app)
+    app.file_uploader(key="own-file").set_value(("a.png", UPLOADS["rgb"], "image/png")).run()
+    assert "30 x 40 pixels" in texts(app)
+    app.file_uploader(key="own-file").set_value(None).run()
+    assert "Choose a picture of your own." in texts(app)
+
+
 def test_dark_things_on_a_light_ground_are_inverted_for_a_dark_set(home_with_runs: Path) -> None:
     app = visit("search", source="Upload", space="Raw pixels")
     light = packed(255 - DIGITS.train.images[77, 0])
@@ -416,6 +426,11 @@ def test_an_upload_and_a_drawing_are_queries(
     settle(page)
     first = page.locator(".st-key-hits button.tile").first
     expect(first).to_contain_text("duplicate")
+    for link, words in (("Denoise", "Clean · Your picture"), ("Search", "Your picture")):  # it goes along
+        page.get_by_role("link", name=link, exact=True).click()
+        page.wait_for_url(re.compile(f"/{link.lower()}"))
+        expect(page.get_by_text(words, exact=True)).to_be_visible(timeout=30_000)
+        settle(page)
 
     page.get_by_text("Draw", exact=True).click()
     board = page.get_by_label(re.compile("^Drawing board"))

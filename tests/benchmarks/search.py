@@ -3,6 +3,7 @@
 python tests/benchmarks/search.py
 """
 
+import socket
 import statistics
 import sys
 import tempfile
@@ -74,7 +75,10 @@ def clicks(page: Page, run: str, times: int = 10) -> None:
 def main() -> None:
     queries()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = Server(Path(folder) / "home", 8599, Path(folder) / "log.txt")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        server = Server(Path(folder) / "home", port, Path(folder) / "log.txt")
         server.start()
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
