@@ -109,7 +109,10 @@ def _own(images: "Dataset", source: str) -> Query:
             content = drawing_board(f"board-{images.name}", images.shape, dark)
         else:
             kept = f"own-{source}"
-            forget = lambda: st.session_state.pop(kept, None)  # noqa: E731
+
+            def forget() -> None:
+                st.session_state.pop(kept, None)
+
             if source == "camera":
                 file = st.camera_input("A photo", key="own-photo", on_change=forget, label_visibility="collapsed")
             else:

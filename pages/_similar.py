@@ -93,6 +93,8 @@ def examples(images: "Dataset") -> list[Example]:
         st.session_state["examples"] = [
             (sign, split, int(row)) for sign, split, row in found if row.isdecimal() and len(row) < 10
         ]
+    if st.session_state.setdefault("examples-of", images.name) != images.name:  # rows of another set mean nothing here
+        st.session_state["examples"], st.session_state["examples-of"] = [], images.name
     known = [
         (sign, split, row)
         for sign, split, row in st.session_state["examples"]

@@ -71,8 +71,9 @@ with shown, st.grid(4, min_column_width=150):
 with below:
     best = [(place, 0) for place, value in enumerate(decibels) if value == max(decibels)]
     best += [(place, 2) for place, value in enumerate(similar) if value == max(similar)]
-    lines = [[f"{decibels[place]:.2f} dB" , name, *score(place)[1:]]
-             for place, name in enumerate(labels)]  # fmt: skip
+    lines = [
+        [decibel, name, *rest] for name, (decibel, *rest) in zip(labels, map(score, range(len(labels))), strict=True)
+    ]
     gallery(
         np.concatenate(list(repaired.values())).clip(0, 1), lines, "repairs", "What every run and filter makes of it",
         ("choose", "Show it large"), choose, side=68, most=130, chosen=chosen, marked=best,
