@@ -9,7 +9,6 @@ the checkpoint: `recall` may keep them.
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,11 @@ import numpy as np
 from aecore import metrics
 from aecore.datasets import Dataset, Progress, load_dataset
 from aecore.files import home, write_file
+from aecore.filters import filters
 from aecore.labels import AMOUNTS, SEEDS, accuracies
 from aecore.manifold import plane
 from aecore.noise import corrupt
-from aecore.pca import LARGEST, flat, linear
+from aecore.pca import flat, linear
 from aecore.runs import Checkpoint, Store
 from aecore.whitening import Whitening
 
@@ -205,49 +205,6 @@ def denoising(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     settings = asdict(checkpoint.run.model)
     trained = {name: settings[name] for name in ("noise", "level") if name in settings}
     return {"split": "test", "images": count, "seed": 0, "clipped": True, "trained on": trained, "rows": rows}
-
-
-def filters(noisy: np.ndarray, dataset: Dataset, kind: str, level: float) -> dict[str, np.ndarray]:
-    """Images (n, c, h, w) float repaired without a network: name -> repaired."""
-    from scipy.ndimage import median_filter
-    from skimage.restoration import denoise_tv_chambolle
-
-    weight = _tv_weight(dataset, kind, level)
-    found = {
-        "median": median_filter(noisy, size=(1, 1, 3, 3)),
-        "total variation": np.stack([denoise_tv_chambolle(x, weight, channel_axis=0) for x in noisy]),
-    }
-    if int(np.prod(dataset.shape)) <= LARGEST:
-        mean, gain, noisy_mean = _wiener(dataset, kind, level)
-        restored = (flat(noisy) - noisy_mean) @ gain + mean
-        found["linear filter"] = restored.reshape(noisy.shape).clip(0, 1)
-    return found
-
-
-@lru_cache(32)
-def _tv_weight(dataset: Dataset, kind: str, level: float) -> float:
-    """The strength of total variation that does best on the first 100 training images."""
-    from skimage.restoration import denoise_tv_chambolle
-
-    clean = dataset.train.images[:100]
-    noisy = corrupt(clean, kind, level, seed=1)
-
-    def score(weight: float) -> float:
-        restored = np.stack([denoise_tv_chambolle(x, weight, channel_axis=0) for x in noisy])
-        return float(metrics.psnr(clean, restored).mean())
-
-    return max((0.05, 0.1, 0.2, 0.3, 0.5, 0.8), key=score)
-
-
-@lru_cache(16)
-def _wiener(dataset: Dataset, kind: str, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best linear filter from noisy to clean on 20,000 training images: means and gain (pixels, pixels)."""
-    clean = dataset.train.images[:20_000]
-    x, y = flat(corrupt(clean, kind, level, seed=1)), flat(clean)
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    x, y = x - x_mean, y - y_mean
-    ridge = 1e-4 * len(x) * np.eye(x.shape[1], dtype=np.float32)
-    return y_mean, np.linalg.solve(x.T @ x + ridge, x.T @ y).astype(np.float32), x_mean
 
 
 @part

@@ -13,6 +13,10 @@ from plotly.colors import sample_colorscale
 
 GROUND = 128
 """Neutral grey between images."""
+GREY = "#8A8894"
+"""Rules and notes in charts, on either ground."""
+WHITE, BLUE, RED = (247, 247, 247), (33, 102, 172), (178, 24, 43)
+"""No difference, too little, too much; told apart by color-blind eyes too."""
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
@@ -26,6 +30,16 @@ def enlarged(image: np.ndarray, side: int = 280) -> np.ndarray:
     """One image (c, h, w) -> (h * k, w * k, 3) uint8 with crisp pixels, about `side` high."""
     scale = max(1, round(side / image.shape[1]))
     return pixels(image[None])[0].repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def difference(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """What images (n, c, h, w), float, have too little (blue) and too much (red) -> (n, 3, h, w) uint8.
+
+    The mean over the channels; white is no difference, full color half of the range from black to white.
+    """
+    off = ((other - clean).mean(axis=1, keepdims=True) * 2).clip(-1, 1)
+    white, blue, red = (np.array(color, np.float32).reshape(3, 1, 1) for color in (WHITE, BLUE, RED))
+    return np.round(white + np.maximum(off, 0) * (red - white) + np.maximum(-off, 0) * (blue - white)).astype(np.uint8)
 
 
 def sheet(images: np.ndarray, columns: int, scale: int = 2, gap: int = 2) -> np.ndarray:
@@ -308,3 +322,78 @@ def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> d
             },
         ],
     }
+
+
+def sweep(
+    rows: Sequence[Mapping[str, Any]], trained: Sequence[tuple[str, float]] = (), now: float | None = None
+) -> dict[str, Any]:
+    """A Vega-Lite chart of PSNR over the level of noise, from rows {"name", "by", "level", "mean", "error"}.
+
+    One line for each name, those by a filter dashed; rules mark the levels that runs were trained on, and a thin one
+    the level `now`.
+    """
+    values = [{**row, "low": row["mean"] - row["error"], "high": row["mean"] + row["error"]} for row in rows]
+    x = {
+        "field": "level",
+        "type": "quantitative",
+        "title": "level of the noise",
+        "scale": {"domain": [0, 1]},
+        "axis": {"tickCount": 5},
+    }
+    color = {
+        "field": "name",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "legend": {"orient": "right", "labelLimit": 220},
+    }
+    y = {"field": "mean", "type": "quantitative", "title": "PSNR in dB", "scale": {"zero": False}}
+    dash = {
+        "field": "by",
+        "type": "nominal",
+        "legend": None,
+        "scale": {"domain": ["run", "filter"], "range": [[1, 0], [5, 3]]},
+    }
+    tooltip = [
+        {"field": "name"},
+        {"field": "level"},
+        {"field": "mean", "format": ".2f", "title": "PSNR"},
+        {"field": "error", "format": ".2f", "title": "±"},
+    ]
+    marks = [{"level": level, "text": f"trained at {level:g}"} for level in sorted({level for _, level in trained})]
+    shown = {"values": marks}
+    text = {"type": "text", "align": "left", "baseline": "top", "dx": 4, "y": 2, "fontSize": 12, "color": GREY}
+    low_to_high = {"x": x, "color": color, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
+    line = {"x": x, "y": y, "color": color, "strokeDash": dash, "tooltip": tooltip}
+    return {
+        "data": {"values": values},
+        "layer": [
+            {"data": shown, "mark": {"type": "rule", "color": GREY, "strokeDash": [2, 2]}, "encoding": {"x": x}},
+            {"data": shown, "mark": text, "encoding": {"x": x, "text": {"field": "text", "type": "nominal"}}},
+            {
+                "data": {"values": [] if now is None else [{"level": now}]},
+                "mark": {"type": "rule", "color": GREY, "opacity": 0.5},
+                "encoding": {"x": x},
+            },
+            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": low_to_high},
+            {"mark": {"type": "line", "point": {"size": 16}, "strokeWidth": 1.5}, "encoding": line},
+        ],
+    }
+
+
+def bars(
+    values: Sequence[float], across: str, up: str, groups: Sequence[str] | None = None, zero: bool = True
+) -> dict[str, Any]:
+    """A Vega-Lite chart of one bar for each value, numbered from 1; groups color them."""
+    rows = [{across: number + 1, up: float(value)} for number, value in enumerate(values)]
+    encoding: dict[str, Any] = {
+        "x": {"field": across, "type": "ordinal", "axis": {"labelAngle": 0, "labelOverlap": True}},
+        "y": {"field": up, "type": "quantitative", "scale": {"zero": zero}},
+        "tooltip": [{"field": across}, {"field": up, "format": ".4f"}],
+    }
+    if groups is not None:
+        rows = [{**row, "group": group} for row, group in zip(rows, groups, strict=True)]
+        encoding["color"] = {
+            "field": "group", "type": "nominal", "sort": None, "title": None, "legend": {"orient": "right"},
+        }  # fmt: skip
+    return {"data": {"values": rows}, "mark": {"type": "bar", "clip": True}, "encoding": encoding}

@@ -7,7 +7,14 @@ import numpy as np
 
 def mse(images: np.ndarray, rebuilt: np.ndarray) -> float:
     """Squared error per pixel on [0, 1], averaged over pixels and images; uint8 or float (n, c, h, w) each."""
-    return float(np.mean(_squared_errors(images, rebuilt)))
+    return float(np.mean(mse_each(images, rebuilt)))
+
+
+def mse_each(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Squared error on [0, 1], averaged over the pixels of each image, (n,); uint8 or float (n, c, h, w) each."""
+    return np.concatenate(
+        [np.square(x - y, dtype=np.float64).mean(axis=(1, 2, 3)) for x, y in _blocks(images, others)] or [np.empty(0)]
+    )
 
 
 def nats(images: np.ndarray, rebuilt: np.ndarray) -> float:
@@ -28,7 +35,7 @@ def nats(images: np.ndarray, rebuilt: np.ndarray) -> float:
 
 def psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio per image, (n,) in dB; images (n, c, h, w), the other is clipped to [0, 1] first."""
-    return 10 * np.log10(1 / np.maximum(_squared_errors(clean, other.clip(0, unit_of(other))), 1e-12))
+    return 10 * np.log10(1 / np.maximum(mse_each(clean, other.clip(0, unit_of(other))), 1e-12))
 
 
 def ssim(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -143,10 +150,3 @@ def unit_of(images: np.ndarray) -> int:
 def _blocks(images: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for start in range(0, len(images), 1024):
         yield unit(images[start : start + 1024]), unit(others[start : start + 1024])
-
-
-def _squared_errors(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Mean over the pixels of each image, (n,)."""
-    return np.concatenate(
-        [np.square(x - y, dtype=np.float64).mean(axis=(1, 2, 3)) for x, y in _blocks(images, others)] or [np.empty(0)]
-    )

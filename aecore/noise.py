@@ -31,11 +31,24 @@ def speckle(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     return x * (1 + level * torch.randn(x.shape, generator=rng))
 
 
+def occlusion(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
+    """Cover a black rectangle of the image's own proportions somewhere; the level is its share of the area."""
+    count, _, height, width = x.shape
+    share = torch.as_tensor(level, dtype=torch.float32).expand(count, 1, 1, 1).sqrt()
+    high, wide = (share * height).round(), (share * width).round()
+    top = ((height - high + 1) * torch.rand(count, 1, 1, 1, generator=rng)).floor()
+    left = ((width - wide + 1) * torch.rand(count, 1, 1, 1, generator=rng)).floor()
+    lines, columns = torch.arange(height).view(-1, 1), torch.arange(width)
+    covered = (lines >= top) & (lines < top + high) & (columns >= left) & (columns < left + wide)
+    return torch.where(covered, 0.0, x)
+
+
 NOISES: dict[str, Callable[[Tensor, Level, torch.Generator], Tensor]] = {
     "gaussian": gaussian,
     "masking": masking,
     "salt_and_pepper": salt_and_pepper,
     "speckle": speckle,
+    "occlusion": occlusion,
 }
 
 

@@ -1,9 +1,14 @@
-"""Nearest codes."""
+"""Nearest codes: of a query, of many examples, and of every image in a set."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 METRICS = ("cosine", "euclidean")
+AWAY = 0.5
+"""How far a query moves away from the examples against it, as a share of the way between the two means."""
 
 
 class Index:
@@ -15,8 +20,7 @@ class Index:
     """
 
     def __init__(self, codes: np.ndarray, metric: str = "cosine") -> None:
-        if metric not in METRICS:
-            raise ValueError(f"metric is {metric!r}; choose one of {', '.join(METRICS)}")
+        _check(metric)
         if len(codes) == 0:
             raise ValueError("there are no codes to search in; give at least one")
         self.size, self.metric = len(codes), metric
@@ -28,26 +32,121 @@ class Index:
     def nearest(self, code: np.ndarray, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
         """code (latent,) or codes (m, latent) -> (distances, rows), each (k,) or (m, k), nearest first.
 
-        Cosine distance is 1 - cosine similarity, 0 to 2. Fewer than k codes give as many as there are.
+        Cosine distance is 1 - cosine similarity, 0 to 2. Equal distances come in the order of their rows. Fewer than k
+        codes give as many as there are.
         """
+        if k < 1:
+            raise ValueError(f"k is {k}; ask for at least one neighbor")
         code = np.asarray(code)
-        distances, rows = self._neighbors.kneighbors(np.atleast_2d(code), min(k, self.size))
-        order = np.lexsort((rows, distances))
-        distances, rows = np.take_along_axis(distances, order, 1), np.take_along_axis(rows, order, 1)
+        codes = np.atleast_2d(code)
+        distances, rows = self._sorted(codes, min(k + 1, self.size))
+        if k < self.size:  # of equal ones around the last place, any may have been found: look at all of them
+            for tied in np.flatnonzero(distances[:, k - 1] == distances[:, k]):
+                every = self._sorted(codes[tied : tied + 1], self.size)
+                distances[tied], rows[tied] = every[0][0, : k + 1], every[1][0, : k + 1]
+            distances, rows = distances[:, :k], rows[:, :k]
         return (distances[0], rows[0]) if code.ndim == 1 else (distances, rows)
 
+    def _sorted(self, codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        distances, rows = self._neighbors.kneighbors(codes, k)
+        order = np.lexsort((rows, distances))
+        return np.take_along_axis(distances, order, 1), np.take_along_axis(rows, order, 1)
 
-def nearest_images(images: np.ndarray, image: np.ndarray, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """The k images (n, c, h, w) uint8 nearest to one (c, h, w) by cosine of their raw pixels -> (distances, rows).
 
-    The baseline for codes; works in blocks, since a float copy of all images would cost four times their memory.
+def nearest_images(
+    images: np.ndarray, image: np.ndarray, k: int = 4, metric: str = "cosine"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k images (n, c, h, w) uint8 nearest to one (c, h, w), uint8 or float from 0 to 1 -> (distances, rows).
+
+    By their raw pixels, from 0 to 1: the baseline for codes. Works in blocks, since a float copy of all images would
+    cost four times their memory.
     """
-    query = image.reshape(-1).astype(np.float32)
-    query /= max(float(np.linalg.norm(query)), 1e-12)
+    _check(metric)
+    query = image.reshape(-1).astype(np.float32) * (1 if image.dtype == np.uint8 else 255)
+    length = max(float(np.linalg.norm(query)), 1e-12)
     distances = np.empty(len(images), np.float32)
     for start in range(0, len(images), 4096):
         block = images[start : start + 4096].reshape(-1, query.size).astype(np.float32)
-        lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
-        distances[start : start + 4096] = 1 - block @ query / np.maximum(lengths, 1e-12)
+        if metric == "euclidean":
+            block -= query
+            distances[start : start + 4096] = np.sqrt(np.einsum("ij,ij->i", block, block)) / 255
+        else:
+            lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
+            along = np.einsum("ij,j->i", block, query)  # one thread: those of BLAS wait for each other on busy cores
+            distances[start : start + 4096] = 1 - along / np.maximum(lengths * length, 1e-12)
+    distances = np.maximum(distances, 0)
     rows = np.argsort(distances, kind="stable")[:k]
     return distances[rows], rows
+
+
+def combined(wanted: np.ndarray, unwanted: np.ndarray, metric: str = "cosine") -> np.ndarray:
+    """One query (d,) from vectors of examples for it (m, d), at least one, and against it (n, d), n may be 0.
+
+    The mean of those for it, moved away from the mean of those against it by half of the way between the two
+    (Rocchio 1971); by cosine, every vector counts with length 1.
+    """
+    _check(metric)
+    if not len(wanted):
+        raise ValueError("there is no example to look for; give at least one")
+
+    def mean(vectors: np.ndarray) -> np.ndarray:
+        vectors = np.asarray(vectors, np.float32)
+        if metric == "cosine":
+            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors.mean(axis=0)
+
+    query = mean(wanted)
+    return query + AWAY * (query - mean(unwanted)) if len(unwanted) else query
+
+
+def all_nearest(
+    codes: np.ndarray, k: int = 4, metric: str = "cosine", progress: Callable[[int, int], Any] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest others of every code (n, latent) -> (distances (n, k) float32, rows (n, k)); n must pass k.
+
+    Exact, in blocks of matrix products; progress is called with the codes done and all.
+    """
+    _check(metric)
+    if not 1 <= k < len(codes):
+        raise ValueError(f"k is {k}; {len(codes)} codes have 1 to {len(codes) - 1} others each")
+    codes = np.asarray(codes, np.float32)
+    if metric == "cosine":
+        codes = codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
+    halves = np.square(codes).sum(axis=1) / 2 if metric == "euclidean" else np.zeros(len(codes), np.float32)
+    distances, rows = np.empty((len(codes), k), np.float32), np.empty((len(codes), k), np.int64)
+    for start in range(0, len(codes), 256):
+        near = codes[start : start + 256] @ codes.T
+        near -= halves
+        every = np.arange(len(near))
+        near[every, start + every] = -np.inf
+        found = rows[start : start + 256]
+        for place in range(k):  # k times the largest: faster than sorting, and equal ones come by their rows
+            found[:, place] = best = near.argmax(axis=1)
+            distances[start : start + 256, place] = 1 - near[every, best]
+            near[every, best] = -np.inf
+        if metric == "euclidean":  # anew from the differences: of two products, little is left where codes are near
+            apart = codes[start : start + 256, None] - codes[found]
+            distances[start : start + 256] = np.sqrt(np.square(apart).sum(axis=2))
+        if progress:
+            progress(min(start + 256, len(codes)), len(codes))
+    order = np.lexsort((rows, distances))
+    return np.maximum(np.take_along_axis(distances, order, 1), 0), np.take_along_axis(rows, order, 1)
+
+
+def groups(distances: np.ndarray, rows: np.ndarray, threshold: float) -> list[np.ndarray]:
+    """Rows that hang together by pairs nearer than the threshold, from what `all_nearest` gave; largest group first."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    near = distances <= threshold
+    ends = np.nonzero(near)[0], rows[near]
+    count, label = connected_components(coo_array((np.ones(len(ends[0]), bool), ends), (len(rows), len(rows))))
+    sizes = np.bincount(label, minlength=count)
+    members = np.split(np.argsort(label, kind="stable"), np.cumsum(sizes)[:-1])
+    found = [group for group in members if len(group) > 1]
+    return sorted(found, key=lambda group: (-len(group), group[0]))
+
+
+def _check(metric: str) -> None:
+    if metric not in METRICS:
+        raise ValueError(f"metric is {metric!r}; choose one of {', '.join(METRICS)}")

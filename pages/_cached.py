@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from aecore import Checkpoint, Dataset, Index, Store
     from aecore.moments import Moment
+    from aecore.pictures import Picture
+    from aecore.whitening import Whitening
 
 
 def warm_up() -> None:
@@ -29,6 +31,7 @@ def warm_up() -> None:
     import aecore.manifold
     import aecore.noise
     import aecore.recipes
+    import aecore.repair
     import aecore.search  # noqa: F401
 
     gc.collect()
@@ -73,6 +76,12 @@ def checkpoint(run: str, stamp: str) -> "Checkpoint":
     return store(run).load(run)
 
 
+@st.cache_data(max_entries=1024, show_spinner=False)
+def shape(run: str, stamp: str) -> tuple[int, int, int]:
+    """Channels, height and width of the images of a run."""
+    return checkpoint(run, stamp).network.shape
+
+
 @st.cache_resource(max_entries=8, show_spinner="Encoding the images")
 def codes(run: str, stamp: str, split: str) -> "np.ndarray":
     loaded = checkpoint(run, stamp)
@@ -81,19 +90,124 @@ def codes(run: str, stamp: str, split: str) -> "np.ndarray":
     return found
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def places(run: str, stamp: str, split: str) -> "np.ndarray":
+    """Where the map shows every image, (n, 2)."""
+    from aecore.manifold import plane
+
+    return plane(codes(run, stamp, split))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def whitening(run: str, stamp: str) -> "Whitening":
+    """The map to half-whitened codes, fitted on the training images."""
+    from aecore.whitening import Whitening
+
+    return Whitening.fit(codes(run, stamp, "train"))
+
+
+def vectors(run: str, stamp: str, split: str, space: str) -> "np.ndarray":
+    """What a search in a space compares: codes, half-whitened codes, or places on the map."""
+    if space == "whitened":
+        return whitening(run, stamp)(codes(run, stamp, split))
+    return {"code": codes, "map": places}[space](run, stamp, split)
+
+
 @st.cache_resource(max_entries=8, show_spinner="Building the index")
-def index(run: str, stamp: str, split: str) -> "Index":
+def index(run: str, stamp: str, split: str, space: str = "code", metric: str = "cosine") -> "Index":
+    """The index of the vectors of a space."""
     from aecore import Index
 
-    return Index(codes(run, stamp, split))
+    return Index(vectors(run, stamp, split, space), metric)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def usual_distances(run: str, stamp: str, split: str, space: str, metric: str) -> "np.ndarray":
+    """How far 200 test images, by chance with seed 0, are from their nearest in a split, sorted."""
+    import numpy as np
+
+    asked = vectors(run, stamp, "test", space)
+    rows = np.random.default_rng(0).permutation(len(asked))[:200]
+    if space == "map" and split != "test":
+        from aecore.manifold import plane
+
+        asked = plane(codes(run, stamp, "test"), codes(run, stamp, split))
+    distances, _ = index(run, stamp, split, space, metric).nearest(asked[rows], 2)
+    return np.sort(distances[:, -1 if split == "test" else 0])
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def pixel_neighbors(name: str, split: str, row: int, k: int) -> "tuple[np.ndarray, np.ndarray]":
-    """Distances and rows of the nearest raw images to a test image: the baseline of every code."""
+def pixel_neighbors(name: str, split: str, of: str, row: int, k: int, metric: str) -> "tuple[np.ndarray, np.ndarray]":
+    """Distances and rows of the raw images nearest to one of the set: the baseline of every code."""
     from aecore.search import nearest_images
 
-    return nearest_images(getattr(dataset(name), split).images, dataset(name).test.images[row], k)
+    return nearest_images(getattr(dataset(name), split).images, getattr(dataset(name), of).images[row], k, metric)
+
+
+@st.cache_resource(max_entries=4)
+def _kept(what: str, run: str, stamp: str, split: str, metric: str) -> dict[str, Any]:
+    """A place for what takes long and shows its progress, so that it is worked out outside of a cache."""
+    return {}
+
+
+def all_nearest(run: str, stamp: str, split: str, metric: str, progress: Any) -> "tuple[np.ndarray, np.ndarray]":
+    """Distances and rows of the four codes nearest to every code of a split, which has two at least."""
+    from aecore.search import all_nearest
+
+    kept = _kept("all_nearest", run, stamp, split, metric)
+    if "found" not in kept:
+        found = codes(run, stamp, split)
+        kept["found"] = all_nearest(found, min(4, len(found) - 1), metric, progress)
+    return kept["found"]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reconstructing every image")
+def errors(run: str, stamp: str, split: str) -> "np.ndarray":
+    """MSE of the reconstruction of every image, (n,)."""
+    import numpy as np
+
+    from aecore.metrics import mse_each
+
+    loaded = checkpoint(run, stamp)
+    images = getattr(dataset(loaded.run.dataset), split).images
+    blocks = (images[start : start + 4096] for start in range(0, len(images), 4096))  # floats take four times the room
+    return np.concatenate([mse_each(block, loaded.reconstruct(block)) for block in blocks])
+
+
+@st.cache_resource(max_entries=128, show_spinner="Reading the picture")
+def picture(digest: str, shape: tuple[int, int, int], invert: bool, _content: bytes) -> "tuple[Picture | None, str]":
+    """A picture from outside, whose SHA-256 is `digest`, made to fit; or None and the sentence that says why not."""
+    from aecore.pictures import InputRejected, read_picture
+
+    try:
+        return read_picture(_content, shape, invert), ""
+    except InputRejected as error:
+        return None, str(error)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def edge(name: str) -> float:
+    """The mean brightness of the borders of a set's images, 0 to 255: is the ground dark or light?"""
+    images = dataset(name).train.images[:1000]
+    sides = [images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]]
+    return float(sum(side.mean() for side in sides)) / 4
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def repaired_by_run(run: str, stamp: str, kind: str, level: float, clip: bool, seed: int) -> dict[str, float]:
+    """PSNR of a run over 300 test images: mean, error."""
+    from aecore.repair import repaired_by_run
+
+    loaded = checkpoint(run, stamp)
+    return repaired_by_run(loaded, dataset(loaded.run.dataset), kind, level, clip, seed)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def repaired_by_filters(name: str, kind: str, level: float, clip: bool, seed: int) -> dict[str, dict[str, float]]:
+    """The same of doing nothing and of every filter."""
+    from aecore.repair import repaired_by_filters
+
+    return repaired_by_filters(dataset(name), kind, level, clip, seed)
 
 
 @st.cache_data(max_entries=64, show_spinner="Measuring")
@@ -112,18 +226,6 @@ def pca_mse(name: str, components: int) -> float | None:
 
     test, pca = dataset(name).test.images, linear(dataset(name))
     return mse(test, pca.rebuild(test, components)) if pca else None
-
-
-@st.cache_data(max_entries=256, show_spinner="Measuring")
-def denoising_psnr(run: str, stamp: str, noise: str, level: float, seed: int, count: int) -> tuple[float, float]:
-    """Mean PSNR in dB over the first `count` test images: noisy, restored."""
-    from aecore.metrics import psnr
-    from aecore.noise import corrupt
-
-    loaded = checkpoint(run, stamp)
-    clean = dataset(loaded.run.dataset).test.images[:count]
-    noisy = corrupt(clean, noise, level, seed)
-    return float(psnr(clean, noisy).mean()), float(psnr(clean, loaded.reconstruct(noisy)).mean())
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing the map")

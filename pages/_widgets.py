@@ -121,7 +121,7 @@ def open_run(first: str) -> tuple[str, str]:
         if Job(folder_of(run)).state in ("waiting", "running"):
             st.write("This run has just begun. Its first picture comes in a few seconds.")
             if st.button("Watch it train", type="primary"):
-                go("train", run=run)
+                go("train")  # the run goes along by itself: its control keeps it
         else:
             st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
         st.stop()
@@ -129,7 +129,7 @@ def open_run(first: str) -> tuple[str, str]:
     with st.sidebar:
         facts(run, stamp)
         if st.button("Train another", key="another-run"):
-            go("train", run=run)
+            go("train")  # the run goes along by itself: its control keeps it
     return run, stamp
 
 
@@ -164,36 +164,6 @@ def need_dataset(name: str) -> "Dataset":
         st.error(str(error))
         st.caption("Every other dataset works without a download.")
     st.stop()
-
-
-def pick_image(images: "Dataset") -> int:
-    """A row of the test split, by number, by class or by chance; the same on every page."""
-    import numpy as np
-
-    count, labels, classes = len(images.test), images.test.labels, images.classes
-    if not 0 <= st.session_state.get("image", 0) < count:
-        st.session_state["image"] = 0
-
-    def by_chance() -> None:
-        st.session_state["image"] = int(np.random.default_rng().integers(count))
-
-    def by_class() -> None:
-        row = st.session_state["image"]
-        chosen = st.session_state["class"]  # None when the class that is shown is pressed again
-        rows = np.flatnonzero(labels == (classes.index(chosen) if chosen else labels[row]))
-        later = rows if chosen else rows[rows > row]
-        st.session_state["image"] = int(later[0] if len(later) else rows[0])
-
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        row = int(
-            st.number_input(f"Test image, of {count:,}", 0, count - 1, key="image", bind="query-params", width=150)
-        )
-        st.button("Another", on_click=by_chance, help="A test image by chance.")
-        if classes:
-            st.session_state["class"] = classes[labels[row]]
-            help = "The first test image of a class; press again for the next one."
-            st.pills("Class", classes, key="class", on_change=by_class, help=help)
-    return row
 
 
 def picture(image: "np.ndarray", caption: str, side: int = 224) -> None:

@@ -1,15 +1,17 @@
-"""Spoil an image; every trained run of its size repairs it, with numbers beside the pictures."""
+"""Spoil an image; every trained run of its size repairs it, beside filters, with numbers under the pictures."""
 
 import numpy as np
 import streamlit as st
 
-from aecore.metrics import psnr
+from aecore.figures import difference
+from aecore.filters import filters
+from aecore.metrics import psnr, ssim
 from aecore.noise import NOISES, corrupt
-from aecore.runs import DamagedRun
 from pages import _cached
-from pages._widgets import all_runs, open_run, pick_image, picture
-
-COUNT = 300
+from pages._query import pick_query
+from pages._repairs import Noise, names, over_levels, runs_of_shape, walk, whole_set
+from pages._widgets import open_run, picture
+from pages.components.gallery import gallery
 
 st.title("Denoise")
 run, stamp = open_run("fashion_mnist-denoising")
@@ -17,7 +19,7 @@ checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    noise = st.segmented_control(
+    kind = st.segmented_control(
         "Noise",
         list(NOISES),
         default="gaussian",
@@ -27,48 +29,66 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         format_func=lambda name: name.replace("_", " "),
         help="  \n".join(f"**{name.replace('_', ' ')}**: {add.__doc__}" for name, add in NOISES.items()),
     )
-    level = st.slider("Level", 0.0, 1.0, 0.5, 0.05, key="level", bind="query-params", width=200)
+    level = st.slider("Level", 0.0, 1.0, 0.5, 0.05, key="level", bind="query-params", width=180)
     seed = int(st.number_input("Seed", 0, 10_000, 0, key="noise-seed", bind="query-params", width=120))
-row = pick_image(images)
+    help = "Keep the noisy image in [0, 1], as a file would. It costs the filters some decibels."
+    clip = st.toggle("Clip", True, key="clip", bind="query-params", help=help)
+query = pick_query(images)
 
-clean = images.test.images[row : row + 1]
-noisy = corrupt(clean, noise, level, seed)
-repaired = []
-for other in [run, *(id for id in all_runs() if id != run)]:
-    try:
-        candidate = _cached.checkpoint(other, _cached.stamp(other))
-    except DamagedRun:
-        continue
-    if candidate.run.dataset == checkpoint.run.dataset:
-        repaired.append((candidate, candidate.reconstruct(noisy)))
-    if len(repaired) == 6:
-        break
+clean = query.image[None] / np.float32(255)
+noisy = corrupt(clean, kind, level, seed, clip)
+runs = runs_of_shape(run)
+short = names(runs, run)
+repaired = {short[id]: other.reconstruct(noisy) for id, other in runs.items()}
+shown, below = st.container(), st.container()
+with st.spinner("Fitting the filters to this noise"):
+    repaired |= {"doing nothing": noisy} | filters(noisy, images, kind, level, clip)
 
-scores = [float(psnr(clean, restored)[0]) for _, restored in repaired]
-best = int(np.argmax(scores))
-with st.grid(4, min_column_width=150):
-    with st.container():
-        picture(clean[0], "Clean")
-    with st.container():
-        picture(noisy[0], f"Noisy · {psnr(clean, noisy)[0]:.2f} dB")
-    for place, ((candidate, restored), score) in enumerate(zip(repaired, scores, strict=True)):
+labels = list(repaired)
+decibels = [float(psnr(clean, restored)[0]) for restored in repaired.values()]
+similar = [float(ssim(clean, restored)[0]) for restored in repaired.values()] if min(images.shape[1:]) >= 7 else []
+
+
+def score(place: int) -> list[str]:
+    return [f"{decibels[place]:.2f} dB", *([f"SSIM {similar[place]:.3f}"] if similar else [])]
+
+
+def choose(place: int, _: str) -> None:
+    st.session_state["repair"] = labels[place]
+
+
+chosen = st.session_state.get("repair")
+chosen = labels.index(chosen) if chosen in labels else 0
+with shown, st.grid(4, min_column_width=150):
+    for image, caption in (
+        (clean[0], f"Clean · {query.name}"),
+        (noisy[0], " · ".join(["Noisy", *score(labels.index("doing nothing"))])),
+        (repaired[labels[chosen]][0], " · ".join([labels[chosen], *score(chosen)])),
+        (difference(clean, repaired[labels[chosen]])[0], "Difference · red: too bright"),
+    ):
         with st.container():
-            model = candidate.run.model
-            name = f"{model.name} {model.latent}, {candidate.run.network}"
-            picture(restored[0], f"{name} · " + (f"**{score:.2f} dB**, best" if place == best else f"{score:.2f} dB"))
+            picture(image, caption)
+with below:
+    best = [(place, 0) for place, value in enumerate(decibels) if value == max(decibels)]
+    best += [(place, 2) for place, value in enumerate(similar) if value == max(similar)]
+    lines = [
+        [decibel, name, *rest] for name, (decibel, *rest) in zip(labels, map(score, range(len(labels))), strict=True)
+    ]
+    gallery(
+        np.concatenate(list(repaired.values())).clip(0, 1), lines, "repairs", "What every run and filter makes of it",
+        ("choose", "Show it large"), choose, side=68, most=130, chosen=chosen, marked=best,
+    )  # fmt: skip
+    st.caption("Underlined: the best PSNR and the best SSIM for this picture. Press one to see it large.")
 
-st.subheader("Over many images", help="One image proves little. The mean is over the same images for every run.")
-table = []
-for candidate, _ in repaired:
-    id = candidate.run.id
-    before, after = _cached.denoising_psnr(id, _cached.stamp(id), noise, level, seed, COUNT)
-    table.append({"run": id, "noisy (dB)": before, "restored (dB)": after, "gain (dB)": after - before})
-st.dataframe(
-    table,
-    hide_index=True,
-    column_config={name: st.column_config.NumberColumn(format="%.2f") for name in table[0] if name != "run"},
+again, levels, everything = st.tabs(
+    ["Again and again", "Over levels", "A whole set"], key="act", on_change="rerun", bind="query-params"
 )
-st.caption(
-    f"Peak signal-to-noise ratio, mean over the first {min(COUNT, len(images.test))} test images; the noisy image is "
-    "clipped to [0, 1] before a run sees it."
-)
+if again.open:
+    with again:
+        walk(checkpoint, short[run], noisy[0])
+if levels.open:
+    with levels:
+        over_levels(runs, run, Noise(kind, level, clip, seed))
+if everything.open:
+    with everything:
+        whole_set(checkpoint, run, short[run])

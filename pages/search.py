@@ -1,53 +1,89 @@
-"""One query image and its nearest codes by cosine distance."""
+"""One query, from the set or from outside, and the images whose codes are nearest to its code."""
 
 import numpy as np
 import streamlit as st
 
+from aecore.figures import bars
+from aecore.search import METRICS
 from pages import _cached
-from pages._widgets import open_run, pick_image, picture
+from pages._query import SOURCES, pick_query
+from pages._similar import SAME, SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
+from pages._widgets import go, open_run, picture
 
+if "locate" in st.session_state:  # the run goes along by itself: its control keeps it
+    go("manifold", **st.session_state.pop("locate"))
 st.title("Search")
 run, stamp = open_run("fashion_mnist-vanilla")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 
-row = pick_image(images)
+query = pick_query(images)
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    galleries = {"train": "Training images", "test": "Test images"}
-    gallery = st.segmented_control(
-        "Search in", list(galleries), default="train", required=True, key="gallery", bind="query-params",
-        format_func=galleries.get,
+    where = st.segmented_control(
+        "Search in", ["train", "test"], default="train", required=True, key="gallery", bind="query-params",
+        format_func=SOURCES.get,
     )  # fmt: skip
-    k = int(st.number_input("How many", 1, 100, 4, key="k", bind="query-params", width=120))
+    space = st.segmented_control(
+        "Space", list(SPACES), default="code", required=True, key="space", bind="query-params", format_func=SPACES.get,
+        help="What is compared. Whitened: codes along their principal axes, the strong ones held back by half.",
+    )  # fmt: skip
+    metric = st.segmented_control("Metric", METRICS, default="cosine", required=True, key="metric", bind="query-params")
+    k = int(st.number_input("How many", 1, 100, 4, key="k", bind="query-params", width=90))
+place, split = Place(run, stamp, where, space, metric), getattr(images, where)
 
-split = getattr(images, gallery)
-query = images.test.images[row : row + 1]
+chosen = examples(images)
+wanted, unwanted = ([getattr(images, of).images[row] for sign, of, row in chosen if sign == kind] for kind in "pm")
+wanted.insert(0, query.image)
+asked = [(query.split, query.row), *((of, row) for _, of, row in chosen)]
+without = [row for of, row in asked if of == where]
+distances, rows = place.find(wanted, unwanted, k, without)
 
-
-def others(distances: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Without the query itself, which is in the gallery when that is the test split."""
-    keep = rows != row if gallery == "test" else np.ones(len(rows), bool)
-    return distances[keep][:k], rows[keep][:k]
-
-
-distances, rows = others(*_cached.index(run, stamp, gallery).nearest(checkpoint.encode(query)[0], k + 1))
-
-left, right = st.columns([1, 3], gap="large")
+head = st.empty()
+left, right = st.columns([1, 4], gap="small")
 with left:
-    label = "" if images.test.labels is None else f", {images.classes[images.test.labels[row]]}"
-    picture(query[0], f"Query: test image {images.test.ids[row]}{label}", side=280)
-with right, st.grid(4, min_column_width=120):
-    for distance, hit in zip(distances, rows, strict=True):
-        with st.container():
-            label = "" if split.labels is None else f", {images.classes[split.labels[hit]]}"
-            picture(split.images[hit], f"**{distance:.4f}**  \n{split.ids[hit]}{label}")
+    picture(query.image, query.name, side=280)
+    if chosen:
+        show_examples(images, chosen)
+with right:
+    lines = [
+        [place.score(distance), name_of(images, where, row), *(["duplicate"] if distance <= SAME[metric] else [])]
+        for distance, row in zip(distances, rows, strict=True)
+    ]
+    side = 130 if len(rows) <= 4 else 84
+    hit_gallery(images, place, rows, lines, "hits", side, offer=("more", "less", "map"))
+    st.caption("Press a picture to search for it. " + place.sentence(checkpoint.run.model.latent, len(split)))
 
-line = (
-    f"Cosine distance between codes of {checkpoint.run.model.latent} numbers, not centered, among {len(split):,} "
-    f"{galleries[gallery].lower()}; 0 is the same direction."
+label = None if split.labels is None or query.row < 0 or chosen else getattr(images, query.split).labels[query.row]
+same = None if label is None else split.labels[rows] == label
+if chosen:
+    head.markdown(f"The mean of {len(wanted)} for, moved away from {len(unwanted)} against." if unwanted else
+                  f"The mean of {len(wanted)} examples.")  # fmt: skip
+elif query.row < 0 and space != "pixels":
+    usual = _cached.usual_distances(run, stamp, where, space, metric)
+    far, nearest = usual[int(0.99 * len(usual))], place.score(distances[0])
+    verdict = "unlike anything in this set" if distances[0] > far else "as near as images of this set are"
+    head.markdown(f"**Nearest at {nearest}**: {verdict}; 99% of test images find one at {place.score(far)} or nearer.")
+elif same is not None:
+    plain = _cached.pixel_neighbors(images.name, where, query.split, query.row, k + len(without), metric)[1]
+    plain = plain[~np.isin(plain, without)][:k]
+    by_chance = len(rows) * float((split.labels == label).mean())
+    head.markdown(
+        f"**{same.sum()} of {len(rows)} same class**; raw pixels {(split.labels[plain] == label).sum()} of "
+        f"{len(plain)}; chance {by_chance:.1f}"
+    )
+
+scores, copies, odd = st.tabs(
+    ["Scores by rank", "Near-duplicates", "Outliers"], key="act-search", on_change="rerun", bind="query-params"
 )
-if images.classes:
-    plain = _cached.pixel_neighbors(images.name, gallery, row, k + 1)
-    same = [int((split.labels[found] == images.test.labels[row]).sum()) for found in (rows, others(*plain)[1])]
-    line = f"{same[0]} of {len(rows)} of the same class; raw pixels find {same[1]}. Training sees no labels. {line}"
-st.caption(line)
+if scores.open:
+    with scores:
+        values = 1 - distances if metric == "cosine" else distances
+        kinds = None if same is None else np.where(same, "same class", "other class").tolist()
+        chart = bars(values, "rank", "cosine similarity" if metric == "cosine" else "euclidean distance", kinds)
+        st.vega_lite_chart(chart, height=200, alt="Score of every hit by its rank")
+if copies.open:
+    with copies:
+        duplicates(images, place)
+if odd.open:
+    with odd:
+        outliers(images, place)

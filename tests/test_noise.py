@@ -93,8 +93,35 @@ def test_speckle_is_as_strong_as_the_pixel_is_bright(level: float) -> None:
     assert (corrupt(np.zeros_like(IMAGES), "speckle", level) == 0).all()
 
 
+@pytest.mark.parametrize("level", [0.1, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("shape", [(50, 1, 28, 28), (50, 3, 20, 40)])
+def test_occlusion_covers_one_rectangle_of_its_share(shape: tuple[int, ...], level: float) -> None:
+    covered = corrupt(np.ones(shape, np.float32), "occlusion", level) == 0
+    assert (covered == covered[:, :1]).all()  # the same place in every channel
+    high, wide = (round(side * level**0.5) for side in shape[2:])
+    for place in covered[:, 0]:
+        lines, columns = np.flatnonzero(place.any(axis=1)), np.flatnonzero(place.any(axis=0))
+        assert (len(lines), len(columns)) == (high, wide)
+        assert place[lines[0] : lines[-1] + 1, columns[0] : columns[-1] + 1].all()
+        assert place.sum() == high * wide
+
+
+def test_occlusion_reaches_every_border() -> None:
+    covered = corrupt(np.ones((400, 1, 8, 8), np.float32), "occlusion", 0.25)[:, 0] == 0
+    assert covered[:, 0].any() and covered[:, -1].any() and covered[:, :, 0].any() and covered[:, :, -1].any()  # noqa: PT018
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_every_image_may_have_a_level_of_its_own(kind: str) -> None:
+    """As the denoising flavor trains: a level of 0 leaves its image alone, whatever the others get."""
+    x = torch.from_numpy(IMAGES[:6])
+    levels = torch.tensor([0, 0.5, 0, 1, 0, 0.9]).view(-1, 1, 1, 1)
+    spoiled = NOISES[kind](x, levels, torch.Generator().manual_seed(0))
+    assert [bool((spoiled[row] != x[row]).any()) for row in range(6)] == [False, True, False, True, False, True]
+
+
 def test_an_unknown_noise_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"'fog'.*gaussian, masking, salt_and_pepper, speckle"):
+    with pytest.raises(ValueError, match=r"'fog'.*gaussian, masking, salt_and_pepper, speckle, occlusion"):
         corrupt(IMAGES, "fog", 0.5)
 
 

@@ -106,43 +106,6 @@ def test_a_link_to_a_run_that_is_gone_says_so(home_with_runs: Path) -> None:
     assert app.selectbox(key="run").value in [folder.name for folder in run_folders(home_with_runs / "runs")]
 
 
-def test_search_shows_what_the_index_finds(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
-    checkpoint = digits_runs[1]
-    app = visit("search", run=checkpoint.run.id)
-    app.number_input(key="image").set_value(7).run()
-    images = aecore.load_dataset("digits")
-    index = aecore.Index(checkpoint.encode(images.train.images))
-    distances, rows = index.nearest(checkpoint.encode(images.test.images[7:8])[0], 4)
-    for distance, row in zip(distances, rows, strict=True):
-        assert f"**{distance:.4f}**  \n{images.train.ids[row]}," in texts(app)
-
-
-def test_search_among_the_test_images_leaves_the_query_out(home_with_runs: Path) -> None:
-    app = visit("search")
-    app.segmented_control(key="gallery").set_value("test").run()
-    query = aecore.load_dataset("digits").test.ids[0]
-    hits = [caption.value for caption in app.caption if caption.value.startswith("**0.")]
-    assert len(hits) == 4
-    assert not any(f"\n{query}," in hit for hit in hits)
-
-
-def test_denoise_prints_the_psnr_of_the_images_it_shows(
-    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
-) -> None:
-    from aecore.metrics import psnr
-    from aecore.noise import corrupt
-
-    app = visit("denoise", run=digits_runs[1].run.id)
-    app.segmented_control(key="noise").set_value("salt_and_pepper").run()
-    app.slider(key="level").set_value(0.25).run()
-    clean = aecore.load_dataset("digits").test.images[:1]
-    noisy = corrupt(clean, "salt_and_pepper", 0.25, seed=0)
-    shown = texts(app)
-    assert f"Noisy · {psnr(clean, noisy)[0]:.2f} dB" in shown
-    for checkpoint in digits_runs:
-        assert f"{psnr(clean, checkpoint.reconstruct(noisy))[0]:.2f} dB" in shown
-
-
 @pytest.mark.parametrize("mode", ["Images", "Points", "Decoder"])
 def test_manifold_draws_every_mode(mode: str, home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
     app = visit("manifold", run=digits_runs[0].run.id)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from aecore.search import METRICS, Index, nearest_images
+from aecore.search import AWAY, METRICS, Index, all_nearest, combined, groups, nearest_images
 
 RNG = np.random.default_rng(0)
 CODES = RNG.normal(size=(400, 7)).astype(np.float32)
@@ -82,7 +82,7 @@ def test_an_empty_index_is_refused() -> None:
     ("code", "k"), [(QUERIES[0], 0), (QUERIES[0], -1), (QUERIES[0, :5], 1), (np.full(7, np.nan), 1)]
 )
 def test_a_senseless_question_is_refused(code: np.ndarray, k: int) -> None:
-    with pytest.raises(ValueError, match=r"n_neighbors|features|NaN"):
+    with pytest.raises(ValueError, match=r"at least one neighbor|features|NaN"):
         Index(CODES).nearest(code, k)
 
 
@@ -103,3 +103,77 @@ def test_black_images_have_neighbors_too() -> None:
     distances, rows = nearest_images(np.zeros((3, 1, 8, 8), np.uint8), np.zeros((1, 8, 8), np.uint8), k=2)
     np.testing.assert_array_equal(rows, [0, 1])
     np.testing.assert_array_equal(distances, [1, 1])
+
+
+@pytest.mark.parametrize("k", [1, 4, 50, 199])
+@pytest.mark.parametrize("metric", METRICS)
+def test_of_equally_near_ones_around_the_last_place_the_first_rows_are_taken(metric: str, k: int) -> None:
+    codes = CODES[RNG.integers(0, 5, 200)]
+    full = cdist(QUERIES.astype(float), codes.astype(float), metric)
+    expected = np.stack([np.lexsort((np.arange(200), row.round(9)))[:k] for row in full])
+    np.testing.assert_array_equal(Index(codes, metric).nearest(QUERIES, k)[1], expected)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_nearest_raw_images_by_either_metric_from_bytes_or_floats(metric: str) -> None:
+    images = RNG.integers(0, 256, (5000, 1, 6, 5), np.uint8)
+    full = cdist(images[9].reshape(1, -1) / 255, images.reshape(5000, -1) / 255, metric)[0]
+    for image in (images[9], images[9] / np.float32(255)):
+        distances, rows = nearest_images(images, image, 8, metric)
+        np.testing.assert_array_equal(rows, full.argsort(kind="stable")[:8])
+        np.testing.assert_allclose(distances, np.sort(full)[:8], atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_example_is_the_query_itself(metric: str) -> None:
+    query = combined(CODES[:1], CODES[:0], metric)
+    np.testing.assert_array_equal(
+        Index(CODES, metric).nearest(query, 9)[1], Index(CODES, metric).nearest(CODES[0], 9)[1]
+    )
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_examples_against_push_the_query_away(metric: str) -> None:
+    wanted, unwanted = CODES[:3], CODES[3:5]
+    query, plain = (combined(wanted, others, metric) for others in (unwanted, CODES[:0]))
+    unit = (lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)) if metric == "cosine" else (lambda x: x)
+    to, of = unit(wanted).mean(axis=0), unit(unwanted).mean(axis=0)
+    np.testing.assert_allclose(query, to + AWAY * (to - of), rtol=1e-5, atol=1e-6)
+    assert (cdist(query[None], unwanted, metric) > cdist(plain[None], unwanted, metric)).all()
+
+
+def test_examples_only_against_are_refused() -> None:
+    with pytest.raises(ValueError, match="no example to look for"):
+        combined(CODES[:0], CODES[:2])
+
+
+@pytest.mark.parametrize("k", [1, 4, 40])
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_nearest_others_of_all_are_those_of_a_full_sort(metric: str, k: int) -> None:
+    told = []
+    distances, rows = all_nearest(CODES, k, metric, lambda done, total: told.append((done, total)))
+    full = cdist(CODES.astype(float), CODES.astype(float), metric)
+    np.fill_diagonal(full, np.inf)
+    np.testing.assert_array_equal(rows, full.argsort(axis=1, kind="stable")[:, :k])
+    np.testing.assert_allclose(distances, np.sort(full, axis=1)[:, :k], atol=1e-6)
+    assert told == [(256, 400), (400, 400)]
+
+
+def test_all_have_no_more_others_than_there_are() -> None:
+    with pytest.raises(ValueError, match="1 to 2 others"):
+        all_nearest(CODES[:3], 3)
+
+
+def test_near_ones_are_grouped_through_their_links() -> None:
+    line = np.array([[0.0], [10], [0.1], [20], [0.2], [10.05], [30]], np.float32)
+    found = groups(*all_nearest(line, 2, "euclidean"), threshold=0.12)
+    assert [group.tolist() for group in found] == [[0, 2, 4], [1, 5]]
+    assert groups(*all_nearest(line, 2, "euclidean"), threshold=0.01) == []
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_copies_are_one_group(metric: str) -> None:
+    kinds = RNG.integers(0, 6, 900)
+    found = groups(*all_nearest(100 * CODES[kinds], 4, metric), threshold=1e-6)
+    assert sorted(map(len, found)) == sorted(np.bincount(kinds))
+    assert all(len(set(kinds[group])) == 1 for group in found)

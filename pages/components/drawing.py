@@ -1,0 +1,47 @@
+"""A board to draw a picture on; what is drawn comes back as a PNG file."""
+
+import base64
+import binascii
+from pathlib import Path
+
+import streamlit as st
+
+HERE = Path(__file__)
+_component = st.components.v2.component(
+    "aecore_drawing",
+    html="""<div class="board">
+<canvas role="img" aria-label="Drawing board: draw with the mouse or a finger"></canvas>
+<div class="tools">
+<button type="button">Undo</button><button type="button">Clear</button>
+<input type="range" min="1" max="8" value="3" step="0.5" aria-label="Brush" title="Brush">
+</div>
+</div>""",
+    css=HERE.with_suffix(".css").read_text(encoding="utf-8"),
+    js=HERE.with_suffix(".js").read_text(encoding="utf-8"),
+)
+LARGEST = 2_000_000
+START = "data:image/png;base64,"
+
+
+def drawing_board(key: str, shape: tuple[int, int, int], dark: bool) -> bytes:
+    """A board of the proportions of images (c, h, w), white on black when `dark`; the PNG file, empty at first."""
+    height, width = shape[1:]
+    scale = max(1, round(280 / max(height, width)))
+    drawn = st.session_state.get(key, {}).get("drawing") or ""
+    found = _component(
+        key=key,
+        data={
+            "width": width * scale,
+            "height": height * scale,
+            "ground": "#000" if dark else "#fff",
+            "ink": "#fff" if dark else "#000",
+            "drawing": drawn,
+        },
+        on_drawing_change=lambda: None,
+    ).drawing
+    if not isinstance(found, str) or not found.startswith(START) or len(found) > LARGEST:
+        return b""
+    try:
+        return base64.b64decode(found[len(START) :], validate=True)
+    except binascii.Error:
+        return b""
