@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,57 @@ def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> d
             },
         ],
     }
+
+
+def packed(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Sequence[bytes]]) -> bytes:
+    """One block of bytes for the browser: the length of a JSON head (uint32), the head, then the arrays.
+
+    head gains "arrays": name -> [type, offset, length], offsets counted from the end of the head in steps of 8 bytes.
+    A sequence of bytes becomes a list of such entries. Types: float32, uint32, uint8.
+    """
+    entries: dict[str, Any] = {}
+    body = bytearray()
+
+    def put(array: np.ndarray) -> list[Any]:
+        entry = [array.dtype.name, len(body), array.size]
+        body.extend(np.ascontiguousarray(array).tobytes())
+        body.extend(b"\0" * (-len(body) % 8))
+        return entry
+
+    for name, array in arrays.items():
+        if hasattr(array, "dtype"):
+            entries[name] = put(array)
+        else:
+            entries[name] = [put(np.frombuffer(item, np.uint8)) for item in array]
+    text = json.dumps({**head, "arrays": entries}).encode()
+    text += b" " * (-(len(text) + 4) % 8)
+    return len(text).to_bytes(4, "little") + text + bytes(body)
+
+
+def sprites(images: np.ndarray, columns: int = 32, lines: int = 64, quality: int = 75) -> list[bytes]:
+    """images (n, c, h, w) edge to edge in WebP sheets of columns x lines; the last sheet may be shorter."""
+    files = []
+    for start in range(0, len(images), columns * lines):
+        picture = sheet(images[start : start + columns * lines], columns, scale=1, gap=0)
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "WEBP", quality=quality, method=0)
+        files.append(buffer.getvalue())
+    return files
+
+
+def tile_side(count: int, height: int, width: int, most: int = 64_000_000) -> tuple[int, int]:
+    """Height and width at which `count` images fit into so many pixels, never larger than they are: from 16 pixels."""
+    shrink = min(1.0, max((most / max(count, 1) / (height * width)) ** 0.5, 16 / max(height, width)))
+    return max(1, round(height * shrink)), max(1, round(width * shrink))
+
+
+def resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    """images (n, c, h, w), uint8 or float in [0, 1] -> (n, c, height, width) uint8, averaged over what they cover."""
+    if images.dtype != np.uint8:
+        images = np.round(images.clip(0, 1) * 255).astype(np.uint8)
+    if images.shape[2:] == (height, width):
+        return images
+    how = Image.Resampling.BOX
+    planes = images.reshape(-1, *images.shape[2:])
+    small = [np.asarray(Image.fromarray(plane).resize((width, height), how)) for plane in planes]
+    return np.stack(small).reshape(*images.shape[:2], height, width)

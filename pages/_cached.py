@@ -203,3 +203,174 @@ def _classified(name: str, train: "np.ndarray", test: "np.ndarray", amount: int,
     images = dataset(name)
     said, confidence = learn(train, test, images.train.labels, amount, seed)
     return {"accuracy": float((said == images.test.labels).mean()), "said": said, "confidence": confidence}
+
+
+# The latent map: what the browser gets, in parts that each travel once.
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def axes(run: str, stamp: str) -> "tuple[np.ndarray, np.ndarray]":
+    """Mean and directions of the plane of a run's codes, from its first 20,000 training images."""
+    from aecore.manifold import axes
+
+    loaded = checkpoint(run, stamp)
+    return axes(loaded.encode(dataset(loaded.run.dataset).train.images[:20_000]))
+
+
+@st.cache_resource(max_entries=12, show_spinner="Laying out the map")
+def places(run: str, stamp: str, split: str) -> "np.ndarray":
+    """Every image of a split on the plane of a run's codes, (n, 2)."""
+    from aecore.manifold import project
+
+    return project(codes(run, stamp, split), *axes(run, stamp))
+
+
+@st.cache_resource(max_entries=8)
+def tsne_kept(run: str, stamp: str, split: str) -> "dict[str, np.ndarray]":
+    """Where the page keeps a t-SNE that was run: empty, or "rows" (m,) and "places" (m, 2)."""
+    return {}
+
+
+def mapped(run: str, stamp: str, split: str, way: str) -> "tuple[np.ndarray, np.ndarray]":
+    """Rows (m,) that are on the map and their places (m, 2); at most 80,000 rows, drawn with seed 0."""
+    import numpy as np
+
+    kept = tsne_kept(run, stamp, split)
+    if way == "t-SNE" and kept:
+        return kept["rows"], kept["places"]
+    every = places(run, stamp, split)
+    rows = np.sort(np.random.default_rng(0).permutation(len(every))[:80_000])
+    return rows, every[rows]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def distinct(name: str, split: str) -> "tuple[np.ndarray, np.ndarray]":
+    """First rows (t,) of the distinct images of a split, and for every row (n,) the number of its image among them."""
+    import numpy as np
+
+    numbers: dict[bytes, int] = {}
+    images = getattr(dataset(name), split).images
+    every = np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in images], np.uint32)
+    _, first = np.unique(every, return_index=True)
+    return first, every
+
+
+@st.cache_resource(max_entries=12, show_spinner="Laying out the map")
+def points_part(run: str, stamp: str, split: str, way: str, id: str) -> bytes:
+    """Places, rows and picture numbers of all points of the map."""
+    import numpy as np
+
+    from aecore.figures import packed
+    from aecore.manifold import bounds
+
+    name = checkpoint(run, stamp).run.dataset
+    rows, spots = mapped(run, stamp, split, way)
+    latent = checkpoint(run, stamp).run.model.latent
+    titles = {"codes": ["first number", "second number"], "PCA": ["first component", "second component"]}
+    head = {"id": id, "of": len(rows), "box": bounds(spots), "names": titles.get(way, ["", ""]), "latent": latent}
+    x, y = spots.astype(np.float32).T
+    return packed(head, {"x": x, "y": y, "rows": rows.astype(np.uint32), "tile": distinct(name, split)[1][rows]})
+
+
+@st.cache_resource(max_entries=24, show_spinner="Coloring the map")
+def colors_part(run: str, stamp: str, split: str, way: str, color: str, id: str) -> bytes:
+    """A class or a number for every point of the map, by what it is colored."""
+    import numpy as np
+
+    from aecore.figures import packed
+
+    name = checkpoint(run, stamp).run.dataset
+    images, (rows, _) = getattr(dataset(name), split), mapped(run, stamp, split, way)
+    if color == "none":
+        return packed({"id": id, "kind": "none"}, {})
+    if color == "class":
+        values = images.labels[rows].astype(np.uint8)
+        return packed({"id": id, "kind": "class", "names": list(dataset(name).classes)}, {"values": values})
+    if color == "loss":
+        values, title = errors(run, stamp, split)[rows], "MSE"
+    elif color == "trust":
+        values, title = trust(run, stamp, split, way), "trust"
+    else:
+        values, title = images.factors[color][rows], color
+    low, high = np.quantile(values, [0.01, 0.99]).tolist()
+    head = {"id": id, "kind": "number", "title": title, "low": low, "high": max(high, low + 1e-9)}
+    return packed(head, {"values": values.astype(np.float32)})
+
+
+@st.cache_resource(max_entries=12, show_spinner="Measuring trust")
+def trust(run: str, stamp: str, split: str, way: str) -> "np.ndarray":
+    """Trust of every point of the map: are its 12 neighbors among 2,000 images alike as pixels? (m,)"""
+    import numpy as np
+
+    from aecore.manifold import trust
+
+    name = checkpoint(run, stamp).run.dataset
+    images, (rows, spots) = getattr(dataset(name), split).images, mapped(run, stamp, split, way)
+    numbers, first, back = np.unique(distinct(name, split)[1][rows], return_index=True, return_inverse=True)
+    anchors = np.sort(np.random.default_rng(0).permutation(len(numbers))[:2000])
+    pixels = images[rows[first]].reshape(len(first), -1).astype(np.float32) / 255
+    return trust(pixels, spots[first], anchors, min(12, (len(anchors) - 1) // 2))[back]
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def pictures_part(name: str, split: str, id: str) -> bytes:
+    """The distinct images of a split as sprites."""
+    images = getattr(dataset(name), split).images[distinct(name, split)[0]]
+    return _sprites(id, images)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def rebuilt(run: str, stamp: str, split: str, id: str) -> "tuple[bytes, np.ndarray]":
+    """Reconstructions of the distinct images of a split as sprites, and their squared errors per pixel (t,)."""
+    import numpy as np
+
+    from aecore.figures import resized, tile_side
+
+    loaded = checkpoint(run, stamp)
+    split_ = getattr(dataset(loaded.run.dataset), split)
+    first, _ = distinct(loaded.run.dataset, split)
+    side = tile_side(len(first), *split_.images.shape[2:])
+    small, wrong = [], []
+    for start in range(0, len(first), 2048):
+        images = split_.images[first[start : start + 2048]]
+        made = loaded.reconstruct(images)
+        wrong.append(np.square(made - images / np.float32(255)).mean(axis=(1, 2, 3)))
+        small.append(resized(made, *side))
+    return _sprites(id, np.concatenate(small)), np.concatenate(wrong)
+
+
+def rebuilt_part(run: str, stamp: str, split: str) -> bytes:
+    """Reconstructions of the distinct images of a split as sprites."""
+    return rebuilt(run, stamp, split, f"{run} {stamp} {split} rebuilt")[0]
+
+
+def errors(run: str, stamp: str, split: str) -> "np.ndarray":
+    """Squared error per pixel of every image of a split, (n,)."""
+    _, every = distinct(checkpoint(run, stamp).run.dataset, split)
+    return rebuilt(run, stamp, split, f"{run} {stamp} {split} rebuilt")[1][every]
+
+
+def _sprites(id: str, images: "np.ndarray") -> bytes:
+    from aecore.figures import packed, resized, sprites, tile_side
+
+    height, width = tile_side(len(images), *images.shape[2:])
+    head = {"id": id, "height": height, "width": width, "columns": 32, "per": 2048}
+    return packed(head, {"sheets": sprites(resized(images, height, width), 32, 64)})
+
+
+@st.cache_resource(max_entries=6, show_spinner="Decoding the plane")
+def lattice_part(run: str, stamp: str, id: str) -> bytes:
+    """What the decoder makes of a dense lattice over the plane of two numbers, and which of it is far from any code."""
+    import numpy as np
+
+    from aecore import figures, manifold
+
+    loaded = checkpoint(run, stamp)
+    trained = codes(run, stamp, "train")
+    box = manifold.PRIOR_BOX if loaded.run.model.heads == 2 else manifold.middle_box(trained)
+    height, width = figures.tile_side(72 * 72, *loaded.network.shape[1:], most=5_000_000)
+    count = 72
+    nodes = manifold.lattice(box, count)
+    sheets = figures.sprites(figures.resized(loaded.decode(nodes), height, width), count, count, quality=90)
+    head = {"id": id, "box": box, "count": count, "height": height, "width": width}
+    return figures.packed(head, {"sheets": sheets, "far": manifold.far(nodes, trained).astype(np.uint8)})

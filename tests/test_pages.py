@@ -1,5 +1,6 @@
 """Every page, driven without a browser."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,7 +149,9 @@ def test_manifold_draws_every_mode(mode: str, home_with_runs: Path, digits_runs:
     app = visit("manifold", run=digits_runs[0].run.id)
     app.segmented_control(key="mode").set_value(mode).run()
     assert not app.exception
-    assert len(app.get("plotly_chart")) == 1
+    sent = [part.proto for part in app.get("bidi_component")]
+    assert [part.WhichOneof("data") for part in sent][:3] == ["json", "bytes", "bytes"]
+    assert json.loads(sent[0].json)["mode"] == mode
 
 
 def test_a_link_to_the_manifold_opens_its_image_and_its_place(
