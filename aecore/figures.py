@@ -274,3 +274,21 @@ def resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
     planes = images.reshape(-1, *images.shape[2:])
     small = [np.asarray(Image.fromarray(plane).resize((width, height), how)) for plane in planes]
     return np.stack(small).reshape(*images.shape[:2], height, width)
+
+
+def unit_bars(activity: np.ndarray, title: str) -> dict[str, Any]:
+    """A Vega-Lite chart of one number per unit of a code (latent,), the largest first."""
+    order = np.argsort(-activity, kind="stable")
+    values = [{"rank": rank + 1, "unit": int(unit), "value": float(activity[unit])} for rank, unit in enumerate(order)]
+    return {
+        "data": {"values": values},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": {
+                "field": "rank", "type": "ordinal", "title": "units, most active first",
+                "axis": {"labels": False, "ticks": False},
+            },
+            "y": {"field": "value", "type": "quantitative", "title": title},
+            "tooltip": [{"field": "unit"}, {"field": "value", "format": ".3g"}],
+        },
+    }  # fmt: skip

@@ -1,5 +1,7 @@
 """The plane of codes: projections, lattices, and pictures at their places. Arrays in, arrays out."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 Box = tuple[float, float, float, float]
@@ -185,3 +187,24 @@ def traverse(code: np.ndarray, unit: int, low: float, high: float, count: int) -
     out = np.repeat(np.asarray(code, np.float32)[None], count, axis=0)
     out[:, unit] = np.linspace(low, high, count)
     return out
+
+
+def tsne(codes: np.ndarray, perplexity: float = 30.0, rounds: int = 4) -> Iterator[tuple[int, np.ndarray]]:
+    """Lay codes (n, latent) out on a plane by t-SNE, yielding (rounds done, places (n, 2)) after each 250 iterations.
+
+    Starts from the principal components, the first round with exaggerated attraction; the same codes give the same
+    map. Memory and time grow with n. van der Maaten and Hinton 2008, https://jmlr.org/papers/v9/vandermaaten08a.html
+    """
+    from sklearn.manifold import TSNE
+
+    if not 1 <= perplexity < len(codes) / 3:
+        raise ValueError(
+            f"perplexity is {perplexity:g}; choose at least 1 and less than a third of the {len(codes)} codes"
+        )
+    places = plane(codes)
+    places = places / max(float(places[:, 0].std()), 1e-12) * 1e-4
+    for done in range(1, rounds + 1):
+        pull = 12.0 if done == 1 else 1.0
+        model = TSNE(2, perplexity=perplexity, early_exaggeration=pull, init=places, max_iter=250, random_state=0)
+        places = model.fit_transform(np.asarray(codes, np.float32))
+        yield done, places

@@ -286,6 +286,14 @@ def colors_part(run: str, stamp: str, split: str, way: str, color: str, id: str)
     if color == "class":
         values = images.labels[rows].astype(np.uint8)
         return packed({"id": id, "kind": "class", "names": list(dataset(name).classes)}, {"values": values})
+    if color == "tag":
+        from aecore.tags import tags
+
+        given = {label: splits.get(split, []) for label, splits in tags(name).items()}
+        values = np.full(len(rows), len(given), np.uint8)
+        for number, ids in enumerate(given.values()):
+            values[np.isin(images.ids[rows], ids)] = number
+        return packed({"id": id, "kind": "class", "names": [*given, "no label"]}, {"values": values})
     if color == "loss":
         values, title = errors(run, stamp, split)[rows], "MSE"
     elif color == "trust":
@@ -339,11 +347,6 @@ def rebuilt(run: str, stamp: str, split: str, id: str) -> "tuple[bytes, np.ndarr
     return _sprites(id, np.concatenate(small)), np.concatenate(wrong)
 
 
-def rebuilt_part(run: str, stamp: str, split: str) -> bytes:
-    """Reconstructions of the distinct images of a split as sprites."""
-    return rebuilt(run, stamp, split, f"{run} {stamp} {split} rebuilt")[0]
-
-
 def errors(run: str, stamp: str, split: str) -> "np.ndarray":
     """Squared error per pixel of every image of a split, (n,)."""
     _, every = distinct(checkpoint(run, stamp).run.dataset, split)
@@ -374,3 +377,41 @@ def lattice_part(run: str, stamp: str, id: str) -> bytes:
     sheets = figures.sprites(figures.resized(loaded.decode(nodes), height, width), count, count, quality=90)
     head = {"id": id, "box": box, "count": count, "height": height, "width": width}
     return figures.packed(head, {"sheets": sheets, "far": manifold.far(nodes, trained).astype(np.uint8)})
+
+
+@st.cache_data(max_entries=32, show_spinner="Measuring trust")
+def mean_trust(run: str, stamp: str, split: str, way: str, count: int) -> float | None:
+    """Trustworthiness of a map (12 neighbors, against pixels) on up to 2,000 distinct images of its `count`, seed 0."""
+    import numpy as np
+
+    from aecore.manifold import trust
+
+    name = checkpoint(run, stamp).run.dataset
+    images, (rows, spots) = getattr(dataset(name), split).images, mapped(run, stamp, split, way)
+    _, first = np.unique(distinct(name, split)[1][rows], return_index=True)  # copies have no nearest neighbor
+    drawn = np.random.default_rng(0).permutation(first)[:2000]
+    if len(drawn) < 30:
+        return None
+    pixels = images[rows[drawn]].reshape(len(drawn), -1).astype(np.float32) / 255
+    return float(trust(pixels, spots[drawn], np.arange(len(drawn))).mean())
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def units(run: str, stamp: str) -> "dict[str, np.ndarray]":
+    """Per unit of a code, on up to 2,000 test images: "activity", "variance", "low" and "high" (1% and 99%), "order".
+
+    Activity is the KL divergence in nats for a variational run, else the variance. order: most active first.
+    """
+    import numpy as np
+
+    from aecore.manifold import unit_kl
+
+    loaded = checkpoint(run, stamp)
+    images = dataset(loaded.run.dataset).test.images[:2000]
+    found = loaded.encode(images)
+    low, high = np.quantile(found, [0.01, 0.99], axis=0)
+    variance = found.var(axis=0)
+    activity = unit_kl(*loaded.posterior(images)) if loaded.run.model.heads == 2 else variance
+    order = np.argsort(-activity, kind="stable")
+    high = np.maximum(high, low + 1e-3)
+    return {"activity": activity, "variance": variance, "low": low, "high": high, "order": order}

@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipes": {"models", "runs"},
     "runs": {"files", "models", "networks"},
     "search": set(),
+    "tags": {"files"},
     "training": {"datasets", "models", "networks", "runs"},
     "transformer": {"datasets", "models", "runs", "training"},
     "__init__": NAMES - {"figures", "__main__"},

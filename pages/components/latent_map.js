@@ -6,6 +6,12 @@ const maps = new WeakMap()
 const KEEP = 24 // parts of maps that were left stay this many, newest last
 const SYMBOLS = ["circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "pentagon"]
 const WITHOUT_WEBGL = 2000
+const TOOLS = [
+  ["Move", "pan", "Drag to move, scroll to zoom"],
+  ["Lasso", "lasso", "Draw around images to select them"],
+  ["Box", "select", "Select a rectangle of images"],
+  ["Reset", null, "Show everything again; Esc clears the selection"],
+]
 
 export default function ({ data, parentElement, setTriggerValue }) {
   if (data instanceof Uint8Array) {
@@ -77,7 +83,11 @@ class LatentMap {
   constructor(parent, send) {
     this.send = send
     this.root = element("div", "latent-map", parent)
-    this.line = element("div", "latent-map-line", this.root)
+    const head = element("div", "latent-map-head", this.root)
+    this.line = element("div", "latent-map-line", head)
+    this.line.setAttribute("aria-live", "polite")
+    this.tools = element("div", "latent-map-tools", head)
+    for (const [name, mode, help] of TOOLS) this.button(name, mode, help)
     this.stage = element("div", "latent-map-stage", this.root)
     this.under = element("canvas", "latent-map-under", this.stage)
     this.plot = element("div", "latent-map-plot", this.stage)
@@ -96,6 +106,24 @@ class LatentMap {
     this.watch = new ResizeObserver(() => this.resize())
     this.watch.observe(this.stage)
     this.listen()
+  }
+
+  button(name, mode, help) {
+    const button = element("button", "", this.tools)
+    Object.assign(button, { type: "button", textContent: name, title: help })
+    button.dataset.tool = mode ?? ""
+    button.onclick = () => {
+      if (!this.ready) return
+      const [left, right, bottom, top] = this.points.box
+      const change = mode ? { dragmode: mode } : { "xaxis.range": [left, right], "yaxis.range": [bottom, top] }
+      window.Plotly.relayout(this.plot, change)
+      this.showTool()
+    }
+  }
+
+  showTool() {
+    for (const button of this.tools.children)
+      button.setAttribute("aria-pressed", String(button.dataset.tool === this.plot.layout.dragmode))
   }
 
   remove() {
@@ -184,13 +212,9 @@ class LatentMap {
       xaxis: axis(points.names[0], [left, right]), yaxis: axis(points.names[1], [bottom, top]),
       showlegend: Boolean(this.group), uirevision: points.id, selectionrevision: this.data.parts.points,
       legend: { itemsizing: "constant", itemclick: "toggleothers", itemdoubleclick: "toggle", font: { size: 12 } },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.border, activecolor: theme.accent },
       newselection: { line: { color: theme.accent, width: 1.5, dash: "solid" } },
     }
-    const config = {
-      displaylogo: false, scrollZoom: true, responsive: false, displayModeBar: true, doubleClick: "reset",
-      modeBarButtons: [["pan2d", "zoom2d", "lasso2d", "select2d", "resetScale2d"]],
-    }
+    const config = { scrollZoom: true, displayModeBar: false, doubleClick: "reset" }
     await window.Plotly.react(this.plot, traces, layout, config)
     if (!this.ready) {
       this.ready = true
@@ -201,6 +225,7 @@ class LatentMap {
       this.plot.on("plotly_deselect", () => this.clear())
     }
     this.isolate()
+    this.showTool()
   }
 
   resize() {
@@ -641,7 +666,8 @@ class LatentMap {
       outline = [[left, bottom], [right, bottom], [right, top], [left, top]]
     } else return
     const round = (value) => Number(value.toPrecision(5))
-    this.send("area", outline.map(([x, y]) => [round(x), round(y)]))
+    const classes = this.group && this.visible.includes(false) ? this.visible.flatMap((on, group) => (on ? [group] : [])) : []
+    this.send("area", { corners: outline.map(([x, y]) => [round(x), round(y)]), classes })
   }
 
   showArea() {
@@ -658,7 +684,7 @@ class LatentMap {
   // Esc: no selection, all classes.
   clear() {
     if (this.group && this.visible.includes(false)) window.Plotly.restyle(this.plot, { visible: true })
-    if (this.data.area.length) this.send("area", [])
+    if (this.data.area.length) this.send("area", { corners: [], classes: [] })
   }
 }
 
