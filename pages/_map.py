@@ -10,7 +10,7 @@ from aecore import manifold
 from aecore.figures import unit_bars
 from aecore.tags import tags
 from pages import _cached
-from pages.components.latent_map import event, latent_map, send
+from pages.components.latent_map import event, latent_map, send, send_script
 
 Area = tuple[list[tuple[float, float]], list[int]]
 """Corners, and the classes that were shown when they were drawn (none: all)."""
@@ -97,6 +97,7 @@ def send_pictures(run: str, stamp: str, split: str, flat: bool) -> None:
     """What comes after the map: pictures, reconstructions and, for codes of two numbers, the decoder's lattice."""
     name = _cached.checkpoint(run, stamp).run.dataset
     with st.container(key="map-pictures", gap=None):
+        send_script()
         send("pictures", _cached.pictures_part(name, split, f"{name} {split} pictures"))
         if flat:
             send("lattice", _cached.lattice_part(run, stamp, f"{run} {stamp} lattice"))

@@ -34,7 +34,7 @@ def image(run: str, stamp: str, images: "Dataset", split_name: str, row: int) ->
     with st.container(horizontal=True):
         for page, label in (("denoise", "Use in Denoise"), ("search", "Find similar")):
             if st.button(label, disabled=elsewhere is not None, help=elsewhere):
-                go(page, run=run, image=row)
+                go(page, image=row)  # the run goes along: an address cannot set what a control of this page keeps
     with st.container(horizontal=True):
         for end in "ab":
             st.button(f"Path {'from' if end == 'a' else 'to'} here", on_click=_begin_path, args=(end, row))

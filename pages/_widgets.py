@@ -107,7 +107,7 @@ def open_run(first: str) -> tuple[str, str]:
         if Job(folder_of(run)).state in ("waiting", "running"):
             st.write("This run has just begun. Its first picture comes in a few seconds.")
             if st.button("Watch it train", type="primary"):
-                go("train", run=run)
+                go("train")
         else:
             st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
         st.stop()
@@ -115,7 +115,7 @@ def open_run(first: str) -> tuple[str, str]:
     with st.sidebar:
         facts(run, stamp)
         if st.button("Train another", key="another-run"):
-            go("train", run=run)
+            go("train")  # the run goes along: an address cannot set what a control of this page keeps
     return run, stamp
 
 

@@ -16,9 +16,9 @@ keep = {"required": True, "bind": "query-params"}
 
 with head:
     mode = st.segmented_control("Show", ["Images", "Points", "Decoder"], default="Images", key="mode", **keep)
-    splits = {"train": "Training", "test": "Test"}
-    first = "test" if len(images.test) >= 500 else "train"
-    split_name = st.segmented_control("Images", list(splits), default=first, key="of", format_func=splits.get, **keep)
+    splits = {"Training": "train", "Test": "test"}
+    first = "Test" if len(images.test) >= 500 else "Training"
+    split_name = splits[st.segmented_control("Images", list(splits), default=first, key="of", **keep)]
     split = getattr(images, split_name)
     given = ["tag"] if tags(images.name) else []
     colors = [*(["class"] if images.classes else []), *split.factors, "loss", "trust", *given, "none"]

@@ -54,6 +54,11 @@ async function load() {
   const kind = await fetch(url, { method: "HEAD" }).then((answer) => answer.headers.get("content-type") ?? "", () => "")
   return kind.includes("javascript") && run(url)
 }
+let own = null
+function byHand() {
+  const part = parts.get("plotly")
+  return part && (own ??= run(URL.createObjectURL(new Blob(part.script, { type: "text/javascript" }))))
+}
 function run(url) {
   return new Promise((done) => {
     const tag = document.createElement("script")
@@ -146,11 +151,9 @@ class LatentMap {
   // Draw what is new: the chart when points or colors are, the rest always.
   async refresh() {
     if (!this.data) return
-    if (!(await plotly())) {
-      const own = parts.get("plotly")
-      if (!own) return this.asked ? undefined : ((this.asked = true), this.send("script", true))
-      script = run(URL.createObjectURL(new Blob([own.script], { type: "text/javascript" })))
-      await script
+    if (!(await plotly()) && !(await byHand())) {
+      if (!this.asked) this.send("script", (this.asked = true))
+      return
     }
     const points = this.part("points")
     const colors = this.part("colors")

@@ -41,16 +41,23 @@ def latent_map(
         "parts": dict(parts), "title": title, "alt": alt, "mode": mode, "tile": tile, "row": row,
         "area": [list(corner) for corner in area], "marks": dict(marks),
     }  # fmt: skip
-    result = _COMPONENT(
+    _COMPONENT(
         key=key,
         data=data,
         on_click_change=on_click,
         on_place_change=on_place,
         on_area_change=on_area,
-        on_script_change=lambda: None,
+        on_script_change=_ask_for_script,
     )
-    if result.script or st.session_state.get("plotly-by-hand"):  # a host that runs app.py as a page has no such route
-        st.session_state["plotly-by-hand"] = True
+
+
+def _ask_for_script() -> None:
+    st.session_state["plotly-by-hand"] = True
+
+
+def send_script() -> None:
+    """Bring the script of plotly, where the page found no route to it: a host that runs app.py as a page has none."""
+    if st.session_state.get("plotly-by-hand"):
         from aecore.figures import packed
 
         script = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
