@@ -269,7 +269,11 @@ def points_part(run: str, stamp: str, split: str, way: str, id: str) -> bytes:
     titles = {"codes": ["first number", "second number"], "PCA": ["first component", "second component"]}
     head = {"id": id, "of": len(rows), "box": bounds(spots), "names": titles.get(way, ["", ""]), "latent": latent}
     x, y = spots.astype(np.float32).T
-    return packed(head, {"x": x, "y": y, "rows": rows.astype(np.uint32), "tile": distinct(name, split)[1][rows]})
+    first, every = distinct(name, split)
+    arrays = {"x": x, "y": y, "tile": every[rows].astype(np.uint16 if len(first) < 2**16 else np.uint32)}
+    if len(rows) < len(every):
+        arrays["rows"] = rows.astype(np.uint32)
+    return packed(head, arrays)
 
 
 @st.cache_resource(max_entries=24, show_spinner="Coloring the map")

@@ -41,7 +41,7 @@ def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np
             st.toast(f"{len(rows):,} images are now labeled. Color the map by tag to see them.")
         st.download_button(
             "Export", lambda: _table(images, split_name, rows, codes), f"{run}-{split_name}-selection.csv", "text/csv",
-            help="A table: row, id, class, known factors, labels, code.",
+            on_click="ignore", help="A table: row, id, class, known factors, labels, code.",
         )  # fmt: skip
     _labels(images.name, split_name)
 

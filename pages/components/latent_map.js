@@ -36,7 +36,7 @@ function unpack(bytes) {
   const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength)
   const length = view.getUint32(0, true)
   const part = JSON.parse(new TextDecoder().decode(copy.subarray(4, 4 + length)))
-  const types = { float32: Float32Array, uint32: Uint32Array, uint8: Uint8Array }
+  const types = { float32: Float32Array, uint32: Uint32Array, uint16: Uint16Array, uint8: Uint8Array }
   const read = ([type, offset, count]) => new types[type](copy.buffer, copy.byteOffset + 4 + length + offset, count)
   for (const [name, entry] of Object.entries(part.arrays))
     part[name] = Array.isArray(entry[0]) ? entry.map(read) : read(entry)
@@ -102,6 +102,7 @@ class LatentMap {
     this.caption = element("div", "latent-map-caption", this.card)
     this.stage.tabIndex = 0
     this.stage.setAttribute("role", "img")
+    this.area = "[]"
     this.sheets = new Map()
     this.drawn = new Map() // cell -> index of the point whose image is drawn there
     this.pointer = null
@@ -167,8 +168,9 @@ class LatentMap {
         ink: theme("text-color"), ground: theme("background-color"), accent: theme("primary-color"),
         border: theme("border-color"), font: theme("font"), palette: theme("chart-categorical-colors").split(","),
       }
-      await this.chart()
+      this.charted = this.chart()
     }
+    await this.charted
     this.showArea()
     this.root.dataset.mode = this.data.mode
     this.root.dataset.ready = points.id
@@ -217,7 +219,10 @@ class LatentMap {
       legend: { itemsizing: "constant", itemclick: "toggleothers", itemdoubleclick: "toggle", font: { size: 12 } },
       newselection: { line: { color: theme.accent, width: 1.5, dash: "solid" } },
     }
-    const config = { scrollZoom: true, displayModeBar: false, doubleClick: "reset" }
+    layout.width = this.stage.clientWidth
+    layout.height = this.stage.clientHeight
+    const plotGlPixelRatio = Math.min(2, window.devicePixelRatio) // plotly's own 2 is four times the work on plain screens
+    const config = { scrollZoom: true, displayModeBar: false, doubleClick: "reset", plotGlPixelRatio }
     await window.Plotly.react(this.plot, traces, layout, config)
     if (!this.ready) {
       this.ready = true
@@ -232,15 +237,20 @@ class LatentMap {
   }
 
   resize() {
-    if (!this.ready) return
-    window.Plotly.Plots.resize(this.plot)
-    this.paint()
+    const { width, height } = this.plot._fullLayout ?? {}
+    if (!this.ready || (width === this.stage.clientWidth && height === this.stage.clientHeight)) return
+    window.Plotly.relayout(this.plot, { width: this.stage.clientWidth, height: this.stage.clientHeight })
   }
 
   // Legend: which classes are shown.
   isolate() {
     this.visible = this.group ? this.plot.data.map((trace) => (trace.visible ?? true) === true) : [true]
     this.paint()
+  }
+
+  // All rows are on the map in their order, or those that are named.
+  rowOf(index) {
+    return this.points.rows ? this.points.rows[index] : index
   }
 
   shown(index) {
@@ -258,7 +268,7 @@ class LatentMap {
     if (!this.webgl && this.data.mode === "Points" && count > WITHOUT_WEBGL)
       words.push(`This browser has no WebGL: the first ${WITHOUT_WEBGL.toLocaleString("en")} points are drawn`)
     else if (!this.webgl) words.push("Drawn without WebGL")
-    this.line.textContent = words.join(" · ")
+    this.line.textContent = this.line.title = words.join(" · ")
   }
 
   // Places. The axes keep their live range while one drags or scrolls, the public layout only the one before.
@@ -534,7 +544,7 @@ class LatentMap {
         }
       })
     }
-    const index = row === null ? -1 : this.points.rows.indexOf(row)
+    const index = row === null ? -1 : this.points.rows ? this.points.rows.indexOf(row) : row
     if (index >= 0) dot([this.points.x[index], this.points.y[index]], 8, false)
   }
 
@@ -591,7 +601,7 @@ class LatentMap {
       return
     }
     const index = this.under_(pixel)
-    if (index >= 0) this.send("click", this.points.rows[index])
+    if (index >= 0) this.send("click", this.rowOf(index))
   }
 
   // The card over the pointer.
@@ -603,7 +613,7 @@ class LatentMap {
     if (index < 0) return void (this.card.dataset.shown = "")
     const place =
       this.data.mode === "Images" ? this.pointer : [view.toX(this.points.x[index]), view.toY(this.points.y[index])]
-    const row = this.points.rows[index]
+    const row = this.rowOf(index)
     const names = [["pictures", "image"], ["rebuilt", "reconstruction"]]
     this.cells(names.map((name) => name[1]))
     names.forEach(([name], number) => {
