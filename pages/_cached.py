@@ -265,9 +265,8 @@ def points_part(run: str, stamp: str, split: str, way: str, id: str) -> bytes:
 
     name = checkpoint(run, stamp).run.dataset
     rows, spots = mapped(run, stamp, split, way)
-    latent = checkpoint(run, stamp).run.model.latent
     titles = {"codes": ["first number", "second number"], "PCA": ["first component", "second component"]}
-    head = {"id": id, "of": len(rows), "box": bounds(spots), "names": titles.get(way, ["", ""]), "latent": latent}
+    head = {"id": id, "of": len(rows), "box": bounds(spots), "names": titles.get(way, ["", ""])}
     x, y = spots.astype(np.float32).T
     first, every = distinct(name, split)
     arrays = {"x": x, "y": y, "tile": every[rows].astype(np.uint16 if len(first) < 2**16 else np.uint32)}

@@ -114,7 +114,11 @@ def title(run: str, stamp: str, split: str, way: str) -> str:
     words = f"{count} {kind} images{'' if len(rows) == len(images) else ', seed 0'}"
     if way == "codes":
         return words
-    trust = _cached.mean_trust(run, stamp, split, way, len(rows))
+    known = _cached.measured(run, stamp).get("map_quality")
+    if way == "PCA" and known and known["split"] == split:
+        trust = known["rows"]["map"]["trustworthiness"]
+    else:
+        trust = _cached.mean_trust(run, stamp, split, way, len(rows))
     return f"{words} · {way} of {latent} numbers" + ("" if trust is None else f", trustworthiness {trust:.3f}")
 
 

@@ -118,7 +118,6 @@ def test_a_lasso_selects_exactly_the_rows_that_numpy_finds(page: Page) -> None:
     assert 50 < len(expected) < len(shown.codes)
     assert exported(page) == expected.tolist()
 
-    page.locator(".latent-map-stage").focus()
     page.keyboard.press("Escape")
     page.wait_for_function("() => !location.search.includes('area=')")
 

@@ -134,6 +134,7 @@ class LatentMap {
 
   remove() {
     window.removeEventListener("latent-map-part", this.onPart)
+    document.removeEventListener("pointerup", this.release, true)
     this.watch.disconnect()
     if (this.ready) window.Plotly.purge(this.plot)
     this.root.remove()
@@ -162,6 +163,10 @@ class LatentMap {
     const style = getComputedStyle(this.root)
     const theme = (name) => style.getPropertyValue(`--st-${name}`).trim()
     const look = [theme("text-color"), theme("background-color")].join()
+    if (this.points !== points) {
+      for (const sheet of this.sheets.values()) sheet.bitmap?.close()
+      this.sheets.clear()
+    }
     if (this.points !== points || this.colors !== colors || this.look !== look) {
       Object.assign(this, { points, colors, look })
       this.theme = {
@@ -562,13 +567,15 @@ class LatentMap {
     this.stage.addEventListener("pointerdown", (event) => {
       this.pressed = event.target.classList?.contains("nsewdrag") && event.button === 0 ? [event.clientX, event.clientY] : null
     }, true)
-    this.stage.ownerDocument.addEventListener("pointerup", (this.released = (event) => {
+    this.release = (event) => {
       const pressed = this.pressed
       this.pressed = null
-      if (!pressed || Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 4) return
-      this.stage.focus({ preventScroll: true })
-      this.click(this.locate(event))
-    }), true)
+      if (!pressed) return
+      this.stage.focus({ preventScroll: true }) // so that Esc comes here
+      const moved = Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 4
+      if (!moved) this.click(this.locate(event))
+    }
+    document.addEventListener("pointerup", this.release, true) // plotly covers the page while one drags
     this.stage.addEventListener("keydown", (event) => event.key === "Escape" && this.clear())
   }
 
@@ -578,7 +585,7 @@ class LatentMap {
   }
 
   // Index of the image under a place on the screen, or -1.
-  under_(pixel) {
+  indexAt(pixel) {
     const view = this.view()
     const [x, y] = [view.fromX(pixel[0]), view.fromY(pixel[1])]
     if (this.data.mode === "Images" && this.current) {
@@ -600,7 +607,7 @@ class LatentMap {
       this.send("place", [view.fromX(pixel[0]), view.fromY(pixel[1])])
       return
     }
-    const index = this.under_(pixel)
+    const index = this.indexAt(pixel)
     if (index >= 0) this.send("click", this.rowOf(index))
   }
 
@@ -609,7 +616,7 @@ class LatentMap {
     if (!this.ready || !this.pointer) return void (this.card.dataset.shown = "")
     const view = this.view()
     if (this.data.mode === "Decoder") return this.cardOfPlace(view)
-    const index = this.under_(this.pointer)
+    const index = this.indexAt(this.pointer)
     if (index < 0) return void (this.card.dataset.shown = "")
     const place =
       this.data.mode === "Images" ? this.pointer : [view.toX(this.points.x[index]), view.toY(this.points.y[index])]
