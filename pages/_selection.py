@@ -40,8 +40,8 @@ def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np
             tag(images.name, label, split_name, split.ids[rows])
             st.toast(f"{len(rows):,} images are now labeled. Color the map by tag to see them.")
         st.download_button(
-            "Export", lambda: _table(images, split_name, rows, codes), f"{run}-{split_name}-selection.csv", "text/csv",
-            on_click="ignore", help="A table: row, id, class, known factors, labels, code.",
+            "Export", _table(images, split_name, rows, codes), f"{run}-{split_name}-selection.csv", "text/csv",
+            on_click="ignore", help="A table: row, id, class, known factors, labels, and codes of up to three numbers.",
         )  # fmt: skip
     _labels(images.name, split_name)
 
@@ -56,6 +56,7 @@ def _labels(name: str, split_name: str) -> None:
 
 def _table(images: "Dataset", split_name: str, rows: np.ndarray, codes: np.ndarray) -> bytes:
     """The selected rows as CSV."""
+    codes = codes if codes.shape[1] <= 3 else codes[:, :0]
     split = getattr(images, split_name)
     given = {label: set(splits.get(split_name, [])) for label, splits in tags(images.name).items()}
     text = io.StringIO()
