@@ -5,12 +5,17 @@ import runpy
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
+PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
 
 
 @asynccontextmanager
@@ -31,7 +36,12 @@ def spare_memory() -> None:
         libc.mallopt(-3, 2**20)
 
 
+async def plotly(request: Request) -> FileResponse:
+    """The script that draws the latent map, as the plotly package brings it."""
+    return FileResponse(PLOTLY, media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+
+
 if get_script_run_ctx(suppress_warning=True):  # a host that knows no st.App runs this file as a page, on every visit
     runpy.run_path(str(ROUTER))
 else:
-    app = st.App(ROUTER, lifespan=lifespan)
+    app = st.App(ROUTER, lifespan=lifespan, routes=[Route("/assets/plotly.min.js", plotly)])

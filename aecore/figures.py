@@ -2,12 +2,12 @@
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from PIL import Image, ImageDraw
 from plotly.colors import sample_colorscale
 
@@ -83,70 +83,6 @@ def png_uri(picture: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def map_figure(
-    points: np.ndarray,
-    ids: np.ndarray,
-    box: tuple[float, float, float, float],
-    groups: np.ndarray | None = None,
-    names: Sequence[str] = (),
-    values: tuple[str, np.ndarray] | None = None,
-    backdrop: np.ndarray | None = None,
-) -> go.Figure:
-    """A plotly map of points (n, 2) whose customdata is their ids.
-
-    box is (left, right, bottom, top). groups (n,) with their names make one trace each; values (title, (n,)) color by
-    number. A backdrop picture fills the box, and the points become clear targets for the pointer on top of it.
-    """
-    points = points.astype(np.float32)
-    figure = go.Figure()
-    if backdrop is not None:
-        marker = {"size": 22, "opacity": 0, "symbol": "square"}
-        left, right, bottom, top = box
-        figure.add_layout_image(
-            source=png_uri(backdrop), x=left, y=top, sizex=right - left, sizey=top - bottom, xref="x", yref="y",
-            sizing="stretch", layer="below",
-        )  # fmt: skip
-        parts = [("", np.arange(len(points)), marker)]
-    elif values is not None:
-        title, numbers = values
-        bar = {"title": title, "thickness": 12}
-        marker = {"color": numbers, "colorscale": "Cividis", "size": 4, "colorbar": bar}
-        parts = [(title, np.arange(len(points)), marker)]
-    elif groups is not None:
-        parts = [
-            (
-                name,
-                np.flatnonzero(groups == group),
-                {"size": 4, "opacity": 0.8, "symbol": SYMBOLS[group % len(SYMBOLS)]},
-            )
-            for group, name in enumerate(names)
-        ]
-    else:
-        parts = [("", np.arange(len(points)), {"size": 4, "opacity": 0.8})]
-    for name, rows, marker in parts:
-        figure.add_scattergl(
-            x=points[rows, 0],
-            y=points[rows, 1],
-            customdata=ids[rows],
-            mode="markers",
-            marker=marker,
-            name=name,
-            showlegend=len(parts) > 1,
-            hovertemplate=f"%{{customdata}} {name}<extra></extra>",
-        )
-    plain = {"showgrid": False, "zeroline": False}
-    figure.update_layout(
-        xaxis={"range": box[:2], **plain},
-        yaxis={"range": box[2:], **plain},
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        height=530,
-        dragmode="pan",
-        legend={"itemsizing": "constant"},
-        uirevision="map",
-    )
-    return figure
-
-
 def _colors(groups: Sequence[Any]) -> np.ndarray:
     """(n,) names or numbers -> (n, 3) uint8: a color for each name, or a place between blue and yellow."""
     if all(isinstance(group, (int, float)) for group in groups):
@@ -161,8 +97,6 @@ COLORS = (
     "#332288", "#CC6677", "#117733", "#882255", "#44AA99", "#5B5BD6", "#999933", "#AA4499", "#DDCC77", "#88CCEE",
 )  # fmt: skip
 """Paul Tol's muted scheme for pictures on white, with the project's accent; https://sronpersonalpages.nl/~pault/"""
-
-SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "pentagon")
 
 
 MOST = 200
@@ -397,3 +331,75 @@ def bars(
             "field": "group", "type": "nominal", "sort": None, "title": None, "legend": {"orient": "right"},
         }  # fmt: skip
     return {"data": {"values": rows}, "mark": {"type": "bar", "clip": True}, "encoding": encoding}
+
+
+def packed(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Sequence[bytes]]) -> bytes:
+    """One block of bytes for the browser: the length of a JSON head (uint32), the head, then the arrays.
+
+    head gains "arrays": name -> [type, offset, length], offsets counted from the end of the head in steps of 8 bytes.
+    A sequence of bytes becomes a list of such entries. Types: float32, uint32, uint16, uint8.
+    """
+    entries: dict[str, Any] = {}
+    body = bytearray()
+
+    def put(array: np.ndarray) -> list[Any]:
+        entry = [array.dtype.name, len(body), array.size]
+        body.extend(np.ascontiguousarray(array).tobytes())
+        body.extend(b"\0" * (-len(body) % 8))
+        return entry
+
+    for name, array in arrays.items():
+        if hasattr(array, "dtype"):
+            entries[name] = put(array)
+        else:
+            entries[name] = [put(np.frombuffer(item, np.uint8)) for item in array]
+    text = json.dumps({**head, "arrays": entries}).encode()
+    text += b" " * (-(len(text) + 4) % 8)
+    return len(text).to_bytes(4, "little") + text + bytes(body)
+
+
+def sprites(images: np.ndarray, columns: int = 32, lines: int = 64, quality: int = 75) -> list[bytes]:
+    """images (n, c, h, w) edge to edge in WebP sheets of columns x lines; the last sheet may be shorter."""
+    files = []
+    for start in range(0, len(images), columns * lines):
+        picture = sheet(images[start : start + columns * lines], columns, scale=1, gap=0)
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "WEBP", quality=quality, method=0)
+        files.append(buffer.getvalue())
+    return files
+
+
+def tile_side(count: int, height: int, width: int, most: int = 64_000_000) -> tuple[int, int]:
+    """Height and width at which `count` images fit into so many pixels, never larger than they are: from 16 pixels."""
+    shrink = min(1.0, max((most / max(count, 1) / (height * width)) ** 0.5, 16 / max(height, width)))
+    return max(1, round(height * shrink)), max(1, round(width * shrink))
+
+
+def resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    """images (n, c, h, w), uint8 or float in [0, 1] -> (n, c, height, width) uint8, averaged over what they cover."""
+    if images.dtype != np.uint8:
+        images = np.round(images.clip(0, 1) * 255).astype(np.uint8)
+    if images.shape[2:] == (height, width):
+        return images
+    how = Image.Resampling.BOX
+    planes = images.reshape(-1, *images.shape[2:])
+    small = [np.asarray(Image.fromarray(plane).resize((width, height), how)) for plane in planes]
+    return np.stack(small).reshape(*images.shape[:2], height, width)
+
+
+def unit_bars(activity: np.ndarray, title: str) -> dict[str, Any]:
+    """A Vega-Lite chart of one number per unit of a code (latent,), the largest first."""
+    order = np.argsort(-activity, kind="stable")
+    values = [{"rank": rank + 1, "unit": int(unit), "value": float(activity[unit])} for rank, unit in enumerate(order)]
+    return {
+        "data": {"values": values},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": {
+                "field": "rank", "type": "ordinal", "title": "units, most active first",
+                "axis": {"labels": False, "ticks": False},
+            },
+            "y": {"field": "value", "type": "quantitative", "title": title},
+            "tooltip": [{"field": "unit"}, {"field": "value", "format": ".3g"}],
+        },
+    }  # fmt: skip

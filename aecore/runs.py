@@ -123,6 +123,13 @@ class Checkpoint:
         through = lambda x: self.network.decode(self.network.encode(x)).sigmoid()  # noqa: E731
         return self._batched(through, self._checked(images), self.network.shape)
 
+    def posterior(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """images (n, c, h, w) -> mean and standard deviation of their codes, (n, latent) each; only the vae flavor."""
+        if self.run.model.heads != 2:
+            raise ValueError(f"{self.run.model.name} gives each image one code; only vae gives it a spread")
+        both = self._batched(self.network.heads, self._checked(images), (2, self.run.model.latent))
+        return both[:, 0], np.exp(both[:, 1].clip(-12, 12) / 2)
+
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """New images (count, c, h, w) float32: decoded draws from the prior, which only the vae flavor has."""
         if self.run.model.heads != 2:

@@ -10,7 +10,6 @@ import streamlit as st
 
 if TYPE_CHECKING:
     import numpy as np
-    from plotly.graph_objects import Figure
 
     from aecore import Checkpoint, Dataset, Index, Store
     from aecore.moments import Moment
@@ -90,12 +89,57 @@ def codes(run: str, stamp: str, split: str) -> "np.ndarray":
     return found
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def places(run: str, stamp: str, split: str) -> "np.ndarray":
-    """Where the map shows every image, (n, 2)."""
-    from aecore.manifold import plane
+@st.cache_resource(max_entries=12, show_spinner=False)
+def axes(run: str, stamp: str) -> "tuple[np.ndarray, np.ndarray]":
+    """Mean and directions of the plane of a run's codes, from its first 20,000 training images."""
+    from aecore.manifold import axes
 
-    return plane(codes(run, stamp, split))
+    loaded = checkpoint(run, stamp)
+    return axes(loaded.encode(dataset(loaded.run.dataset).train.images[:20_000]))
+
+
+@st.cache_resource(max_entries=12, show_spinner="Laying out the map")
+def places(run: str, stamp: str, split: str) -> "np.ndarray":
+    """Every image of a split on the plane of a run's codes, (n, 2)."""
+    from aecore.manifold import project
+
+    return project(codes(run, stamp, split), *axes(run, stamp))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def distinct(name: str, split: str) -> "tuple[np.ndarray, np.ndarray]":
+    """First rows (t,) of the distinct images of a split, and for every row (n,) the number of its image among them."""
+    import numpy as np
+
+    numbers: dict[bytes, int] = {}
+    images = getattr(dataset(name), split).images
+    every = np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in images], np.uint32)
+    _, first = np.unique(every, return_index=True)
+    return first, every
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reconstructing every image")
+def errors(run: str, stamp: str, split: str) -> "np.ndarray":
+    """MSE of the reconstruction of every image of a split, (n,)."""
+    import numpy as np
+
+    from aecore.metrics import mse_each
+
+    loaded = checkpoint(run, stamp)
+    first, every = distinct(loaded.run.dataset, split)
+    images = getattr(dataset(loaded.run.dataset), split).images[first]
+    blocks = (images[start : start + 4096] for start in range(0, len(images), 4096))  # floats take four times the room
+    return np.concatenate([mse_each(block, loaded.reconstruct(block)) for block in blocks])[every]
+
+
+@st.cache_data(max_entries=16, show_spinner="Drawing the map")
+def map_picture(run: str, stamp: str) -> "np.ndarray":
+    """Test images at the places of their codes, 20 across: the map in small."""
+    from aecore import figures, manifold
+
+    images = dataset(checkpoint(run, stamp).run.dataset).test.images
+    rows, spots = manifold.tile(places(run, stamp, "test"), 20)
+    return figures.picture_map(images[rows], spots, 20, tile=max(images.shape[2:]))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -161,19 +205,6 @@ def all_nearest(run: str, stamp: str, split: str, metric: str, progress: Any) ->
     return kept["found"]
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reconstructing every image")
-def errors(run: str, stamp: str, split: str) -> "np.ndarray":
-    """MSE of the reconstruction of every image, (n,)."""
-    import numpy as np
-
-    from aecore.metrics import mse_each
-
-    loaded = checkpoint(run, stamp)
-    images = getattr(dataset(loaded.run.dataset), split).images
-    blocks = (images[start : start + 4096] for start in range(0, len(images), 4096))  # floats take four times the room
-    return np.concatenate([mse_each(block, loaded.reconstruct(block)) for block in blocks])
-
-
 @st.cache_resource(max_entries=128, show_spinner="Reading the picture")
 def picture(digest: str, shape: tuple[int, int, int], invert: bool, _content: bytes) -> "tuple[Picture | None, str]":
     """A picture from outside, whose SHA-256 is `digest`, made to fit; or None and the sentence that says why not."""
@@ -228,33 +259,6 @@ def pca_mse(name: str, components: int) -> float | None:
     return mse(test, pca.rebuild(test, components)) if pca else None
 
 
-@st.cache_resource(max_entries=16, show_spinner="Drawing the map")
-def map_figure(run: str, stamp: str, split: str, mode: str, cells: int, color: str, count: int) -> "Figure":
-    """The map in one of its modes: Images, Points or Decoder."""
-    import numpy as np
-
-    from aecore import figures, manifold
-
-    loaded, images = checkpoint(run, stamp), getattr(dataset(checkpoint(run, stamp).run.dataset), split)
-    places = manifold.plane(codes(run, stamp, split))
-    box = manifold.bounds(places)
-    if mode == "Decoder":
-        lattice = manifold.lattice(box, cells)
-        grid = figures.sheet(loaded.decode(lattice), columns=cells, scale=max(1, 1120 // cells // 28), gap=1)
-        return figures.map_figure(lattice, np.arange(len(lattice)), box, backdrop=grid)
-    if mode == "Images":
-        rows, spots = manifold.tile(places, cells)
-        picture = figures.picture_map(images.images[rows], spots, cells, tile=max(16, 1120 // cells))
-        return figures.map_figure(manifold.centers(spots, cells, box), rows, box, backdrop=picture)
-    rows = np.sort(np.random.default_rng(0).permutation(len(places))[:count])
-    if color in images.factors:
-        return figures.map_figure(places[rows], rows, box, values=(color, images.factors[color][rows]))
-    if color == "class":
-        classes = dataset(loaded.run.dataset).classes
-        return figures.map_figure(places[rows], rows, box, groups=images.labels[rows], names=classes)
-    return figures.map_figure(places[rows], rows, box)
-
-
 @st.cache_data(max_entries=64, show_spinner=False)
 def strip(run: str, stamp: str) -> "np.ndarray":
     """Eight test images over their reconstructions."""
@@ -278,6 +282,42 @@ def replay(run: str, newest: int) -> "list[Moment]":
     moments = [moment for moment in kept(store(run).path(run)) if moment.step <= newest]
     maps = aligned([moment.places for moment in moments])
     return [replace(moment, places=places) for moment, places in zip(moments, maps, strict=True)]
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def probes(name: str, count: int) -> tuple[str, list[Any]]:
+    """What colors the small map of the first test images, and its value for each: the class, else the first factor."""
+    images = dataset(name)
+    if images.classes:
+        return "class", [images.classes[label] for label in images.test.labels[:count]]
+    for factor, values in images.test.factors.items():
+        return factor, values[:count].tolist()
+    return "image", ["image"] * count
+
+
+def moment_strip(name: str, rebuilt: "np.ndarray") -> "np.ndarray":
+    """The first test images over what was made of them at a moment, (k, c, h, w) uint8."""
+    import numpy as np
+
+    from aecore.figures import sheet
+
+    both = np.concatenate([dataset(name).test.images[: len(rebuilt)], rebuilt])
+    return sheet(both, columns=len(rebuilt), scale=max(1, 56 // rebuilt.shape[2]))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def film(run: str, newest: int) -> bytes:
+    """The kept moments of a training as an animated GIF."""
+    import numpy as np
+
+    from aecore import figures
+    from aecore.manifold import bounds
+
+    moments, name = replay(run, newest), store(run).run(run).dataset
+    maps = [moment.places for moment in moments]
+    strips = [moment_strip(name, moment.rebuilt) for moment in moments]
+    captions = [f"epoch {moment.epoch:g}, batch {moment.step:,}" for moment in moments]
+    return figures.film(maps, bounds(np.concatenate(maps)), probes(name, len(maps[0]))[1], strips, captions)
 
 
 @st.cache_data(max_entries=1)
@@ -333,3 +373,6 @@ def _classified(name: str, train: "np.ndarray", test: "np.ndarray", amount: int,
     images = dataset(name)
     said, confidence = learn(train, test, images.train.labels, amount, seed)
     return {"accuracy": float((said == images.test.labels).mean()), "said": said, "confidence": confidence}
+
+
+# The latent map: what the browser gets, in parts that each travel once.

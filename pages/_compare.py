@@ -68,5 +68,5 @@ def _side_by_side(runs: list[str]) -> None:
             facts(run, stamp)
             st.vega_lite_chart(curves(history), key=f"curves-{run}", height=240, alt=f"Loss terms of {run}")
             st.caption("solid: training, dashed: held out")
-            figure = _cached.map_figure(run, stamp, "test", "Images", 20, "none", 0)
-            st.plotly_chart(figure, key=f"map-{run}", height=420, alt=f"Map of {run}")
+            st.image(_cached.map_picture(run, stamp), width="stretch", alt=f"Map of {run}")
+            st.caption("Test images at their codes, or at the two principal components of them")

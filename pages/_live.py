@@ -163,7 +163,11 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
     history = progress.get("history") or _cached.checkpoint(job.id, _cached.stamp(job.id)).history
     if images is not None:
         rebuilt = shown.rebuilt if shown else None
-        strip = _cached.strip(job.id, _cached.stamp(job.id)) if rebuilt is None else _strip(images, rebuilt)
+        strip = (
+            _cached.strip(job.id, _cached.stamp(job.id))
+            if rebuilt is None
+            else _cached.moment_strip(run.dataset, rebuilt)
+        )
         st.image(strip, width="stretch", alt="Eight test images over their reconstructions")
     flat = shown is not None and images is not None and (replaying or run.model.latent <= 2)
     curves, map = st.columns([3, 2]) if flat else (st.container(), None)
@@ -176,7 +180,7 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
                 st.toggle("Log axis", key="log", bind="query-params")
                 st.caption("solid: training, dashed: held out")
     if map:
-        title, groups = _groups(images, len(shown.places))
+        title, groups = _cached.probes(run.dataset, len(shown.places))
         box, alt = bounds(_all(moments)), "Small map of test images by their code"
         with map:
             st.vega_lite_chart(
@@ -185,8 +189,8 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
             plane = "their codes" if run.model.latent <= 2 else "two principal components of their codes"
             st.caption(f"{len(groups)} test images at {plane}; color is {title}")
     if len(moments) > 1 and images is not None:
+        film = _cached.film(job.id, latest.step)
         help = "Every kept moment as a frame: pictures and map."
-        film = lambda: _film(moments, images)  # noqa: E731
         st.download_button("Save as GIF", film, f"{job.id}.gif", "image/gif", help=help, on_click="ignore")
 
 
@@ -201,35 +205,7 @@ def _pick_moment(moments: "list[Moment]") -> "Moment":
     return moments[steps.index(chosen)]
 
 
-def _groups(images: Any, count: int) -> tuple[str, list[Any]]:
-    """What colors the small map: classes, else the first factor."""
-    if images.classes:
-        return "class", [images.classes[label] for label in images.test.labels[:count]]
-    for name, values in images.test.factors.items():
-        return name, values[:count].tolist()
-    return "image", ["image"] * count
-
-
 def _all(moments: "list[Moment]") -> Any:
     import numpy as np
 
     return np.concatenate([moment.places for moment in moments])
-
-
-def _strip(images: Any, rebuilt: Any) -> Any:
-    import numpy as np
-
-    from aecore.figures import sheet
-
-    both = np.concatenate([images.test.images[: len(rebuilt)], rebuilt])
-    return sheet(both, columns=len(rebuilt), scale=max(1, 56 // rebuilt.shape[2]))
-
-
-def _film(moments: "list[Moment]", images: Any) -> bytes:
-    from aecore import figures
-    from aecore.manifold import bounds
-
-    _, groups = _groups(images, len(moments[0].places))
-    strips = [_strip(images, moment.rebuilt) for moment in moments]
-    captions = [f"epoch {moment.epoch:g}, batch {moment.step:,}" for moment in moments]
-    return figures.film([moment.places for moment in moments], bounds(_all(moments)), groups, strips, captions)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
-from aecore.manifold import plane
+from aecore.manifold import project
 from aecore.search import combined, groups, nearest_images
 from pages import _cached
 from pages._query import SOURCES, ask_for
@@ -58,7 +58,7 @@ class Place:
         codes = _cached.checkpoint(self.run, self.stamp).encode(np.stack(images))
         if self.space == "whitened":
             return _cached.whitening(self.run, self.stamp)(codes)
-        return plane(codes, _cached.codes(self.run, self.stamp, self.split)) if self.space == "map" else codes
+        return project(codes, *_cached.axes(self.run, self.stamp)) if self.space == "map" else codes
 
     def score(self, distance: float) -> str:
         """Cosine similarity, or euclidean distance, to three digits."""

@@ -64,12 +64,12 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, script: str = "app.py") -> None:
         """Serve, and return once /_stcore/health answers."""
         from urllib.error import URLError
         from urllib.request import urlopen
 
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
+        command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
         command += [f"--server.port={self.port}", "--server.address=127.0.0.1"]
         with self.log.open("ab") as log:
             environment = {**os.environ, "AECORE_HOME": str(self.home), "AECORE_SINGLE_USER": "0"}

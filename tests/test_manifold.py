@@ -1,10 +1,30 @@
 """The plane of codes against references."""
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from aecore.manifold import bounds, centers, lattice, plane, tile
+from aecore.manifold import (
+    PRIOR_BOX,
+    axes,
+    bounds,
+    centers,
+    far,
+    inside,
+    lattice,
+    middle_box,
+    path,
+    plane,
+    project,
+    steps,
+    tile,
+    traverse,
+    trust,
+    tsne,
+    unit_kl,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -116,3 +136,137 @@ def test_a_lattice_reads_like_a_page_from_the_top_left() -> None:
     grid = codes.reshape(6, 6, 2)
     np.testing.assert_allclose(grid[..., 0], np.broadcast_to([-0.5, 0.5, 1.5, 2.5, 3.5, 4.5], (6, 6)), atol=1e-6)
     np.testing.assert_allclose(grid[..., 1], np.broadcast_to([[21], [19], [17], [15], [13], [11]], (6, 6)), atol=1e-6)
+
+
+def test_the_principal_plane_of_other_codes_is_projected_to() -> None:
+    fitted, codes = RNG.normal(size=(400, 5)) * (4, 3, 1, 1, 1), RNG.normal(size=(50, 5))
+    reference = PCA(2, svd_solver="full").fit(fitted.astype(np.float32).astype(float))
+    points = project(codes, *axes(fitted))
+    expected = reference.transform(codes)
+    np.testing.assert_allclose(points * np.sign((points * expected).sum(axis=0)), expected, atol=0.01)
+
+
+def test_the_box_of_the_prior_lies_between_its_quantiles() -> None:
+    from scipy.stats import norm
+
+    assert pytest.approx(norm.ppf([0.001, 0.999, 0.001, 0.999]).tolist(), abs=1e-6) == PRIOR_BOX
+
+
+def test_the_middle_box_leaves_the_outermost_out_on_every_side() -> None:
+    points = np.stack([np.arange(1001.0), np.arange(1001.0)[::-1] * 2], axis=1)
+    assert middle_box(points, 0.01) == pytest.approx((10, 990, 20, 1980))
+    left, right, bottom, top = middle_box(np.zeros((3, 2)))
+    assert left < right
+    assert bottom < top
+
+
+@pytest.mark.parametrize("corners", [3, 5, 40])
+def test_inside_agrees_with_another_library_point_by_point(corners: int) -> None:
+    from skimage.measure import points_in_poly
+
+    angle = np.sort(RNG.uniform(0, 2 * np.pi, corners))
+    polygon = np.stack([np.cos(angle), np.sin(angle)], axis=1) * RNG.uniform(0.2, 2, (corners, 1))
+    points = RNG.uniform(-2, 2, (3000, 2))
+    np.testing.assert_array_equal(inside(points, polygon), points_in_poly(points, polygon))
+
+
+def test_inside_a_bow_tie_its_two_wings_count_and_nothing_is_inside_a_line() -> None:
+    bow = [(0, 0), (2, 2), (2, 0), (0, 2)]
+    assert inside(np.array([[0.2, 1], [1.8, 1], [1, 1.6], [1, 0.4]]), bow).tolist() == [True, True, False, False]
+    assert not inside(RNG.uniform(-1, 3, (500, 2)), [(0, 0), (2, 2)]).any()
+
+
+def test_far_is_twice_the_distance_that_codes_keep_from_each_other() -> None:
+    points = np.stack(np.meshgrid(np.arange(20.0), np.arange(20.0)), axis=-1).reshape(-1, 2)  # neighbors at 1
+    places = np.array([[5.5, 5.5], [-1.9, 3], [-2.1, 3], [19, 21.5]])
+    assert far(places, np.repeat(points, 3, axis=0)).tolist() == [False, False, True, True]
+    assert far(places, np.zeros((7, 2))).all()
+
+
+@pytest.mark.parametrize("k", [1, 5, 12])
+def test_trust_with_all_as_anchors_is_trustworthiness(k: int) -> None:
+    from aecore.metrics import trustworthiness
+
+    origin = RNG.normal(size=(700, 6))
+    points = (origin[:, :2] + RNG.normal(size=(700, 2)) * 0.3).astype(np.float32)
+    expected = trustworthiness(origin, points, k)
+    np.testing.assert_allclose(trust(origin, points, np.arange(700), k), expected, atol=2e-3)
+    assert trust(origin, points, np.arange(700), k).mean() == pytest.approx(expected.mean(), abs=1e-4)
+
+
+def test_trust_of_some_anchors_counts_ranks_among_them() -> None:
+    origin, points, anchors, k = RNG.normal(size=(60, 3)), RNG.normal(size=(60, 2)), np.arange(0, 60, 3), 4
+    expected = []
+    for row in range(60):
+        others = [int(anchor) for anchor in anchors if anchor != row]
+        near = sorted(others, key=lambda j: np.square(points[j] - points[row]).sum())[:k]
+        ranked = sorted(others, key=lambda j: np.square(origin[j] - origin[row]).sum())
+        excess = sum(max(ranked.index(j) + 1 - k, 0) for j in near)
+        expected.append(1 - 2 * excess / (k * (2 * len(anchors) - 3 * k - 1)))
+    np.testing.assert_allclose(trust(origin, points, anchors, k), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="choose a number from 1 to 9"):
+        trust(origin, points, anchors, 10)
+
+
+def test_a_straight_path_keeps_its_pace_and_both_ends() -> None:
+    start, end = RNG.normal(size=(2, 7))
+    codes = path(start, end, 9)
+    np.testing.assert_allclose(codes[[0, 4, 8]], [start, (start + end) / 2, end], atol=1e-6)
+    paces = np.linalg.norm(np.diff(codes, axis=0), axis=1)
+    np.testing.assert_allclose(paces, paces[0], rtol=1e-4)
+
+
+def test_slerp_turns_evenly_while_its_length_changes_evenly() -> None:
+    start, end = RNG.normal(size=(2, 16))
+    codes = path(start, end, 11, "slerp").astype(float)
+    np.testing.assert_allclose(codes[[0, -1]], [start, end], atol=1e-6)
+    lengths = np.linalg.norm(codes, axis=1)
+    np.testing.assert_allclose(lengths, np.linspace(lengths[0], lengths[-1], 11), rtol=1e-5)
+    turns = np.arccos(((codes[1:] / lengths[1:, None]) * (codes[:-1] / lengths[:-1, None])).sum(axis=1))
+    np.testing.assert_allclose(turns, turns[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("end", [(2.0, 0.0), (-2.0, 0.0), (0.0, 0.0)])
+def test_slerp_without_a_turn_of_its_own_is_straight(end: tuple[float, float]) -> None:
+    start = np.array([1.0, 0.0])
+    np.testing.assert_allclose(path(start, np.array(end), 5, "slerp"), path(start, np.array(end), 5))
+    with pytest.raises(ValueError, match="choose one of straight, slerp"):
+        path(start, start, 5, "round")
+
+
+def test_steps_are_root_mean_squares() -> None:
+    images = RNG.uniform(size=(4, 3, 5, 6))
+    expected = [np.sqrt(np.mean((a - b) ** 2)) for a, b in itertools.pairwise(images)]
+    np.testing.assert_allclose(steps(images), expected, rtol=1e-5)
+
+
+def test_the_divergence_of_a_unit_is_what_torch_says() -> None:
+    import torch
+    from torch.distributions import Normal, kl_divergence
+
+    mean, deviation = RNG.normal(size=(40, 3)), RNG.uniform(0.1, 2, size=(40, 3))
+    expected = kl_divergence(Normal(torch.tensor(mean), torch.tensor(deviation)), Normal(0.0, 1.0)).mean(dim=0)
+    np.testing.assert_allclose(unit_kl(mean, deviation), expected, rtol=1e-6)
+
+
+def test_a_traversal_moves_one_number() -> None:
+    code = RNG.normal(size=5).astype(np.float32)
+    codes = traverse(code, 3, -2, 2, 5)
+    np.testing.assert_allclose(codes[:, 3], [-2, -1, 0, 1, 2])
+    np.testing.assert_array_equal(np.delete(codes, 3, axis=1), np.delete(np.tile(code, (5, 1)), 3, axis=1))
+
+
+def test_tsne_keeps_three_clusters_apart_and_repeats_itself() -> None:
+    centers_ = np.repeat(np.eye(3) * 20, 40, axis=0)
+    codes = (centers_ + RNG.normal(size=(120, 3))).astype(np.float32)
+    rounds = list(tsne(codes, perplexity=10, rounds=2))
+    assert [done for done, _ in rounds] == [1, 2]
+    places = rounds[-1][1]
+    assert places.shape == (120, 2)
+    groups = places.reshape(3, 40, 2)
+    spread = max(np.linalg.norm(group - group.mean(axis=0), axis=1).max() for group in groups)
+    apart = min(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0)) for a, b in itertools.combinations(groups, 2))
+    assert apart > 2 * spread
+    np.testing.assert_array_equal(list(tsne(codes, perplexity=10, rounds=2))[-1][1], places)
+    with pytest.raises(ValueError, match="less than a third of the 120 codes"):
+        next(tsne(codes, perplexity=50))

@@ -1,9 +1,12 @@
 """Every page, driven without a browser."""
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -111,7 +114,9 @@ def test_manifold_draws_every_mode(mode: str, home_with_runs: Path, digits_runs:
     app = visit("manifold", run=digits_runs[0].run.id)
     app.segmented_control(key="mode").set_value(mode).run()
     assert not app.exception
-    assert len(app.get("plotly_chart")) == 1
+    sent = [part.proto for part in app.get("bidi_component")]
+    assert [part.WhichOneof("data") for part in sent][:3] == ["json", "bytes", "bytes"]
+    assert json.loads(sent[0].json)["mode"] == mode
 
 
 def test_a_link_to_the_manifold_opens_its_image_and_its_place(
@@ -123,12 +128,119 @@ def test_a_link_to_the_manifold_opens_its_image_and_its_place(
     assert "Decoded from (0.00, 0.00)" in texts(visit("manifold", run=run, mode="Decoder", x="nan", y="1e99"))
 
 
-def test_manifold_of_many_dimensions_says_what_its_axes_are(
+def map_of(app: AppTest) -> dict:
+    """What the map on the page is told to show."""
+    return json.loads(app.get("bidi_component")[0].proto.json)
+
+
+def test_manifold_of_many_dimensions_names_its_projection_and_moves_single_numbers(
     home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
 ) -> None:
     app = visit("manifold", run=digits_runs[1].run.id)
-    assert "Decoder" not in app.segmented_control(key="mode").options
-    assert "two principal components" in texts(app)
+    assert re.fullmatch(r"1,437 training images · PCA of 16 numbers, trustworthiness 0\.\d{3}", map_of(app)["title"])
+    app.segmented_control(key="mode").set_value("Decoder").run()
+    assert not app.exception
+    assert app.get("bidi_component") == []
+    assert "Each line moves one number" in texts(app)
+    images = aecore.load_dataset("digits").test.images
+    active = np.argsort(-digits_runs[1].encode(images).var(axis=0))[:8]
+    sliders = [slider.key for slider in app.slider if str(slider.key).startswith("unit-")]
+    assert set(sliders) == {f"unit-{unit}" for unit in active}
+    assert sliders[0] == f"unit-{active[0]}"
+    app.slider(key=sliders[0]).set_value(app.slider(key=sliders[0]).max).run()
+    app.number_input(key="row").set_value(3).run()
+    next(button for button in app.button if button.label == "Set to image 3").click().run()
+    assert not app.exception
+    code = digits_runs[1].encode(aecore.load_dataset("digits").train.images[3:4])[0]
+    low, high = app.slider(key=sliders[0]).min, app.slider(key=sliders[0]).max
+    assert app.slider(key=sliders[0]).value == pytest.approx(np.clip(code[active[0]], low, high), abs=1e-4)
+
+
+def test_manifold_draws_a_path_between_two_images(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    app = visit("manifold", run=digits_runs[0].run.id, tool="Path", a="4", b="90")
+    codes = digits_runs[0].encode(aecore.load_dataset("digits").train.images[[4, 90]])
+    line = np.array(map_of(app)["marks"]["path"])
+    np.testing.assert_allclose(line, np.linspace(codes[0], codes[1], 9), atol=1e-4)
+    frames = digits_runs[0].decode(line)
+    first = np.sqrt(np.square(frames[1] - frames[0]).mean())
+    assert f"root mean squared pixels: {first:.3f}".replace(" 0.", " .") in texts(app)
+    app.segmented_control(key="line").set_value("slerp").run()
+    assert not app.exception
+    lengths = np.linalg.norm(map_of(app)["marks"]["path"], axis=1)
+    np.testing.assert_allclose(lengths, np.linspace(lengths[0], lengths[-1], 9), rtol=1e-4)
+
+
+def test_manifold_rolls_dice_around_an_image(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    app = visit("manifold", run=digits_runs[0].run.id, tool="Dice", row="6")
+    mean, deviation = digits_runs[0].posterior(aecore.load_dataset("digits").train.images[6:7])
+    marks = map_of(app)["marks"]
+    np.testing.assert_allclose(marks["ellipse"], [*mean[0], *deviation[0]], rtol=1e-5)
+    before = marks["dots"]
+    assert len(before) == 5
+    next(button for button in app.button if button.label == "Roll the dice").click().run()
+    assert not app.exception
+    assert map_of(app)["marks"]["dots"] != before
+
+
+def test_manifold_keeps_labels_of_a_selection(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    from aecore.manifold import inside
+    from aecore.tags import tags
+
+    run, train = digits_runs[0], aecore.load_dataset("digits").train
+    corners = [(-1, -1), (2, -1), (2, 2), (-1, 2)]
+    area = ",".join(f"{number}" for corner in corners for number in corner)
+    app = visit("manifold", run=run.run.id, tool="Selection", area=area)
+    rows = np.flatnonzero(inside(run.encode(train.images), np.array(corners)))
+    assert f"**{len(rows):,}** of 1,437 images selected" in texts(app)
+    app.text_input(key="label").set_value("middle").run()
+    next(button for button in app.button if button.label == "Label them").click().run()
+    assert not app.exception
+    assert tags("digits") == {"middle": {"train": sorted(train.ids[rows].tolist())}}
+    app.run()
+    app.selectbox(key="color").set_value("tag").run()
+    assert not app.exception
+    next(button for button in app.button if button.label == "Remove").click().run()
+    assert not app.exception
+    assert tags("digits") == {}
+
+
+@pytest.mark.parametrize("area", ["nan,1,2,3,4,5", "1,2", "a", "1,2,3,4,5,6;x", ",".join(["1"] * 500)])
+def test_a_link_with_a_selection_that_is_none_selects_nothing(area: str, home_with_runs: Path) -> None:
+    app = visit("manifold", tool="Selection", area=area)
+    assert map_of(app)["area"] == []
+
+
+@pytest.mark.parametrize("color", ["class", "loss", "trust", "none"])
+def test_manifold_colors_points(color: str, home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    from test_figures import unpacked
+
+    from aecore.metrics import trustworthiness
+
+    run, train = digits_runs[0], aecore.load_dataset("digits").train
+    app = visit("manifold", run=run.run.id, color=color)
+    head, arrays = unpacked(app.get("bidi_component")[2].proto.bytes)
+    assert head["kind"] == {"class": "class", "none": "none"}.get(color, "number")
+    if color == "class":
+        np.testing.assert_array_equal(arrays["values"], train.labels)
+    elif color == "loss":
+        wrong = np.square(run.reconstruct(train.images) - train.images / 255).mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(arrays["values"], wrong, rtol=1e-3, atol=1e-6)
+    elif color == "trust":
+        expected = trustworthiness(train.images.reshape(len(train), -1) / 255, run.encode(train.images))
+        np.testing.assert_allclose(arrays["values"], expected, atol=5e-3)
+
+
+def test_the_trust_of_a_map_and_its_units_are_on_the_page(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+) -> None:
+    from aecore.manifold import unit_kl
+
+    app = visit("manifold", run=digits_runs[0].run.id, tool="Trust")
+    assert "of 2 units active" in texts(app)
+    chart = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+    shown = sorted(bar["value"] for bar in chart["data"]["values"]) if "values" in chart.get("data", {}) else None
+    kl = unit_kl(*digits_runs[0].posterior(aecore.load_dataset("digits").test.images))
+    assert shown is None or shown == pytest.approx(sorted(kl.tolist()), rel=1e-4)
 
 
 def test_a_damaged_run_is_a_sentence(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
@@ -213,7 +325,7 @@ def test_train_compares_two_runs(home_with_runs: Path, digits_runs: list[aecore.
     app.session_state["runs"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     app.run()
     assert not app.exception
-    assert len(app.get("plotly_chart")) == 2
+    assert texts(app).count("Test images at their codes") == 2
 
 
 def test_classify_says_what_a_set_without_labels_lacks(home: Path) -> None:

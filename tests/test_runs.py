@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 
 from aecore import runs
+from aecore.datasets import load_dataset
 from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
 from aecore.runs import Checkpoint, DamagedRun, Run, Store, read_tensors
 
@@ -414,3 +415,14 @@ def test_weights_of_another_shape_than_the_settings_are_refused(store: Store) ->
 def test_what_is_not_a_small_safetensors_file_is_refused(content: bytes) -> None:
     with pytest.raises(DamagedRun, match="the weights"):
         read_tensors(content)
+
+
+def test_the_posterior_of_a_variational_run_is_what_its_encoder_says(digits_runs: list[Checkpoint]) -> None:
+    variational, other = digits_runs
+    images = load_dataset("digits").test.images[:20]
+    mean, deviation = variational.posterior(images)
+    np.testing.assert_allclose(mean, variational.encode(images), rtol=1e-5, atol=1e-6)
+    _, log_variance = variational.network.heads(torch.tensor(images / np.float32(255))).unbind(dim=1)
+    np.testing.assert_allclose(np.square(deviation), log_variance.exp(), rtol=1e-4)
+    with pytest.raises(ValueError, match="only vae"):
+        other.posterior(images)

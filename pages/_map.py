@@ -1,0 +1,168 @@
+"""The map itself: which parts it is made of, and what a click, a lasso or a place on it changes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from aecore import manifold
+from aecore.figures import unit_bars
+from aecore.tags import tags
+from pages import _cached, _cached_map
+from pages.components.latent_map import event, latent_map, send, send_script
+
+Area = tuple[list[tuple[float, float]], list[int]]
+"""Corners, and the classes that were shown when they were drawn (none: all)."""
+
+
+def area() -> Area:
+    """The selected area, from the address; no corners without a selection."""
+    outline, _, classes = st.session_state.get("area", st.query_params.get("area", "")).partition(";")
+    try:
+        numbers, shown = (
+            [float(part) for part in outline.split(",")],
+            [int(part) for part in classes.split(",") if part],
+        )
+    except ValueError:
+        return [], []
+    whole = 6 <= len(numbers) <= 200 and len(numbers) % 2 == 0 and np.isfinite(numbers).all()
+    return (list(zip(numbers[::2], numbers[1::2], strict=True)), shown) if whole else ([], [])
+
+
+def keep_area() -> None:
+    """Write the selected area into the address, where a link to another page drops it."""
+    corners, shown = area()
+    _set_area(corners, shown)
+    if corners:
+        st.query_params["area"] = st.session_state["area"]
+    else:
+        st.query_params.pop("area", None)
+
+
+def _set_area(corners: list[Any], shown: list[int]) -> None:
+    outline = ",".join(f"{float(number):g}" for corner in corners for number in corner)
+    st.session_state["area"] = outline + (f";{','.join(map(str, shown))}" if outline and shown else "")
+
+
+def selected(run: str, stamp: str, split: str, way: str) -> np.ndarray:
+    """Rows (m,) of the images in the selected area."""
+    corners, shown = area()
+    if not corners:
+        return np.empty(0, int)
+    rows, places = _cached_map.mapped(run, stamp, split, way)
+    within = manifold.inside(places, np.array(corners))
+    labels = getattr(_cached.dataset(_cached.checkpoint(run, stamp).run.dataset), split).labels
+    if shown and labels is not None:
+        within &= np.isin(labels[rows], shown)
+    return rows[within]
+
+
+def draw(
+    run: str, stamp: str, split: str, way: str, color: str, mode: str, tile: int, title: str, marks: Mapping[str, Any]
+) -> None:
+    """The map of a split, with its points and colors; `send_pictures` brings the rest."""
+    name = _cached.checkpoint(run, stamp).run.dataset
+    points = f"{run} {stamp} {split} {way}"
+    given = f" {hash(str(tags(name)))}" if color == "tag" else ""
+    parts = {
+        "points": points, "colors": f"{points} {color}{given}", "pictures": f"{name} {split} pictures",
+        "rebuilt": f"{run} {stamp} {split} rebuilt", "lattice": f"{run} {stamp} lattice",
+    }  # fmt: skip
+
+    def click() -> None:
+        if (row := event("map", "click")) is not None:
+            st.session_state["row"] = int(row)
+
+    def place() -> None:
+        if (where := event("map", "place")) is not None:
+            st.session_state["x"], st.session_state["y"] = (round(float(number), 3) for number in where)
+
+    def select() -> None:
+        if (drawn := event("map", "area")) is not None:
+            _set_area(drawn["corners"], drawn["classes"] if color == "class" else [])
+            st.session_state["tool"] = "Selection" if drawn["corners"] else "Image"
+
+    latent_map(
+        "map", parts, title=title, alt=f"Map of images by their codes: {title}", mode=mode, tile=tile,
+        row=None if mode == "Decoder" else st.session_state.get("row"), area=area()[0], marks=marks,
+        on_click=click, on_place=place, on_area=select,
+    )  # fmt: skip
+    with st.container(key="map-parts", gap=None):
+        send("points", _cached_map.points_part(run, stamp, split, way, parts["points"]))
+        send("colors", _cached_map.colors_part(run, stamp, split, way, color, parts["colors"]))
+
+
+def send_pictures(run: str, stamp: str, split: str, flat: bool) -> None:
+    """What comes after the map: pictures, reconstructions and, for codes of two numbers, the decoder's lattice."""
+    name = _cached.checkpoint(run, stamp).run.dataset
+    with st.container(key="map-pictures", gap=None):
+        send_script()
+        send("pictures", _cached_map.pictures_part(name, split, f"{name} {split} pictures"))
+        if flat:
+            send("lattice", _cached_map.lattice_part(run, stamp, f"{run} {stamp} lattice"))
+        send("rebuilt", _cached_map.rebuilt_part(run, stamp, split, f"{run} {stamp} {split} rebuilt"))
+
+
+def title(run: str, stamp: str, split: str, way: str) -> str:
+    """What the map shows: how many of how many images, where they stand, and how far to trust it."""
+    images = getattr(_cached.dataset(_cached.checkpoint(run, stamp).run.dataset), split)
+    rows, _ = _cached_map.mapped(run, stamp, split, way)
+    latent = _cached.checkpoint(run, stamp).run.model.latent
+    kind = "training" if split == "train" else "test"
+    count = f"{len(rows):,}" if len(rows) == len(images) else f"{len(rows):,} of {len(images):,}"
+    words = f"{count} {kind} images{'' if len(rows) == len(images) else ', seed 0'}"
+    if way == "codes":
+        return words
+    known = _cached.measured(run, stamp).get("map_quality")
+    if way == "PCA" and known and known["split"] == split:
+        trust = known["rows"]["map"]["trustworthiness"]
+    else:
+        trust = _cached_map.mean_trust(run, stamp, split, way, len(rows))
+    return f"{words} · {way} of {latent} numbers" + ("" if trust is None else f", trustworthiness {trust:.3f}")
+
+
+def lay_out(run: str, stamp: str, split: str) -> None:
+    """Offer t-SNE, run it with its progress, and keep the result; pressing Cancel ends it between two rounds."""
+    codes = _cached.codes(run, stamp, split)
+    rows = np.sort(np.random.default_rng(0).permutation(len(codes))[:5000])
+    st.write(
+        f"t-SNE draws neighborhoods rather than distances. It lays out {len(rows):,} of {len(codes):,} images, "
+        f"drawn with seed 0, in about {max(1, len(rows) // 250)} seconds; until then the map is by PCA."
+    )
+    with st.container(horizontal=True):
+        started = st.button("Lay out by t-SNE", type="primary")
+        if not started:
+            return
+        st.button("Cancel")
+    bar, rounds = st.progress(0.0, "Finding neighbors"), 4
+    for done, places in manifold.tsne(codes[rows], min(30.0, len(rows) / 4), rounds):
+        bar.progress(done / rounds, f"{done * 250} of {rounds * 250} iterations")
+        if done == rounds:
+            _cached_map.tsne_kept(run, stamp, split).update(rows=rows, places=places)
+    st.rerun()
+
+
+def numbers(run: str, stamp: str) -> None:
+    """How good the map is beside the linear one, and what each unit of the code does."""
+    if quality := _cached.measured(run, stamp).get("map_quality"):
+        table = [{"map": name, **figures} for name, figures in quality["rows"].items()]
+        formats = {name: st.column_config.NumberColumn(format="%.3f") for name in table[0] if name != "map"}
+        st.dataframe(table, hide_index=True, column_config=formats)
+        st.caption(f"On {quality['images']:,} {quality['split']} images, 12 neighbors, seed 0; PCA-2 is the baseline.")
+    else:
+        st.write("This run is not measured yet. It takes some minutes.")
+        if st.button("Measure it"):
+            bar = st.progress(0.0, "Measuring")
+            _cached.measure(run, lambda done, total: bar.progress(done / total, f"{done} of {total} parts"))
+            st.rerun()
+    known = _cached_map.units(run, stamp)
+    variational = _cached.checkpoint(run, stamp).run.model.heads == 2
+    kind = "KL divergence (nats)" if variational else "variance"
+    st.vega_lite_chart(unit_bars(known["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
+    used = _cached.measured(run, stamp).get("code")
+    dead = f", {used['rows']['code']['dead units']} dead" if used else ""
+    active = int((known["variance"] > 0.01).sum())
+    st.caption(
+        f"{active} of {len(known['order'])} units active (variance over 0.01){dead}; on up to 2,000 test images."
+    )

@@ -1,0 +1,87 @@
+"""Paths between two images, and draws around one image or from nowhere."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from aecore import manifold
+from aecore.figures import sheet
+from pages import _cached
+from pages._widgets import picture
+
+if TYPE_CHECKING:
+    from aecore import Dataset
+
+FRAMES = 9
+
+
+def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> dict[str, Any]:
+    """From image A to image B through the code, beside the plain cross-fade of pixels; returns the marks of it."""
+    split, checkpoint = getattr(images, split_name), _cached.checkpoint(run, stamp)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ends = []
+        for key, first in (("a", 0), ("b", 1)):
+            if not 0 <= st.session_state.setdefault(key, first) < len(split):
+                st.session_state[key] = first
+            label = "From" if key == "a" else "To"
+            ends.append(int(st.number_input(label, 0, len(split) - 1, key=key, bind="query-params", width=92)))
+        kind = "straight"
+        if checkpoint.run.model.heads == 2:
+            kind = st.segmented_control(
+                "Line", manifold.WAYS, default="straight", required=True, key="line", bind="query-params",
+                help="slerp follows the sphere that a Gaussian of many numbers fills.",
+            )  # fmt: skip
+    pair = split.images[ends] / np.float32(255)
+    along = manifold.path(*checkpoint.encode(split.images[ends]), FRAMES, kind)
+    decoded = checkpoint.decode(along)
+    faded = manifold.path(pair[0].ravel(), pair[1].ravel(), FRAMES).reshape(decoded.shape)
+    frame = st.slider("Along the path", 1, FRAMES, (FRAMES + 1) // 2, key="frame", persist_state="session") - 1
+    both = st.columns(2)
+    with both[0]:
+        picture(decoded[frame], "Through the code", side=168)
+    with both[1]:
+        picture(faded[frame], "Pixels faded over", side=168)
+    strip = np.concatenate([decoded, faded])
+    scale = max(1, 56 // strip.shape[2])
+    st.image(sheet(strip, FRAMES, scale, gap=2), width="stretch", alt="Film strip: through the code above, faded below")
+    steps = manifold.steps(decoded)
+    words = " ".join(f"{step:.3f}".lstrip("0") for step in steps)
+    st.caption(
+        f"Steps from frame to frame, root mean squared pixels: {words}. The largest is "
+        f"{steps.max() / max(steps.mean(), 1e-9):.1f} times the mean."
+    )
+    if way == "t-SNE":
+        return {}
+    spots = manifold.project(along, *_cached.axes(run, stamp))
+    return {"path": spots.tolist(), "place": spots[frame].tolist()}
+
+
+def samples(run: str, stamp: str, images: "Dataset", split_name: str, row: int, way: str) -> dict[str, Any]:
+    """Five draws from the cloud of one image, and new images from the prior; returns the marks of the cloud."""
+    checkpoint = _cached.checkpoint(run, stamp)
+    seed = st.session_state.setdefault("dice", 0)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button("Roll the dice", on_click=_roll, type="primary")
+        seed = int(st.number_input("Seed", 0, 10_000, key="dice", bind="query-params", width=120))
+    mean, deviation = checkpoint.posterior(getattr(images, split_name).images[row : row + 1])
+    drawn = mean + deviation * np.random.default_rng(seed).standard_normal((5, mean.shape[1])).astype(np.float32)
+    decoded = checkpoint.decode(np.concatenate([mean, drawn]))
+    scale = max(1, 84 // decoded.shape[2])
+    st.image(sheet(decoded, 6, scale, gap=2), width="stretch", alt="Decoded mean and five draws")
+    st.caption(
+        f"The cloud of image {row}: its mean decoded, then five draws. Deviation {deviation.mean():.3g} on average."
+    )
+    new = checkpoint.sample(24, seed=seed)
+    st.image(sheet(new, 6, scale, gap=2), width="stretch", alt="24 new images")
+    st.caption("New images: 24 draws of the prior, the unit Gaussian, decoded.")
+    if way == "t-SNE":
+        return {}
+    marks: dict[str, Any] = {"dots": manifold.project(drawn, *_cached.axes(run, stamp)).tolist()}
+    if mean.shape[1] == 2:
+        marks["ellipse"] = [*mean[0].tolist(), *deviation[0].tolist()]
+    return marks
+
+
+def _roll() -> None:
+    st.session_state["dice"] = (st.session_state.get("dice", 0) + 1) % 10_001

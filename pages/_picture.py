@@ -1,0 +1,107 @@
+"""The picked image or place: pictures, the rack of sliders for codes of many numbers, links to the other pages."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from aecore import manifold
+from aecore.figures import sheet
+from pages import _cached, _cached_map
+from pages._widgets import go, picture
+
+if TYPE_CHECKING:
+    from aecore import Dataset
+
+RACK = 8
+STEPS = 11
+
+
+def image(run: str, stamp: str, images: "Dataset", split_name: str, row: int) -> None:
+    """An image, its reconstruction, what is known of it, and what to do with it."""
+    split, checkpoint = getattr(images, split_name), _cached.checkpoint(run, stamp)
+    one = split.images[row : row + 1]
+    rebuilt = checkpoint.reconstruct(one)
+    facts = [f"{name} {values[row]:g}" for name, values in split.factors.items()]
+    if split.labels is not None:
+        facts.append(images.classes[split.labels[row]])
+    pair = st.columns(2)
+    with pair[0]:
+        picture(one[0], f"Image {', '.join([split.ids[row], *facts])}")
+    with pair[1]:
+        picture(rebuilt[0], f"Its reconstruction, MSE {np.square(rebuilt - one / np.float32(255)).mean():.2g}")
+    elsewhere = None if split_name == "test" else "Denoise and Search take test images: choose them above."
+    with st.container(horizontal=True):
+        for page, label in (("denoise", "Use in Denoise"), ("search", "Find similar")):
+            if st.button(label, disabled=elsewhere is not None, help=elsewhere):
+                go(page, image=row)  # the run goes along: an address cannot set what a control of this page keeps
+    with st.container(horizontal=True):
+        for end in "ab":
+            st.button(f"Path {'from' if end == 'a' else 'to'} here", on_click=_begin_path, args=(end, row))
+
+
+def _begin_path(end: str, row: int) -> None:
+    st.session_state[end], st.session_state["tool"] = row, "Path"
+
+
+def place(run: str, stamp: str) -> dict[str, Any]:
+    """The decoder at a place of the plane; returns the mark of it."""
+    with st.container(horizontal=True):
+        where = [st.number_input(axis, step=0.1, key=axis, bind="query-params", width=130) for axis in "xy"]
+    where = [number if abs(number) < 1e6 else 0.0 for number in where]  # a link may say nan or 1e99
+    decoded = _cached.checkpoint(run, stamp).decode([where])[0]
+    with st.container(width=240):
+        picture(decoded, f"Decoded from ({where[0]:.2f}, {where[1]:.2f})", side=280)
+    box = manifold.PRIOR_BOX if _cached.checkpoint(run, stamp).run.model.heads == 2 else None
+    extent = "the middle 99.8% of the prior each way" if box else "the middle 98% of the codes each way"
+    st.caption(f"The lattice covers {extent}. Hatched: farther from every code than codes are from each other.")
+    return {"place": where}
+
+
+def rack(run: str, stamp: str, code: np.ndarray, row: int) -> np.ndarray:
+    """Sliders for the most active numbers of a code (latent,), and the decoded picture; returns the code they make."""
+    known = _cached_map.units(run, stamp)
+    order = known["order"][:RACK].tolist()
+    keys = {unit: f"unit-{unit}" for unit in order}
+
+    def set_to_image() -> None:
+        for unit, key in keys.items():
+            st.session_state[key] = float(np.clip(code[unit], known["low"][unit], known["high"][unit]))
+        st.session_state["rack"] = (run, row)
+
+    if st.session_state.get("rack", ("", 0))[0] != run:
+        set_to_image()
+    left, right = st.columns(2, vertical_alignment="bottom")
+    with right:
+        st.caption(f"The code of image {row}, but for the sliders. They move its most active numbers.")
+        st.button(f"Set to image {row}", on_click=set_to_image)
+    made = code.copy()
+    name = "KL divergence, nats" if _cached.checkpoint(run, stamp).run.model.heads == 2 else "variance"
+    sliders = st.columns(2)
+    for place, (unit, key) in enumerate(keys.items()):
+        low, high = float(known["low"][unit]), float(known["high"][unit])
+        with sliders[place % 2]:
+            made[unit] = st.slider(
+                f"Number {unit} · {known['activity'][unit]:.2g}", low, high, key=key, step=(high - low) / 100,
+                format="%.2f", help=f"{name} {known['activity'][unit]:.3g}; from its 1% to its 99% value.",
+            )  # fmt: skip
+    with left:
+        picture(_cached.checkpoint(run, stamp).decode(made[None])[0], "Decoded", side=168)
+    return made
+
+
+def traversals(run: str, stamp: str, code: np.ndarray) -> None:
+    """What each of the most active numbers does: one line of pictures per number, the rest of the code kept."""
+    known = _cached_map.units(run, stamp)
+    order = known["order"][:RACK].tolist()
+    lines = [manifold.traverse(code, unit, known["low"][unit], known["high"][unit], STEPS) for unit in order]
+    decoded = _cached.checkpoint(run, stamp).decode(np.concatenate(lines))
+    st.image(
+        sheet(decoded, columns=STEPS, scale=max(1, 56 // decoded.shape[2]), gap=2), width="stretch",
+        alt=f"Decoded pictures while each of {RACK} numbers goes from low to high",
+    )  # fmt: skip
+    names = ", ".join(str(unit) for unit in order)
+    st.caption(
+        f"Each line moves one number of the code at the right (top to bottom: {names}) from its 1% to its 99% value "
+        "over the test images and keeps the others. The most active comes first."
+    )

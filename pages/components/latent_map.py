@@ -1,0 +1,74 @@
+"""The latent map as a component: a plotly chart with pictures in it, driven by latent_map.js."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+_COMPONENT = st.components.v2.component(
+    "latent_map",
+    css=(HERE / "latent_map.css").read_text(),
+    js=(HERE / "latent_map.js").read_text(),
+    isolate_styles=False,
+)
+
+
+def latent_map(
+    key: str,
+    parts: Mapping[str, str],
+    *,
+    title: str,
+    alt: str,
+    mode: str,
+    tile: int,
+    row: int | None,
+    area: Sequence[Sequence[float]],
+    marks: Mapping[str, Any],
+    on_click: Callable[[], None],
+    on_place: Callable[[], None],
+    on_area: Callable[[], None],
+) -> None:
+    """Draw the map.
+
+    parts: what each part is for -> the id of the bytes that `send` brings. tile: side of a picture on the screen in
+    pixels. row: the picked image. area: corners of the selected area. marks: "path" and "dots" (places), "ellipse"
+    (x, y, radius, radius), "place". The callbacks find what happened in `event(key, name)`.
+    """
+    data = {
+        "parts": dict(parts), "title": title, "alt": alt, "mode": mode, "tile": tile, "row": row,
+        "area": [list(corner) for corner in area], "marks": dict(marks),
+    }  # fmt: skip
+    _COMPONENT(
+        key=key,
+        data=data,
+        on_click_change=on_click,
+        on_place_change=on_place,
+        on_area_change=on_area,
+        on_script_change=_ask_for_script,
+    )
+
+
+def _ask_for_script() -> None:
+    st.session_state["plotly-by-hand"] = True
+
+
+def send_script() -> None:
+    """Bring the script of plotly, where the page found no route to it: a host that runs app.py as a page has none."""
+    if st.session_state.get("plotly-by-hand"):
+        from aecore.figures import packed
+
+        script = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
+        send("plotly", packed({"id": "plotly"}, {"script": [script.read_bytes()]}))
+
+
+def event(key: str, name: str) -> Any:
+    """What the visitor did on the map with this key: "click" a row, "place" x and y, "area" its corners."""
+    return st.session_state[key][name]
+
+
+def send(name: str, part: bytes) -> None:
+    """Bring bytes that `figures.packed` made to the browser; the same bytes travel once."""
+    _COMPONENT(key=f"latent-map-{name}", data=part)

@@ -1,0 +1,325 @@
+"""The latent map in headless Chromium, with a real pointer."""
+
+import csv
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pytest
+from conftest import Server, settle
+from playwright.sync_api import Page, expect
+from skimage.measure import points_in_poly
+
+import aecore
+from aecore.manifold import bounds
+
+pytestmark = pytest.mark.browser
+
+DIGITS = aecore.RECIPES["digits-map"].run.id
+BLOCKS = aecore.RECIPES["blocks-map"].run.id
+
+
+class Map:
+    """The map of a shipped run as a visitor sees it, and what numpy knows of it."""
+
+    def __init__(self, page: Page, run: str, split: str = "train", **parameters: str) -> None:
+        self.page, self.run = page, run
+        self.checkpoint = aecore.showcase().load(run)
+        self.split = getattr(aecore.load_dataset(self.checkpoint.run.dataset), split)
+        self.codes = self.checkpoint.encode(self.split.images)
+        self.left, self.right, self.bottom, self.top = bounds(self.codes)
+        query = "&".join(
+            f"{name}={value}"
+            for name, value in {"run": run, "of": {"train": "Training", "test": "Test"}[split], **parameters}.items()
+        )
+        page.goto(f"/manifold?{query}")
+        self.ready()
+
+    def ready(self) -> None:
+        expect(self.page.locator(".latent-map[data-ready]")).to_be_visible(timeout=60_000)
+        settle(self.page)
+
+    @property
+    def plot(self) -> dict[str, float]:
+        return self.page.locator(".latent-map .nsewdrag").bounding_box()
+
+    def pixel(self, place: np.ndarray) -> tuple[float, float]:
+        """Where a place is on the screen, before one zooms."""
+        box = self.plot
+        across = (float(place[0]) - self.left) / (self.right - self.left)
+        down = (self.top - float(place[1])) / (self.top - self.bottom)
+        return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+    def pixels(self) -> np.ndarray:
+        """All codes on the screen, (n, 2)."""
+        return np.array([self.pixel(code) for code in self.codes])
+
+    def address(self) -> dict[str, str]:
+        return {name: values[0] for name, values in parse_qs(urlparse(self.page.url).query).items()}
+
+    def hover(self, place: np.ndarray) -> None:
+        x, y = self.pixel(place)
+        self.page.mouse.move(x - 1, y)
+        self.page.mouse.move(x, y)
+
+    def card(self, number: int = 0) -> np.ndarray:
+        """A picture on the card under the pointer, (h, w) in [0, 1]."""
+        read = """(canvas) => {
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+            return [canvas.height, canvas.width, ...data.filter((_, place) => place % 4 === 0)]
+        }"""
+        height, width, *values = self.page.locator(".latent-map-card canvas").nth(number).evaluate(read)
+        return np.array(values).reshape(height, width) / 255
+
+    def lonely(self, count: int) -> list[int]:
+        """Rows whose codes are farthest from any other on the screen, none of them at its rim."""
+        spots = self.pixels()
+        apart = np.hypot(*(spots[:, None] - spots[None]).transpose(2, 0, 1)) + np.eye(len(spots)) * 1e9
+        inner = (np.abs(spots - spots.mean(axis=0)) < 0.35 * np.ptp(spots, axis=0)).all(axis=1)
+        return np.argsort(-apart.min(axis=1) * inner)[:count].tolist()
+
+
+def test_the_card_shows_the_image_under_the_pointer_and_its_reconstruction(page: Page) -> None:
+    shown = Map(page, DIGITS, mode="Points")
+    for row in shown.lonely(3):
+        shown.hover(shown.codes[row])
+        expect(page.locator(f'.latent-map-card[data-shown="{row}"]')).to_be_visible()
+        image = shown.split.images[row : row + 1]
+        expect(page.get_by_text(f"Image {row} ·")).to_be_visible()
+        assert np.abs(shown.card(0) - image[0, 0] / 255).mean() < 0.03
+        assert np.abs(shown.card(1) - shown.checkpoint.reconstruct(image)[0, 0]).mean() < 0.03
+
+
+def test_a_click_picks_the_row_under_the_pointer(page: Page) -> None:
+    shown = Map(page, DIGITS, mode="Points")
+    for row in shown.lonely(2):
+        page.mouse.click(*shown.pixel(shown.codes[row]))
+        page.wait_for_url(re.compile(rf"row={row}(&|$)"))
+        expect(page.get_by_text(f"Image {shown.split.ids[row]},")).to_be_visible()
+
+
+def test_a_lasso_selects_exactly_the_rows_that_numpy_finds(page: Page) -> None:
+    """The corners in the address are what was drawn; scikit-image decides which codes they hold."""
+    shown = Map(page, DIGITS, mode="Points")
+    page.get_by_role("button", name="Lasso").click()
+    middle, size = np.median(shown.codes, axis=0), shown.codes.std(axis=0)
+    corners = middle + size * [[-1, -0.4], [0.9, -0.8], [0.3, 0.1], [1.1, 0.9], [-0.7, 0.8]]
+    drag(page, [shown.pixel(corner) for corner in [*corners, corners[0]]])
+    page.wait_for_url(re.compile("area="))
+    expect(page.get_by_text("images selected")).to_be_visible()
+    settle(page)
+
+    outline = np.array(shown.address()["area"].split(","), float).reshape(-1, 2)
+    per_pixel = (shown.right - shown.left) / shown.plot["width"]
+    for corner in corners:
+        assert np.hypot(*(outline - corner).T).min() < 12 * per_pixel
+    expected = np.flatnonzero(points_in_poly(shown.codes, outline))
+    assert 50 < len(expected) < len(shown.codes)
+    assert exported(page) == expected.tolist()
+
+    page.locator(".latent-map-stage").focus()  # it went to the Export button
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => !location.search.includes('area=')")
+
+
+def test_a_link_brings_back_mode_color_image_and_selection(page: Page) -> None:
+    codes = aecore.showcase().load(DIGITS).encode(aecore.load_dataset("digits").train.images)
+    low, high = np.quantile(codes, 0.4, axis=0), np.quantile(codes, 0.9, axis=0)
+    corners = [low[0], low[1], high[0], low[1], high[0], high[1], low[0], high[1]]
+    area = ",".join(f"{number:.4g}" for number in corners)
+    shown = Map(page, DIGITS, mode="Points", color="loss", tool="Selection", row="7", area=area)
+    assert {"mode": "Points", "color": "loss", "row": "7", "area": area}.items() <= shown.address().items()
+    outline = np.array(area.split(","), float).reshape(-1, 2)
+    expected = np.flatnonzero(points_in_poly(shown.codes, outline))
+    assert exported(page) == expected.tolist()
+    drawn = page.locator(".latent-map-plot").evaluate("plot => plot.layout.selections.length")
+    assert drawn == 1
+    page.reload()
+    shown.ready()
+    assert exported(page) == expected.tolist()
+
+
+def test_a_class_picked_in_the_legend_is_all_that_is_shown_and_selected(page: Page) -> None:
+    shown = Map(page, DIGITS, mode="Points")
+    page.locator(".legendtoggle").nth(3).click()
+    threes = shown.split.labels == 3
+    expect(page.get_by_text(f"{threes.sum():,} shown")).to_be_visible()
+    page.get_by_role("button", name="Box").click()
+    box = shown.plot
+    low, high = (box["x"] + 3, box["y"] + 3), (box["x"] + box["width"] - 3, box["y"] + box["height"] - 3)
+    drag(page, [low, high])
+    page.wait_for_url(re.compile("area="))
+    expect(page.get_by_text("images selected")).to_be_visible()
+    settle(page)
+    outline = np.array(shown.address()["area"].split(";")[0].split(","), float).reshape(-1, 2)
+    expected = np.flatnonzero(points_in_poly(shown.codes, outline) & threes)
+    assert exported(page) == expected.tolist()
+
+
+def test_zoom_and_picked_image_survive_reruns(page: Page) -> None:
+    shown = Map(page, DIGITS, mode="Points")
+    whole = view(page)
+    x, y = shown.pixel(np.median(shown.codes, axis=0))
+    page.mouse.move(x, y)
+    for _ in range(5):
+        page.mouse.wheel(0, -200)
+        page.wait_for_timeout(200)
+    zoomed = view(page)
+    assert zoomed[1] - zoomed[0] < 0.9 * (whole[1] - whole[0])
+
+    row = int(np.square(shown.codes - [sum(zoomed[:2]) / 2, sum(zoomed[2:]) / 2]).sum(axis=1).argmin())
+    across = (shown.codes[row, 0] - zoomed[0]) / (zoomed[1] - zoomed[0])
+    down = (zoomed[3] - shown.codes[row, 1]) / (zoomed[3] - zoomed[2])
+    box = shown.plot
+    page.mouse.click(float(box["x"] + across * box["width"]), float(box["y"] + down * box["height"]))
+    page.wait_for_url(re.compile(rf"row={row}(&|$)"))
+    for label in ("Dice", "Images", "Path", "Decoder", "Selection", "Points", "Image"):
+        page.get_by_test_id("stMain").get_by_role("radio", name=label, exact=True).first.click()
+        settle(page)
+    assert view(page) == pytest.approx(zoomed)
+    page.wait_for_url(re.compile(rf"row={row}(&|$)"))
+    expect(page.get_by_label("Image, by its row")).to_have_value(str(row))
+
+
+@pytest.mark.parametrize(("run", "split"), [(DIGITS, "train"), (BLOCKS, "test")])
+def test_images_stand_in_cells_each_the_one_nearest_the_middle(run: str, split: str, page: Page) -> None:
+    shown = Map(page, run, split, mode="Images", tile="40")
+    box = shown.plot
+    count = round(box["width"] / 40), round(box["height"] / 40)
+    low, size = np.array([shown.left, -shown.top]), np.array([shown.right - shown.left, shown.top - shown.bottom])
+    place = (shown.codes * [1, -1] - low) / size * count
+    cells = np.floor(place).astype(int)
+    off = np.square(place - cells - 0.5).sum(axis=1)
+    checked = 0
+    for cell in np.unique(cells, axis=0)[::9]:
+        rows = np.flatnonzero((cells == cell).all(axis=1))
+        x, y = (cell + 0.5) / count
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        best = [int(row) for row in rows if off[row] < off[rows].min() + 1e-6]
+        expect(page.locator(f'.latent-map-card[data-shown="{best[0]}"]')).to_be_visible()
+        assert np.abs(shown.card() - shown.split.images[best[0], 0] / 255).mean() < 0.04
+        checked += 1
+    assert checked >= 5
+
+
+@pytest.mark.parametrize("run", [DIGITS, BLOCKS])
+def test_the_picture_at_the_pointer_is_what_the_decoder_makes_of_the_place(run: str, page: Page) -> None:
+    shown = Map(page, run, mode="Decoder")
+    wrong = []
+    for place in np.random.default_rng(0).uniform(-1.8, 1.8, (6, 2)):
+        shown.hover(place)
+        expect(page.locator('.latent-map-card[data-shown="place"]')).to_be_visible()
+        words = page.locator(".latent-map-caption").inner_text()
+        where = [float(number) for number in re.findall(r"-?\d+\.\d+", words)[:2]]
+        assert where == pytest.approx(place.tolist(), abs=0.02)
+        shifts = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]) * 0.06  # less than a step of the lattice
+        around = shown.checkpoint.decode(place + shifts)[:, 0]
+        wrong.append(np.abs(shown.card() - around).mean(axis=(1, 2)))
+    wrong = np.mean(wrong, axis=0)
+    assert wrong[0] < 0.007
+    assert (wrong[0] < wrong[1:]).all(), wrong
+
+    page.mouse.click(*shown.pixel(np.array([0.5, -0.7])))
+    page.wait_for_url(re.compile("x=.*y=|y=.*x="))
+    address = shown.address()
+    assert (float(address["x"]), float(address["y"])) == pytest.approx((0.5, -0.7), abs=0.02)
+    expect(page.get_by_text(f"Decoded from ({float(address['x']):.2f}, {float(address['y']):.2f})")).to_be_visible()
+
+
+def test_the_keyboard_picks_an_image_too(page: Page) -> None:
+    shown = Map(page, DIGITS, mode="Points")
+    field = page.get_by_label("Image, by its row")
+    field.fill("11")
+    field.press("Enter")
+    expect(page.get_by_text(f"Image {shown.split.ids[11]},")).to_be_visible()
+    expect(
+        page.get_by_role("img", name=re.compile("Map of images by their codes: 1,437 training images"))
+    ).to_be_visible()
+
+
+def test_without_webgl_few_points_are_drawn_and_it_says_so(page: Page) -> None:
+    page.add_init_script(NO_WEBGL)
+    shown = Map(page, DIGITS, mode="Points")
+    expect(page.get_by_text("Drawn without WebGL")).to_be_visible()
+    expect(page.locator(".latent-map .scatterlayer path.point")).to_have_count(len(shown.split))
+    (row,) = shown.lonely(1)
+    shown.hover(shown.codes[row])
+    expect(page.locator(f'.latent-map-card[data-shown="{row}"]')).to_be_visible()
+
+
+def test_without_webgl_many_points_are_too_many_and_it_says_so(page: Page) -> None:
+    page.add_init_script(NO_WEBGL)
+    Map(page, BLOCKS, mode="Points", color="none")
+    expect(page.get_by_text("no WebGL: the first 2,000 points are drawn")).to_be_visible()
+    expect(page.locator(".latent-map .scatterlayer path.point")).to_have_count(2000)
+
+
+def test_a_host_without_the_route_sends_the_script_with_the_page(page: Page) -> None:
+    page.route("**/assets/plotly.min.js", lambda route: route.fulfill(content_type="text/html", body="<html></html>"))
+    shown = Map(page, DIGITS, mode="Points")
+    (row,) = shown.lonely(1)
+    shown.hover(shown.codes[row])
+    expect(page.locator(f'.latent-map-card[data-shown="{row}"]')).to_be_visible()
+
+
+@pytest.fixture
+def many(server: Server, digits_runs: list[aecore.Checkpoint]) -> Iterator[str]:
+    """A run with codes of 16 numbers, in the server's home."""
+    store = aecore.Store(server.home / "runs")
+    store.save(digits_runs[1])
+    yield digits_runs[1].run.id
+    store.delete(digits_runs[1].run.id)
+
+
+def test_tsne_is_laid_out_when_asked_and_named_with_its_trust(page: Page, many: str) -> None:
+    page.goto(f"/manifold?run={many}&mode=Points&by=t-SNE")
+    settle(page)
+    line = page.locator(".latent-map-line")
+    expect(line).to_contain_text("PCA of 16 numbers, trustworthiness 0.")
+    page.get_by_role("button", name="Lay out by t-SNE").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Lay out by t-SNE")).to_be_visible()
+    expect(line).to_contain_text("PCA of 16 numbers")
+    page.get_by_role("button", name="Lay out by t-SNE").click()
+    expect(line).to_contain_text("t-SNE of 16 numbers, trustworthiness 0.9", timeout=120_000)
+
+
+def test_an_image_goes_on_to_denoise_and_search(page: Page, many: str) -> None:
+    for label, path, row in (("Use in Denoise", "denoise", 9), ("Find similar", "search", 12)):
+        page.goto(f"/manifold?run={many}&of=Test&row={row}")
+        settle(page)
+        page.get_by_role("button", name=label).click()
+        page.wait_for_url(re.compile(rf"/{path}\?.*image={row}"))
+        expect(page.get_by_label(re.compile("^Test image"))).to_have_value(str(row))
+        settle(page)
+        assert parse_qs(urlparse(page.url).query)["run"] == [many]
+
+
+NO_WEBGL = """
+const before = HTMLCanvasElement.prototype.getContext
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.includes("webgl") ? null : before.call(this, kind, ...rest)
+}
+"""
+
+
+def drag(page: Page, spots: list[tuple[float, float]]) -> None:
+    page.mouse.move(*spots[0])
+    page.mouse.down()
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=12)
+    page.mouse.up()
+
+
+def view(page: Page) -> list[float]:
+    """Left, right, bottom, top of what is shown."""
+    return page.locator(".latent-map-plot").evaluate("plot => [...plot.layout.xaxis.range, ...plot.layout.yaxis.range]")
+
+
+def exported(page: Page) -> list[int]:
+    """Rows of the selection, from the file that the page exports."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    with open(download.value.path(), newline="") as file:
+        return [int(row["row"]) for row in csv.DictReader(file)]
