@@ -42,12 +42,16 @@ OFFERED = {
 }
 
 
-def live(job: Job, ticking: bool) -> None:
-    """How the training goes: drawn again every second while it lasts."""
-    if st.session_state.pop("redraw", False) or ticking != (job.state in LIVE):
-        st.rerun()
+PACE = {"waiting": 1.0, "running": 1.0, "paused": 3.0}
+"""Seconds between two looks at a training in these states."""
+
+
+def live(job: Job, pace: float | None) -> None:
+    """How the training goes: drawn again every `pace` seconds while it lasts."""
     state, progress = job.state, job.progress
-    if ticking:
+    if st.session_state.pop("redraw", False) or pace != PACE.get(state):
+        st.rerun()
+    if pace:
         job.watched()
     _headline(state, progress)
     _controls(job, state)

@@ -7,11 +7,11 @@ import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
 from aecore.datasets import is_here
-from aecore.jobs import LIVE, Job, active
+from aecore.jobs import Job, active
 from aecore.runs import DamagedRun
 from pages import _cached
 from pages._compare import table
-from pages._live import live
+from pages._live import PACE, live
 from pages._widgets import PAGES, facts, folder_of, knob_sliders, need_dataset, pick_run, root, start_run
 
 
@@ -79,11 +79,11 @@ def queue() -> None:
         st.caption("Also in the queue: " + ", ".join(f"{job.id} ({job.state})" for job in others))
 
 
-def about(run: str, ticking: bool) -> None:
-    """The facts of a run that is not changing."""
+def about(run: str, changing: bool) -> None:
+    """The facts of a run, unless it is changing."""
     with st.sidebar, suppress(DamagedRun):
         stamp = _cached.stamp(run)
-        if not ticking and is_here(_cached.checkpoint(run, stamp).run.dataset):
+        if not changing and is_here(_cached.checkpoint(run, stamp).run.dataset):
             facts(run, stamp)
 
 
@@ -99,8 +99,8 @@ with right:
         st.write("The training will show here: its curves, and eight images getting better.")
     else:
         job = Job(folder_of(run))
-        ticking = job.state in LIVE
-        st.fragment(live, run_every=1.0 if ticking else None)(job, ticking)
+        pace = PACE.get(job.state)
+        st.fragment(live, run_every=pace)(job, pace)
         with st.container(horizontal=True):
             for page, label in (
                 ("manifold", "See its map"),
@@ -109,5 +109,5 @@ with right:
             ):
                 st.page_link(PAGES / f"{page}.py", label=label, query_params={"run": run})
         queue()
-        about(run, ticking)
+        about(run, pace is not None)
 table()
