@@ -47,6 +47,8 @@ def main() -> None:
         ("nearest of 60,000: P@4, P@10, 5-NN",
          f"pixels {listed(near['raw pixels'], three)}; whitened PCA {listed(near['whitened PCA-128'], three)}",
          listed(near["code"], three), ".870, .855, .890"),
+        ("the same, half-whitened", f"PCA {listed(near['half-whitened PCA-128'], three)}",
+         listed(near["half-whitened code"], three), ".870, .855, .890"),
         ("accuracy from 10, 100, all labels per class",
          f"pixels {listed(few['raw pixels'], labels)}; HOG {listed(few['HOG'], labels)}",
          listed(few["code"], labels), ".77, .86, .91"),
