@@ -76,7 +76,11 @@ class Place:
         centered = "centered" if self.space == "whitened" or (self.space == "map" and latent != 2) else "not centered"
         of = "training" if self.split == "train" else "test"
         measure = "cosine similarity, 1 is the same direction" if self.metric == "cosine" else "euclidean distance"
-        return f"{vector}, {centered}; {measure}; among {count:,} {of} images. No label is used."
+        words = f"{vector}, {centered}; {measure}; among {count:,} {of} images. No label is used."
+        if self.space != "pixels":
+            index = _cached.index(self.run, self.stamp, self.split, self.space, self.metric)
+            words += "" if index.exact else f" Nearly exact: {index.recall:.1%} of the ten nearest are found."
+        return words
 
 
 def _flat(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -177,3 +177,29 @@ def test_many_copies_are_one_group(metric: str) -> None:
     found = groups(*all_nearest(100 * CODES[kinds], 4, metric), threshold=1e-6)
     assert sorted(map(len, found)) == sorted(np.bincount(kinds))
     assert all(len(set(kinds[group])) == 1 for group in found)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_large_set_is_searched_nearly_exactly_and_says_how_nearly(
+    metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(0)
+    codes = (rng.normal(size=(40, 16)).repeat(75, axis=0) * 2 + rng.normal(size=(3000, 16))).astype(np.float32)
+    exact = Index(codes, metric)
+    assert (exact.exact, exact.recall) == (True, 1.0)
+    monkeypatch.setattr("aecore.search.LARGE", 3000)
+    index = Index(codes, metric)
+    assert not index.exact
+    assert 0.8 < index.recall <= 1
+    assert f"recall {index.recall:.3f}" in repr(index)
+    asked = rng.normal(size=(100, 16)).astype(np.float32)
+    right, found = exact.nearest(asked, 10), index.nearest(asked, 10)
+    shares = [np.isin(*rows).mean() for rows in zip(right[1], found[1], strict=True)]
+    assert abs(np.mean(shares) - index.recall) < 0.2
+    same = right[1][:, 0] == found[1][:, 0]
+    assert np.allclose(right[0][same, 0], found[0][same, 0], atol=1e-4)
+    assert (np.diff(found[0]) >= 0).all()
+    assert np.array_equal(index.nearest(asked, 10)[1], Index(codes, metric).nearest(asked, 10)[1]), "the same each time"
+    assert index.nearest(codes[7], 1)[1] == [7]
+    assert sorted(index.nearest(asked[0], 3000)[1]) == list(range(3000)), "all of them, if asked for all"
