@@ -116,7 +116,7 @@ def measuring(folder: Path, background: bool) -> Iterator[None]:
     try:
         (folder / "measuring.pid").write_text(str(os.getpid()))
         if background:
-            os.nice(10)
+            os.nice(19)
             (folder.parent / ".queue").mkdir(exist_ok=True)
             turn = filelock.FileLock(folder.parent / ".queue" / "measuring")
         with turn if background else nullcontext():
@@ -146,7 +146,7 @@ def attend(worker: Worker) -> Iterator["Checkpoint"]:
 
 def _attend(worker: Worker) -> Iterator["Checkpoint"]:
     if worker.background:
-        os.nice(10)
+        os.nice(19)
     order = _turn(worker, worker.order() or "go")  # before torch makes the process large
     if order == "stop":
         worker.report(state="stopped")
