@@ -8,6 +8,7 @@ import streamlit as st
 from aecore import manifold
 from aecore.figures import sheet
 from pages import _cached, _cached_map
+from pages._query import SOURCES
 from pages._widgets import go, picture
 
 if TYPE_CHECKING:
@@ -30,11 +31,10 @@ def image(run: str, stamp: str, images: "Dataset", split_name: str, row: int) ->
         picture(one[0], f"Image {', '.join([split.ids[row], *facts])}")
     with pair[1]:
         picture(rebuilt[0], f"Its reconstruction, MSE {np.square(rebuilt - one / np.float32(255)).mean():.2g}")
-    elsewhere = None if split_name == "test" else "Denoise and Search take test images: choose them above."
     with st.container(horizontal=True):
         for page, label in (("denoise", "Use in Denoise"), ("search", "Find similar")):
-            if st.button(label, disabled=elsewhere is not None, help=elsewhere):
-                go(page, image=row)  # the run goes along: an address cannot set what a control of this page keeps
+            if st.button(label):  # the run goes along: an address cannot set what a control of this page keeps
+                go(page, source=SOURCES[split_name], image=row)
     with st.container(horizontal=True):
         for end in "ab":
             st.button(f"Path {'from' if end == 'a' else 'to'} here", on_click=_begin_path, args=(end, row))

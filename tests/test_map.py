@@ -118,6 +118,7 @@ def test_a_lasso_selects_exactly_the_rows_that_numpy_finds(page: Page) -> None:
     assert 50 < len(expected) < len(shown.codes)
     assert exported(page) == expected.tolist()
 
+    settle(page)  # the export is over
     page.locator(".latent-map-stage").focus()  # it went to the Export button
     page.keyboard.press("Escape")
     page.wait_for_function("() => !location.search.includes('area=')")
@@ -286,12 +287,12 @@ def test_tsne_is_laid_out_when_asked_and_named_with_its_trust(page: Page, many: 
 
 
 def test_an_image_goes_on_to_denoise_and_search(page: Page, many: str) -> None:
-    for label, path, row in (("Use in Denoise", "denoise", 9), ("Find similar", "search", 12)):
-        page.goto(f"/manifold?run={many}&of=Test&row={row}")
+    for of, label, path, row in (("Test", "Use in Denoise", "denoise", 9), ("Training", "Find similar", "search", 12)):
+        page.goto(f"/manifold?run={many}&of={of}&row={row}")
         settle(page)
         page.get_by_role("button", name=label).click()
         page.wait_for_url(re.compile(rf"/{path}\?.*image={row}"))
-        expect(page.get_by_label(re.compile("^Test image"))).to_have_value(str(row))
+        expect(page.get_by_label(re.compile(f"^{of} image"))).to_have_value(str(row))
         settle(page)
         assert parse_qs(urlparse(page.url).query)["run"] == [many]
 
