@@ -43,7 +43,7 @@ def settings() -> None:
         explain(flavor)
         knobs = [item.name for item in dataclasses.fields(FLAVORS[flavor])]
         values = knob_sliders(FLAVORS[flavor], ["latent", *knobs[1:3]], {})
-        with st.expander("More settings"):
+        with st.expander("More settings", key="more-settings"):
             values |= knob_sliders(FLAVORS[flavor], knobs[3:], {})
             fields = [item.name for item in dataclasses.fields(Run) if item.metadata]
             others = knob_sliders(Run, fields, {"epochs": 10, "loss": "kl"})
@@ -66,7 +66,7 @@ def explain(flavor: str) -> None:
     """The flavor's idea; on request its formula and what to watch."""
     idea, source, formula, watch = _cached.flavors()[flavor]
     st.caption(idea)
-    with st.expander("Formula, and what to watch"):
+    with st.expander("Formula, and what to watch", key="formula"):
         st.latex(formula)
         st.write(watch)
         st.caption(source)

@@ -22,6 +22,14 @@ from aecore.moments import kept
 pytestmark = pytest.mark.browser
 
 
+def more_settings(page: Page) -> None:
+    """Open the settings that are folded away; a page that is still being drawn may fold them again."""
+    settle(page)
+    while not page.get_by_label("Epochs", exact=True).is_visible():
+        page.get_by_text("More settings").click()
+        page.wait_for_timeout(500)
+
+
 def walk(page: Page, link: str, to: str) -> None:
     """Follow a link and wait for its page."""
     page.get_by_role("link", name=link, exact=True).click()
@@ -32,13 +40,12 @@ def walk(page: Page, link: str, to: str) -> None:
 def train(page: Page, **settings: str) -> str:
     """Train on digits through the Train page until it says Done; returns the run's id."""
     page.goto("/train?dataset=digits&flavor=" + settings.pop("flavor"))
-    settle(page)
-    page.get_by_text("More settings").click()
+    more_settings(page)
     for label, value in settings.items():
         field = page.get_by_label(label, exact=True)
         field.fill(value)
         field.press("Enter")
-        settle(page)
+        more_settings(page)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=90_000)
     settle(page)
@@ -93,13 +100,12 @@ def test_train_manifold_denoise_search(page: Page, server: Server) -> None:
 def begin(page: Page, **knobs: str) -> str:
     """Start a training on digits that lasts; returns the run's id."""
     page.goto("/train?dataset=digits&flavor=vae")
-    settle(page)
-    page.get_by_text("More settings").click()
+    more_settings(page)
     for label, value in {"Latent": "2", "Epochs": "1000", **knobs}.items():
         field = page.get_by_label(label, exact=True)
         field.fill(value)
         field.press("Enter")
-        settle(page)
+        more_settings(page)
     before = page.url
     press(page, "Train")
     page.wait_for_url(lambda url: url != before)
