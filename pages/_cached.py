@@ -172,10 +172,6 @@ def usual_distances(run: str, stamp: str, split: str, space: str, metric: str) -
 
     asked = vectors(run, stamp, "test", space)
     rows = np.random.default_rng(0).permutation(len(asked))[:200]
-    if space == "map" and split != "test":
-        from aecore.manifold import plane
-
-        asked = plane(codes(run, stamp, "test"), codes(run, stamp, split))
     distances, _ = index(run, stamp, split, space, metric).nearest(asked[rows], 2)
     return np.sort(distances[:, -1 if split == "test" else 0])
 
@@ -373,6 +369,3 @@ def _classified(name: str, train: "np.ndarray", test: "np.ndarray", amount: int,
     images = dataset(name)
     said, confidence = learn(train, test, images.train.labels, amount, seed)
     return {"accuracy": float((said == images.test.labels).mean()), "said": said, "confidence": confidence}
-
-
-# The latent map: what the browser gets, in parts that each travel once.

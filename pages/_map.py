@@ -10,6 +10,7 @@ from aecore import manifold
 from aecore.figures import unit_bars
 from aecore.tags import tags
 from pages import _cached, _cached_map
+from pages._widgets import offer_measuring
 from pages.components.latent_map import event, latent_map, send, send_script
 
 Area = tuple[list[tuple[float, float]], list[int]]
@@ -151,11 +152,7 @@ def numbers(run: str, stamp: str) -> None:
         st.dataframe(table, hide_index=True, column_config=formats)
         st.caption(f"On {quality['images']:,} {quality['split']} images, 12 neighbors, seed 0; PCA-2 is the baseline.")
     else:
-        st.write("This run is not measured yet. It takes some minutes.")
-        if st.button("Measure it"):
-            bar = st.progress(0.0, "Measuring")
-            _cached.measure(run, lambda done, total: bar.progress(done / total, f"{done} of {total} parts"))
-            st.rerun()
+        offer_measuring(run, stamp, "map_quality")
     known = _cached_map.units(run, stamp)
     variational = _cached.checkpoint(run, stamp).run.model.heads == 2
     kind = "KL divergence (nats)" if variational else "variance"

@@ -31,9 +31,14 @@ def go(page: str, **parameters: Any) -> NoReturn:
     st.switch_page(PAGES / f"{page}.py", query_params=parameters)
 
 
-def start(recipe: str) -> NoReturn:
-    """Start the training of a recipe, or find it running, and watch it."""
-    go("train", run=start_run(_cached.recipes()[recipe]["run"]))
+def start(recipe: str) -> None:
+    """Start the training of a recipe, or find it running, and watch it; says why where this place does not allow it."""
+    try:
+        run = start_run(_cached.recipes()[recipe]["run"])
+    except ValueError as error:
+        st.error(str(error))
+    else:
+        go("train", run=run)
 
 
 def start_run(settings: dict[str, Any]) -> str:
@@ -146,6 +151,31 @@ def facts(run: str, stamp: str) -> None:
         f"Epoch {loaded.epoch:g} of {loaded.run.epochs}, seed {loaded.run.seed}  \n"
         f"Test MSE {error:.4f}{baseline}"
     )
+
+
+def offer_measuring(run: str, stamp: str, part: str) -> None:
+    """For a run that lacks this part of its evaluation: start that, watch it, stop it."""
+    job = Job(folder_of(run))
+    ticking = job.measuring
+    st.fragment(_measuring, run_every=1.0 if ticking else None)(job, stamp, part, ticking)
+
+
+def _measuring(job: Job, stamp: str, part: str, ticking: bool) -> None:
+    from aecore.evaluate import PARTS
+
+    known = _cached.measured(job.id, stamp)
+    if part in known or ticking != job.measuring:
+        st.rerun()
+    if ticking:
+        done, every = len(known), len(PARTS)
+        st.progress(done / every, f"Measuring: {done} of {every} parts. You may leave; it goes on.")
+        if may(job):
+            st.button("Stop measuring", on_click=job.stop_measuring)
+    else:
+        st.write("This run is not measured against its baselines yet. It takes some minutes.")
+        if may(job) and st.button("Measure it"):
+            job.measure()
+            st.rerun()
 
 
 def need_dataset(name: str) -> "Dataset":

@@ -4,11 +4,9 @@ import numpy as np
 import streamlit as st
 
 from aecore.figures import accuracy_curves, confusion
-from aecore.jobs import Job
 from aecore.labels import AMOUNTS
 from pages import _cached
-from pages._visitor import may
-from pages._widgets import folder_of, open_run, picture
+from pages._widgets import offer_measuring, open_run, picture
 
 st.title("Classify")
 run, stamp = open_run("fashion_mnist-vanilla")
@@ -33,34 +31,14 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     seed = int(st.number_input("Seed", 0, 1000, 0, key="draw", bind="query-params", width=120))
 
-
-def more_labels(job: Job, ticking: bool) -> None:
-    """The curve over labels per class, or the way to it."""
-    from aecore.evaluate import PARTS
-
-    parts = _cached.measured(run, stamp)
-    if ticking != job.measuring:
-        st.rerun()
-    if part := parts.get("few_labels"):
-        st.vega_lite_chart(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
-        st.caption(f"Mean and standard deviation over {part['seeds']} draws of the labels.")
-    elif ticking:
-        done, every = len(parts), len(PARTS)
-        st.progress(done / every, f"Measuring: {done} of {every} parts. You may leave; it goes on.")
-        st.button("Stop measuring", on_click=job.stop_measuring)
-    else:
-        st.write("The whole curve, with its baselines, is not measured for this run yet. It takes some minutes.")
-        if may(job) and st.button("Measure it"):
-            job.measure()
-            st.rerun()
-
-
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("More labels")
-    job = Job(folder_of(run))
-    ticking = job.measuring
-    st.fragment(more_labels, run_every=1.0 if ticking else None)(job, ticking)
+    if part := _cached.measured(run, stamp).get("few_labels"):
+        st.vega_lite_chart(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
+        st.caption(f"Mean and standard deviation over {part['seeds']} draws of the labels.")
+    else:
+        offer_measuring(run, stamp, "few_labels")
 with right:
     st.subheader("What is taken for what")
     result = _cached.classified(run, stamp, amount, seed)

@@ -3,13 +3,15 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import fresh_caches, texts, visit  # noqa: F401
 
 import aecore
 from aecore.jobs import Job
-from pages import _visitor
+from aecore.manifold import plane
+from pages import _cached, _visitor
 
 STEER = {"Resume", "Restart", "New seed", "Delete"}
 
@@ -101,6 +103,19 @@ def test_a_limit_is_named_when_it_is_hit(name: str, home_with_runs: Path, monkey
     assert len(list((home_with_runs / "runs").iterdir())) == 2
 
 
+def test_a_recipe_beyond_a_limit_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_MAX_EPOCHS", "1")
+    app = AppTest.from_function(_press_start).run()
+    assert not app.exception
+    assert "AECORE_MAX_EPOCHS" in app.error[0].value
+
+
+def _press_start() -> None:
+    from pages._widgets import start
+
+    start("blocks-map")
+
+
 def test_every_flavor_says_what_to_watch(home: Path) -> None:
     for name, flavor in aecore.FLAVORS.items():
         app = visit("train", dataset="digits", flavor=name)
@@ -119,9 +134,11 @@ def test_a_shipped_run_can_be_trained_here_but_not_touched(home: Path, monkeypat
     assert asked == [home / "runs" / run]
 
 
+@pytest.mark.parametrize("page", ["classify", "manifold"])
 @pytest.mark.parametrize("owner", ["me", "somebody"])
 def test_only_the_owner_has_a_run_measured(
     owner: str,
+    page: str,
     home_with_runs: Path,
     digits_runs: list[aecore.Checkpoint],
     public: None,
@@ -131,12 +148,25 @@ def test_only_the_owner_has_a_run_measured(
     monkeypatch.setattr(Job, "measure", lambda job: measured.append(job.folder))
     folder = home_with_runs / "runs" / digits_runs[0].run.id
     Job(folder).claim(owner)
-    app = visit("classify", run=folder.name)
+    app = visit(page, run=folder.name, tool="Trust")
     app.session_state["visitor-token"] = "me"
     app.run()
-    assert "is not measured for this run yet" in texts(app)
+    assert "This run is not measured against its baselines yet" in texts(app)
     assert ("Measure it" in labels(app)) == (owner == "me")
     if owner == "me":
         next(button for button in app.button if button.label == "Measure it").click().run()
         assert not app.exception
         assert measured == [folder]
+
+
+def test_a_foreign_picture_is_judged_on_the_same_plane_as_the_images(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+) -> None:
+    """Denoising codes of 16 numbers: the plane is that of the training codes for queries and gallery alike."""
+    checkpoint, digits = digits_runs[1], aecore.load_dataset("digits")
+    run, stamp = checkpoint.run.id, aecore.Store(home_with_runs / "runs").stamp(checkpoint.run.id)
+    trained, tested = checkpoint.encode(digits.train.images), checkpoint.encode(digits.test.images)
+    asked = plane(tested, trained)[np.random.default_rng(0).permutation(len(tested))[:200]]
+    distances, _ = aecore.Index(plane(trained, trained)).nearest(asked, 1)
+    found = _cached.usual_distances(run, stamp, "train", "map", "cosine")
+    assert np.allclose(found, np.sort(distances[:, 0]), atol=1e-5)
