@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import streamlit as st
 
 from aecore.files import UnknownRun, find_run, home, run_folders
-from aecore.jobs import Job
+from aecore.jobs import LIVE, Job
 from pages import _cached
 from pages._visitor import may, token
 
@@ -123,7 +123,7 @@ def open_run(first: str) -> tuple[str, str]:
         stamp = _cached.stamp(run)
         loaded = _cached.checkpoint(run, stamp)
     except DamagedRun as error:
-        if Job(folder_of(run)).state in ("waiting", "running"):
+        if Job(folder_of(run)).state in LIVE:
             st.write("This run has just begun. Its first picture comes in a few seconds.")
             if st.button("Watch it train", type="primary"):
                 go("train")  # the run goes along by itself: its control keeps it

@@ -10,12 +10,15 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+import streamlit as st
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore import models
 
 ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "pages"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
@@ -29,10 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty AECORE_HOME."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty AECORE_HOME, which the pages forget afterwards."""
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    yield tmp_path / "home"
+    st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +56,26 @@ def home_with_runs(home: Path, digits_runs: list[aecore.Checkpoint]) -> Path:
     for checkpoint in digits_runs:
         aecore.Store(home / "runs").save(checkpoint)
     return home
+
+
+def visit(page: str, **parameters: str) -> AppTest:
+    """A page without a browser, opened from a link with these parameters."""
+    app = AppTest.from_file(str(PAGES / "_router.py"), default_timeout=60)
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    app.run()
+    if page != "home":
+        app.switch_page(str(PAGES / f"{page}.py"))
+        for name, value in parameters.items():
+            app.query_params[name] = value
+        app.run()
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+def texts(app: AppTest) -> str:
+    """All that the page says in words."""
+    return "\n".join(item.value for kind in (app.markdown, app.caption, app.text, app.error) for item in kind)
 
 
 class Server:

@@ -4,8 +4,8 @@ from collections import deque
 from pathlib import Path
 
 import pytest
+from conftest import visit
 from test_degenerate import _dataset, _images
-from test_pages import fresh_caches, visit  # noqa: F401
 
 from aecore import Run, Store, datasets
 from aecore.models import FLAVORS

@@ -3,45 +3,19 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import streamlit as st
+from conftest import PAGES, texts, visit
 from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.files import run_folders
 from aecore.jobs import Job
 
-PAGES = Path(__file__).parent.parent / "pages"
 NAMES = ["home", "train", "manifold", "denoise", "search", "classify"]
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> Iterator[None]:
-    yield
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-
-def visit(page: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(PAGES / "_router.py"), default_timeout=60)
-    for name, value in parameters.items():
-        app.query_params[name] = value
-    app.run()
-    if page != "home":
-        app.switch_page(str(PAGES / f"{page}.py"))
-        for name, value in parameters.items():
-            app.query_params[name] = value
-        app.run()
-    assert not app.exception, [item.message for item in app.exception]
-    return app
-
-
-def texts(app: AppTest) -> str:
-    return "\n".join(item.value for kind in (app.markdown, app.caption, app.text, app.error) for item in kind)
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Server, settle
+from conftest import Server, settle, texts, visit
 from PIL import Image
 from playwright.sync_api import Page, expect
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
-from test_pages import fresh_caches, texts, visit  # noqa: F401 - a fixture that every test here uses
 
 import aecore
 from aecore import Checkpoint, load_dataset

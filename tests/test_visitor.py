@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import texts, visit
 from streamlit.testing.v1 import AppTest
-from test_pages import fresh_caches, texts, visit  # noqa: F401
 
 import aecore
 from aecore.jobs import Job
