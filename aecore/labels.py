@@ -63,9 +63,8 @@ def learn(
     Features (n, d) and (m, d), labels (n,), of which only the drawn ones are looked at.
     """
     standard, chosen = Standard(train), _labeled(labels, amount, seed)
-    with threadpool_limits(1, user_api="blas"):  # many small products: on busy cores two threads take 30 times as long
-        model = classifier(standard(train[chosen]), labels[chosen])
-        shares = model.predict_proba(standard(test))
+    model = classifier(standard(train[chosen]), labels[chosen])
+    shares = model.predict_proba(standard(test))
     return model.classes_[shares.argmax(axis=1)], shares.max(axis=1)
 
 
@@ -75,13 +74,16 @@ def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
 
     smallest = int(np.bincount(labels)[np.unique(labels)].min())
     best = 0.01
-    if smallest >= 5:
-        split = StratifiedKFold(5) if len(labels) <= 1000 else StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
-        best = max(
-            (0.001, 0.01, 0.1),
-            key=lambda c: cross_val_score(_logistic(c), features, labels, cv=split).mean(),
-        )
-    return _logistic(best).fit(features, labels)
+    threads = 1 if len(labels) <= 10_000 else None  # on two, many small products take 10 to 30 times as long
+    with threadpool_limits(threads, user_api="blas"):
+        if smallest >= 5:
+            few = len(labels) <= 1000
+            split = StratifiedKFold(5) if few else StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
+            best = max(
+                (0.001, 0.01, 0.1),
+                key=lambda c: cross_val_score(_logistic(c), features, labels, cv=split).mean(),
+            )
+        return _logistic(best).fit(features, labels)
 
 
 def _logistic(c: float) -> LogisticRegression:
