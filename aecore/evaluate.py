@@ -9,10 +9,12 @@ the checkpoint: `recall` may keep them.
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from aecore import metrics
 from aecore.datasets import Dataset, Progress, load_dataset
@@ -20,6 +22,7 @@ from aecore.files import home, write_file
 from aecore.filters import filters
 from aecore.labels import AMOUNTS, SEEDS, accuracies
 from aecore.manifold import plane
+from aecore.networks import Edges
 from aecore.noise import corrupt
 from aecore.pca import flat, linear
 from aecore.runs import Checkpoint, Store
@@ -119,6 +122,7 @@ def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
         return metrics.retrieval(space(test.images), test.labels, space(train.images), train.labels)
 
     whitening = Whitening.fit(checkpoint.encode(train.images))
+    axes_of_edges = cache(lambda: Whitening.fit(edges(train.images), keep=latent))
     baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
     if pca := linear(dataset):
         baselines[f"PCA-{latent}"] = lambda images: pca.codes(images, latent)
@@ -126,6 +130,7 @@ def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
             pca.codes(images, latent) / pca.deviations(latent) ** 0.5
         )
         baselines[f"whitened PCA-{latent}"] = lambda images: pca.codes(images, latent) / pca.deviations(latent)
+    baselines[f"half-whitened PCA-{latent} of edges"] = lambda images: axes_of_edges()(edges(images))
     rng = np.random.default_rng(0)
     baselines["random"] = lambda images: rng.standard_normal((len(images), 16), np.float32)
     rows = {
@@ -162,7 +167,15 @@ def baseline_features(dataset: Dataset, components: int) -> dict[str, Callable[[
         found[f"PCA-{components}"] = lambda images: pca.codes(images, components)
     if min(dataset.shape[1:]) >= 14:
         found["HOG"] = hog
-    return found
+    return found | {"edges": edges}
+
+
+@torch.inference_mode()
+def edges(images: np.ndarray) -> np.ndarray:
+    """What an `edges` network sees, before anything is learned: images (n, c, h, w) -> (n, features) float32."""
+    see = Edges(images.shape[1:])
+    blocks = [torch.from_numpy(metrics.unit(images[start : start + 1024])) for start in range(0, len(images), 1024)]
+    return np.concatenate([see(block).numpy() for block in blocks])
 
 
 def hog(images: np.ndarray) -> np.ndarray:
@@ -247,8 +260,6 @@ def _from_neighbors(train: np.ndarray, test: np.ndarray, dataset: Dataset) -> di
 @part
 def code(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
     """How the code is used: active and dead units, share of active entries, KL per unit, scale-free contraction."""
-    import torch
-
     images = dataset.test.images[:2000]
     codes = checkpoint.encode(images)
     network, latent = checkpoint.network, checkpoint.run.model.latent
@@ -271,8 +282,6 @@ def code(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, 
 
 def _contraction(checkpoint: Checkpoint, images: np.ndarray, spread: float) -> float:
     """Mean Frobenius norm of the exact Jacobian over the spread of the codes, so that shrinking them gains nothing."""
-    import torch
-
     x = torch.tensor(metrics.unit(images)).requires_grad_()
     codes, squares = checkpoint.network.encode(x), torch.zeros(len(x))
     for unit in range(codes.shape[1]):

@@ -111,7 +111,7 @@ class Vanilla(Flavor):
     )
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
-        return {"reconstruction": distance(network.decode(network.encode(x)), x)}
+        return {"reconstruction": network.miss(network.encode(x), x, distance)}
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Sparse(Flavor):
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         code = network.encode(x)
         pull = (code.abs() * network.unit_lengths()).sum(dim=1).mean()
-        return {"reconstruction": distance(network.decode(code), x), "sparsity": self.weight * pull}
+        return {"reconstruction": network.miss(code, x, distance), "sparsity": self.weight * pull}
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Denoising(Flavor):
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         levels = self.level * torch.rand(len(x), 1, 1, 1, generator=rng)
         spoiled = NOISES[self.noise](x, levels, rng).clamp(0, 1)
-        return {"reconstruction": distance(network.decode(network.encode(spoiled)), x)}
+        return {"reconstruction": network.miss(network.encode(spoiled), x, distance)}
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Contractive(Flavor):
     weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="How strongly slopes are punished.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
-        reconstruction = distance(network.decode(network.encode(x)), x)
+        reconstruction = network.miss(network.encode(x), x, distance)
         return {"reconstruction": reconstruction, "contraction": self.weight * network.contraction(x, rng).mean()}
 
 
@@ -209,7 +209,7 @@ class VAE(Flavor):
         noise = torch.randn(mean.shape, generator=rng)
         code = mean + noise * (log_variance / 2).exp()
         kl = gaussian_kl(mean, log_variance).sum(dim=1).mean()
-        return {"reconstruction": distance(network.decode(code), x), "kl": self.beta * kl / x[0].numel()}
+        return {"reconstruction": network.miss(code, x, distance), "kl": self.beta * kl / x[0].numel()}
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:

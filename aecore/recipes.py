@@ -20,6 +20,11 @@ def _clothes(model: Flavor) -> Run:
     return Run("fashion_mnist", model, width=512, loss="kl", epochs=30, lr=3e-3)
 
 
+def _clothes_by_edges(model: Flavor) -> Run:
+    """Sees edges instead of pixels: kinds of clothes differ more in those."""
+    return Run("fashion_mnist", model, network="edges", width=256, loss="kl", epochs=15, lr=3e-3)
+
+
 RECIPES: dict[str, Recipe] = {
     "blocks-map": Recipe(
         "Two numbers explain every block",
@@ -29,6 +34,16 @@ RECIPES: dict[str, Recipe] = {
     "fashion-search": Recipe(
         "Find clothes that look alike",
         "128 numbers per picture, learned without labels; the nearest codes by cosine distance are similar clothes.",
+        _clothes_by_edges(Vanilla(latent=128)),
+    ),
+    "fashion-labels": Recipe(
+        "Clothes told from a few labels",
+        "512 numbers per picture, learned without labels, from which ten labels per class go further than from pixels.",
+        _clothes_by_edges(Sparse(latent=512, weight=1e-5)),
+    ),
+    "fashion-rebuild": Recipe(
+        "Clothes in a sixth of the numbers",
+        "Squeezed from 784 pixels into 128 numbers, and rebuilt twice as exactly as by principal components.",
         _clothes(Vanilla(latent=128)),
     ),
     "fashion-sparse": Recipe(
@@ -54,7 +69,7 @@ RECIPES: dict[str, Recipe] = {
     "fashion-map": Recipe(
         "All clothes on one plane",
         "A variational autoencoder with two numbers per code: kinds of clothes gather in regions.",
-        Run("fashion_mnist", VAE(latent=2), width=384, loss="kl", epochs=30, lr=3e-3),
+        Run("fashion_mnist", VAE(latent=2), width=256, loss="kl", epochs=30, lr=3e-3),
     ),
     "digits-map": Recipe(
         "Handwritten digits on one plane",

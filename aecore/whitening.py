@@ -18,14 +18,17 @@ class Whitening:
     axes: np.ndarray
 
     @classmethod
-    def fit(cls, codes: np.ndarray, power: float = 0.25) -> "Whitening":
-        """codes (n, latent), of the gallery or of training images."""
-        codes = np.asarray(codes, np.float64)
-        mean = codes.mean(axis=0)
-        variances, axes = np.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))
+    def fit(cls, codes: np.ndarray, power: float = 0.25, keep: int | None = None) -> "Whitening":
+        """codes (n, latent), of the gallery or of training images; `keep` only so many of the strongest axes."""
+        mean = codes.mean(axis=0, dtype=np.float64)
+        covariance = np.zeros((codes.shape[1], codes.shape[1]))
+        for start in range(0, len(codes), 8192):
+            centered = codes[start : start + 8192] - mean
+            covariance += centered.T @ centered / len(codes)
+        variances, axes = (found[..., -(keep or 0) :] for found in np.linalg.eigh(covariance))
         floor = max(variances.max() * 1e-6, 1e-12)  # an axis without variance says nothing
         return cls(mean.astype(np.float32), (axes * np.maximum(variances, floor) ** -power).astype(np.float32))
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
-        """codes (n, latent) -> (n, latent) float32."""
+        """codes (n, latent) -> (n, axes) float32."""
         return (np.asarray(codes, np.float32) - self.mean) @ self.axes

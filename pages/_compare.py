@@ -47,7 +47,7 @@ def table() -> None:
 def _row(run: str, stamp: str) -> dict[str, Any]:
     loaded, parts = _cached.checkpoint(run, stamp), _cached.measured(run, stamp)
     row = {"run": run, "data": loaded.run.dataset, "flavor": loaded.run.model.name, "latent": loaded.run.model.latent}
-    row["epoch"] = loaded.epoch
+    row |= {"network": loaded.run.network, "epoch": loaded.epoch}
     for title, (part, name) in FIGURES.items():
         figure = ((parts.get(part) or {}).get("rows", {}).get("code") or {}).get(name)
         row[title] = figure.get("mean", figure.get("PSNR")) if hasattr(figure, "get") else figure

@@ -77,14 +77,14 @@ def all_runs() -> list[str]:
     return list(dict.fromkeys(path.name for path in [*newest, *run_folders(SHOWCASE)]))
 
 
-def pick_run(first: str | None = None) -> str | None:
+def pick_run(recipe: str | None = None) -> str | None:
     """The run that the page is about: the one in the address, or the newest. None when there is no run.
 
-    `first` begins the id of the shipped run that somebody sees who has no run of their own.
+    `recipe` names the shipped run that somebody sees who has no run of their own.
     """
     ids = all_runs()
     if not run_folders(root()):
-        opening = _opening(first)
+        opening = _opening(recipe)
         ids.sort(key=lambda id: id != opening)
     picked = st.session_state.get("run", st.query_params.get("run"))
     if ids and picked not in ids:
@@ -99,21 +99,21 @@ def pick_run(first: str | None = None) -> str | None:
         return st.selectbox("Run", ids, index=None, key="run", bind="query-params", placeholder="none yet")
 
 
-def _opening(prefix: str | None) -> str | None:
-    """The shipped run whose id begins so; one on digits where Fashion-MNIST would have to be downloaded first."""
+def _opening(recipe: str | None) -> str | None:
+    """The run of a recipe; of the one on digits where Fashion-MNIST would have to be downloaded first."""
     from aecore.datasets import is_here
 
-    if prefix and prefix.startswith("fashion_mnist") and not is_here("fashion_mnist"):
-        prefix = "digits"
-    names = [path.name for path in run_folders(SHOWCASE)]
-    return next((name for name in names if prefix and name.startswith(prefix)), None)
+    if recipe is None:
+        return None
+    known = _cached.recipes()
+    return known[recipe if is_here(known[recipe]["run"]["dataset"]) else "digits-map"]["id"]
 
 
-def open_run(first: str) -> tuple[str, str]:
+def open_run(recipe: str) -> tuple[str, str]:
     """Id and stamp of the picked run, with its facts in the sidebar; without a run, ends the page with the way out."""
     from aecore.runs import DamagedRun
 
-    run = pick_run(first)
+    run = pick_run(recipe)
     if run is None:
         st.write("No autoencoder is trained here yet. The one on digits takes ten seconds.")
         if st.button("Train one", type="primary"):

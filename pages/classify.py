@@ -9,7 +9,7 @@ from pages import _cached
 from pages._widgets import offer_measuring, open_run, picture
 
 st.title("Classify")
-run, stamp = open_run("fashion_mnist-vanilla")
+run, stamp = open_run("fashion-labels")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 if images.classes is None:

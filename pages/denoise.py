@@ -14,7 +14,7 @@ from pages._widgets import open_run, picture
 from pages.components.gallery import gallery
 
 st.title("Denoise")
-run, stamp = open_run("fashion_mnist-denoising")
+run, stamp = open_run("fashion-denoise")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 

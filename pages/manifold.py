@@ -8,7 +8,7 @@ from pages._widgets import open_run
 
 head = st.container(horizontal=True, vertical_alignment="bottom")
 head.title("Manifold", width="content")
-run, stamp = open_run("blocks")
+run, stamp = open_run("blocks-map")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 flat, variational = checkpoint.run.model.latent == 2, checkpoint.run.model.heads == 2

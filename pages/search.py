@@ -13,7 +13,7 @@ from pages._widgets import go, open_run, picture
 if "locate" in st.session_state:  # the run goes along by itself: its control keeps it
     go("manifold", **st.session_state.pop("locate"))
 st.title("Search")
-run, stamp = open_run("fashion_mnist-vanilla")
+run, stamp = open_run("fashion-search")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 

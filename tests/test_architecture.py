@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "labels",
         "manifold",
         "metrics",
+        "networks",
         "noise",
         "pca",
         "runs",

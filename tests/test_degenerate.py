@@ -11,6 +11,7 @@ from aecore.labels import learn
 from aecore.metrics import mse
 from aecore.models import FLAVORS
 from aecore.moments import moment_of
+from aecore.networks import NETWORKS
 from aecore.runs import Run
 from aecore.search import Index
 from aecore.training import train
@@ -78,7 +79,7 @@ def test_any_number_of_any_images(count: int, kind: str, flavor: str) -> None:
         _is_of_use(dataset, _run(flavor, **settings))
 
 
-@pytest.mark.parametrize("network", ["dense", "conv", "shallow"])
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("side", SIDES)
 def test_any_side_and_any_channels(side: int, channels: int, network: str) -> None:

@@ -1,9 +1,13 @@
 """Networks: any image of 1 or 3 channels and sides from 8 to 128 goes through and comes back in its shape."""
 
+import math
+
 import pytest
 import torch
+from scipy.fft import idctn
 
-from aecore.networks import NETWORKS, Autoencoder, Crop, Pad
+from aecore.models import DISTANCES
+from aecore.networks import NETWORKS, Autoencoder, Crop, Edges, Pad, cosines
 
 SIDES = (8, 9, 17, 28, 31, 64, 100, 128)
 SHAPES = [
@@ -94,7 +98,7 @@ def test_other_sizes_are_refused_and_the_message_says_what_to_do(kind: str, shap
 
 
 def test_an_unknown_network_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"'transformer'; choose one of dense, conv, shallow"):
+    with pytest.raises(ValueError, match=r"'transformer'; choose one of dense, conv, shallow, edges"):
         Autoencoder((1, 8, 8), 2, "transformer")
 
 
@@ -108,3 +112,67 @@ def test_borders_are_black_even_and_go_away_again(shape: tuple[int, int, int], s
     for axis in (2, 3):
         lines = padded.amax(dim=[0, 1, 5 - axis]).nonzero()
         assert abs(lines.min() - (padded.shape[axis] - 1 - lines.max())) <= 1
+
+
+def test_the_patterns_are_those_of_the_discrete_cosine_transform() -> None:
+    patterns = cosines(6, 4)
+    assert patterns.shape == (14, 1, 6, 6)
+    pairs = [(row, column) for row in range(6) for column in range(6) if 0 < row + column <= 4]
+    for pattern, (row, column) in zip(patterns, pairs, strict=True):
+        spectrum = torch.zeros(6, 6)
+        spectrum[row, column] = 1
+        assert torch.allclose(pattern[0], torch.tensor(idctn(spectrum.numpy(), norm="ortho")), atol=1e-6)
+
+
+def test_edges_are_what_one_counts_by_hand() -> None:
+    x = torch.rand(1, 1, 10, 12, generator=_rng(), dtype=torch.float64).float()
+    padded = torch.nn.functional.pad(x, (2, 2, 2, 2))[0, 0]
+    seen = torch.zeros(29, 9, 11)
+    for row in range(9):
+        for column in range(11):
+            patch = padded[row : row + 6, column : column + 6]
+            answers = [
+                (patch * pattern[0]).sum() / (6 * math.sqrt(patch.var(correction=0) + 0.01))
+                for pattern in cosines(6, 4)
+            ]
+            seen[:, row, column] = torch.stack(
+                [patch.mean(), *(a.relu() for a in answers), *((-a).relu() for a in answers)]
+            )
+    first = 10 * (seen[:, :2, :3].mean(dim=(1, 2)) + 1e-3).sqrt()  # the cell in the upper left corner
+    found = Edges((1, 10, 12))(x).view(29, 5, 5)
+    assert torch.allclose(found[:, 0, 0], first, atol=1e-4)
+
+
+def test_edges_see_shapes_under_another_light() -> None:
+    """A quarter of the light changes pixels by much and edges by little."""
+    x = torch.zeros(1, 1, 28, 28)
+    x[..., 8:20, 8:20] = 1
+    see, other = Edges((1, 28, 28)), torch.zeros_like(x)
+    other[..., 12:24, 4:16] = 1
+    same, moved = ((see(x) - see(image)).square().mean() for image in (x / 4, other))
+    assert same < moved / 4
+
+
+def test_an_edges_network_learns_nothing_before_its_code_and_starts_from_the_average() -> None:
+    x = torch.rand(50, 3, 9, 14, generator=_rng())
+    network = Autoencoder((3, 9, 14), 4, "edges")
+    assert not list(network.encoder[0].parameters())
+    network.look(x)
+    assert network.encoder[0](x).mean(dim=0).abs().max() < 1e-4
+    network.look(x)
+    assert network.encoder[0](x).mean(dim=0).abs().max() < 1e-4
+    again = Autoencoder((3, 9, 14), 4, "edges", rng=_rng(5))
+    again.load_state_dict(network.state_dict())
+    assert torch.equal(again.encode(x), network.encode(x))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_miss_is_the_distance_of_the_image_and_for_edges_that_of_the_edges_too(kind: str) -> None:
+    x = torch.rand(5, 1, 12, 12, generator=_rng())
+    network = Autoencoder((1, 12, 12), 4, kind)
+    code = network.encode(x)
+    for distance in DISTANCES.values():
+        miss, plain = network.miss(code, x, distance), distance(network.decode(code), x)
+        more = (network.decoder[0](code) - network.encoder[0](x)).square().mean() if kind == "edges" else 0.0
+        assert torch.allclose(miss, plain + 0.3 * more)
+        assert (kind == "edges") == bool(miss > plain)

@@ -35,7 +35,7 @@ def test_opens_without_any_run(page: str, home: Path, no_showcase: None) -> None
         ("manifold", "blocks-map"),
         ("denoise", "fashion-denoise"),
         ("search", "fashion-search"),
-        ("classify", "fashion-search"),
+        ("classify", "fashion-labels"),
     ],
 )
 @pytest.mark.parametrize("clothes", [True, False], ids=["with-fashion", "without-fashion"])

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import lzma
 import os
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from aecore import runs
 from aecore.datasets import load_dataset
 from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
+from aecore.networks import NETWORKS
 from aecore.runs import Checkpoint, DamagedRun, Run, Store, read_tensors
 
 SHAPE = (1, 8, 8)
@@ -183,7 +185,7 @@ def test_a_checkpoint_says_how_far_itsame() -> None:
 # The store.
 
 
-@pytest.mark.parametrize("kind", ["dense", "conv", "shallow"])
+@pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("model", FLAVORS, ids=lambda model: model.name)
 def test_what_is_loaded_gives_the_same_outputs(store: Store, model: Flavor, kind: str) -> None:
     checkpoint = checkpoint_at(7, Run("digits", model, kind))
@@ -426,3 +428,19 @@ def test_the_posterior_of_a_variational_run_is_what_its_encoder_says(digits_runs
     np.testing.assert_allclose(np.square(deviation), log_variance.exp(), rtol=1e-4)
     with pytest.raises(ValueError, match="only vae"):
         other.posterior(images)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "cut off or larger"),
+        (b"not compressed", "cannot be unpacked"),
+        (lzma.compress(b"weights")[:-1], "cut off or larger"),
+        (lzma.compress(bytes(2**21)), "larger than 1 MiB"),
+    ],
+    ids=["empty", "plain", "cut", "bomb"],
+)
+def test_compressed_weights_are_unpacked_whole_and_within_a_limit_or_not_at_all(content: bytes, said: str) -> None:
+    assert runs._inflated(lzma.compress(b"weights"), 2**20) == b"weights"
+    with pytest.raises(DamagedRun, match=said):
+        runs._inflated(content, 2**20)

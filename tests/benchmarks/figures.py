@@ -3,13 +3,17 @@
 python tests/benchmarks/figures.py
 """
 
+import sys
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from aecore import RECIPES, showcase
 from aecore.evaluate import measured
 
 FLAVORS = {
-    "vanilla": "fashion-search",
+    "vanilla": "fashion-rebuild",
     "sparse": "fashion-sparse",
     "denoising": "fashion-denoise",
     "contractive": "fashion-contract",
@@ -31,8 +35,8 @@ def main() -> None:
     mse, factors, three = ("MSE",), ("R^2 height", "R^2 width"), ("P@4", "P@10", "5-NN")
     labels, levels = ("10", "100", "all"), ("gaussian 0.25", "gaussian 0.5")
     blocks, blocks_map = rows("blocks-map", "reconstruction"), rows("blocks-map", "map_quality")
-    clothes, plane = rows("fashion-search", "reconstruction"), rows("fashion-map", "map_quality")
-    near, few = rows("fashion-search", "retrieval"), rows("fashion-search", "few_labels")
+    clothes, plane = rows("fashion-rebuild", "reconstruction"), rows("fashion-map", "map_quality")
+    near, few = rows("fashion-search", "retrieval"), rows("fashion-labels", "few_labels")
     noise = rows("fashion-denoise", "denoising")
     trust = ("trustworthiness",)
     lines = [
@@ -47,10 +51,12 @@ def main() -> None:
         ("nearest of 60,000: P@4, P@10, 5-NN",
          f"pixels {listed(near['raw pixels'], three)}; whitened PCA {listed(near['whitened PCA-128'], three)}",
          listed(near["code"], three), ".870, .855, .890"),
-        ("the same, half-whitened", f"PCA {listed(near['half-whitened PCA-128'], three)}",
+        ("the same, half-whitened", f"PCA {listed(near['half-whitened PCA-128'], three)}; "
+         f"PCA of edges {listed(near['half-whitened PCA-128 of edges'], three)}",
          listed(near["half-whitened code"], three), ".870, .855, .890"),
-        ("accuracy from 10, 100, all labels per class",
-         f"pixels {listed(few['raw pixels'], labels)}; HOG {listed(few['HOG'], labels)}",
+        ("accuracy from 10, 100, all labels per class, 512 numbers",
+         f"pixels {listed(few['raw pixels'], labels)}; HOG {listed(few['HOG'], labels)}; "
+         f"edges {listed(few['edges'], labels)}",
          listed(few["code"], labels), ".77, .86, .91"),
         ("Gaussian noise .25, .5, clipped: PSNR in dB", f"linear filter {listed(noise['linear filter'], levels, 2)}",
          listed(noise["code"], levels, 2), "22, 18.5"),
