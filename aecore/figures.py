@@ -214,11 +214,13 @@ def accuracy_curves(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> di
     y = {"field": "accuracy", "type": "quantitative", "title": "test accuracy", "scale": {"zero": False}}
     bars = {"x": x, "color": color, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
     tooltip = [{"field": "features"}, {"field": "labels"}, {"field": "accuracy", "format": ".3f"}]
+    width = {"condition": {"test": "datum.features === 'code'", "value": 4}, "value": 1.5}
+    line = {"x": x, "y": y, "color": color, "tooltip": tooltip, "strokeWidth": width}
     return {
         "data": {"values": values},
         "layer": [
             {"mark": "rule", "encoding": bars},
-            {"mark": {"type": "line", "point": True}, "encoding": {"x": x, "y": y, "color": color, "tooltip": tooltip}},
+            {"mark": {"type": "line", "point": True}, "encoding": line},
         ],
     }
 

@@ -46,7 +46,7 @@ def table() -> None:
 
 def _row(run: str, stamp: str) -> dict[str, Any]:
     loaded, parts = _cached.checkpoint(run, stamp), _cached.measured(run, stamp)
-    row = {"run": run, "data": loaded.run.dataset, "flavor": loaded.run.model.name, "latent": loaded.run.model.latent}
+    row = {"run": run, "flavor": loaded.run.model.name, "latent": loaded.run.model.latent}
     row |= {"network": loaded.run.network, "epoch": loaded.epoch}
     for title, (part, name) in FIGURES.items():
         figure = ((parts.get(part) or {}).get("rows", {}).get("code") or {}).get(name)
