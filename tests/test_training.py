@@ -199,7 +199,9 @@ def test_stopping_saving_loading_and_resuming_changes_no_bit(name: str, tmp_path
     assert _same(store.load(run.id, training=True), whole)
 
 
-@pytest.mark.parametrize(("name", "kind"), [*((name, "dense") for name in FLAVORS), ("contractive", "conv")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [*((name, "dense") for name in FLAVORS), ("contractive", "conv"), ("sparse", "edges")]
+)
 def test_a_break_in_the_middle_of_an_epoch_and_between_rows_changes_no_bit(
     name: str, kind: str, tmp_path: Path
 ) -> None:
@@ -240,7 +242,8 @@ def test_checkpoints_are_snapshots_that_training_does_not_touch() -> None:
 # What training may and may not look at.
 
 
-def test_test_images_and_labels_have_no_say_in_the_weights() -> None:
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_test_images_and_labels_have_no_say_in_the_weights(kind: str) -> None:
     clean = load_dataset("digits")
     small = clean.train.images[:200]
     rng = np.random.default_rng(9)
@@ -250,7 +253,7 @@ def test_test_images_and_labels_have_no_say_in_the_weights() -> None:
         (rng.integers(0, 256, (600, 1, 8, 8), np.uint8), rng.permutation(200)),
     ):
         dataset = Dataset("digits", "Digits", Split(small.copy(), labels), Split(test.copy()))
-        weights.append(_last(train(Run("digits", FLAVORS["vae"](), epochs=2), dataset)).network.state_dict())
+        weights.append(_last(train(Run("digits", FLAVORS["vae"](), kind, epochs=2), dataset)).network.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
