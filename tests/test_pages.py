@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.files import run_folders
-from aecore.jobs import Job
+from aecore.jobs import LIVE, Job
 
 NAMES = ["home", "train", "manifold", "denoise", "search", "classify"]
 
@@ -317,8 +317,11 @@ def test_one_press_queues_the_five_flavors(home: Path) -> None:
     runs = [aecore.Store(home / "runs").run(job.id) for job in jobs]
     assert sorted(run.model.name for run in runs) == sorted(aecore.FLAVORS)
     assert len({(run.dataset, run.network, run.seed, run.epochs, run.model.latent) for run in runs}) == 1
+    assert all(job.state in LIVE or job.state == "done" for job in jobs)
     for job in jobs:
-        wait_for(lambda job=job: job.state == "done", job)
+        job.stop()
+    for job in jobs:
+        wait_for(lambda job=job: job.state in ("stopped", "done"), job)
 
 
 def test_a_recipe_that_is_trained_anew_does_not_show_the_shipped_pictures(home: Path) -> None:
