@@ -324,8 +324,11 @@ def as_text(parts: Mapping[str, dict[str, Any] | None]) -> str:
         if part:
             about = ", ".join(f"{key} {value}" for key, value in part.items() if key != "rows")
             lines += [f"{name.replace('_', ' ')} ({about})"]
+            widest = max(map(len, part["rows"]))
             for row, figures in part["rows"].items():
-                lines.append(f"  {row:<18} " + "  ".join(f"{key} {_cell(value)}" for key, value in figures.items()))
+                lines.append(
+                    f"  {row:<{widest}}  " + "  ".join(f"{key} {_cell(value)}" for key, value in figures.items())
+                )
             lines.append("")
     return "\n".join(lines).rstrip()
 

@@ -43,7 +43,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "fashion-rebuild": Recipe(
         "Clothes in a sixth of the numbers",
-        "Squeezed from 784 pixels into 128 numbers, and rebuilt twice as exactly as by principal components.",
+        "Squeezed from 784 pixels into 128 numbers, and rebuilt nearly twice as exactly as by principal components.",
         _clothes(Vanilla(latent=128)),
     ),
     "fashion-sparse": Recipe(
