@@ -50,7 +50,7 @@ for column, (name, page) in zip(
         if recipe["id"] in trained:
             if st.button("See the map" if page == "manifold" else "Search", key=name, type="primary"):
                 go(page, run=recipe["id"])
-        elif st.button("Train it", key=name, type="primary", help="About two minutes on a laptop."):
+        elif st.button("Train it", key=name, type="primary", help="Two to five minutes on a laptop."):
             start(name)
 
 st.header("Five flavors of one idea")
