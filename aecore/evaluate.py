@@ -118,10 +118,10 @@ def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     train, test = dataset.train, dataset.test
     latent = checkpoint.run.model.latent
 
-    def score(space: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-        return metrics.retrieval(space(test.images), test.labels, space(train.images), train.labels)
+    def score(space: Callable[[np.ndarray], np.ndarray], queries: np.ndarray, gallery: np.ndarray) -> dict[str, float]:
+        return metrics.retrieval(space(queries), test.labels, space(gallery), train.labels)
 
-    whitening = Whitening.fit(checkpoint.encode(train.images))
+    codes = checkpoint.encode(test.images), checkpoint.encode(train.images)
     axes_of_edges = cache(lambda: Whitening.fit(edges(train.images), keep=latent))
     baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
     if pca := linear(dataset):
@@ -134,11 +134,12 @@ def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     rng = np.random.default_rng(0)
     baselines["random"] = lambda images: rng.standard_normal((len(images), 16), np.float32)
     rows = {
-        "code": score(checkpoint.encode),
-        "half-whitened code": score(lambda images: whitening(checkpoint.encode(images))),
+        "code": score(lambda code: code, *codes),
+        "half-whitened code": score(Whitening.fit(codes[1]), *codes),
     }
     for name, space in baselines.items():
-        rows[name] = recall(f"retrieval {dataset.name} {name}", lambda space=space: score(space))
+        key = f"retrieval {dataset.name} {name}"
+        rows[name] = recall(key, lambda space=space: score(space, test.images, train.images))
     return {"split": "test", "queries": len(test), "gallery": len(train), "metric": "cosine", "seed": 0, "rows": rows}
 
 

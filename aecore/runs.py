@@ -214,8 +214,8 @@ class Store:
     def save(self, checkpoint: Checkpoint, compact: bool = False) -> str:
         """Keep a checkpoint; returns its stamp. The snapshot before it stays until this one is safe on disk.
 
-        `compact` keeps weights in 8 bits, compressed, and no training state: a fifth of the size, to look at and not to
-        go on with.
+        `compact` keeps weights in 8 bits, in weights.xz, and no training state: a fifth of the size, to look at and not
+        to go on with.
         """
         path = self.create(checkpoint.run)
         weights = checkpoint.network.state_dict()
