@@ -101,7 +101,7 @@ class Edges(nn.Module):
         positive = cells(answers.relu(), self.GRID)
         negative = (positive - cells(answers, self.GRID)).clamp(min=0)
         seen = torch.cat([cells(light, self.GRID), positive, negative], dim=1)
-        return 10 * (seen + 1e-3).sqrt().reshape(-1, self.outputs) - self.average
+        return 10 * (seen.clamp(min=0) + 1e-3).sqrt().reshape(-1, self.outputs) - self.average
 
 
 def cosines(size: int, finest: int) -> Tensor:

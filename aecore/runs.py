@@ -20,6 +20,8 @@ from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, knob
 from aecore.networks import NETWORKS, Autoencoder, Shape
 
 SCHEMA = 1
+LARGEST = 1e4
+"""What goes into a network is held within this, so that no float, however large, becomes inf or nan on its way."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,14 @@ class Run:
     def id(self) -> str:
         """Readable and unique, such as "fashion_mnist-sparse-1f3a9c2e"."""
         return _id_of(self.to_dict())
+
+    @property
+    def title(self) -> str:
+        """A short name for people, such as "Fashion mnist, sparse 128, seed 3, 1f3a"; its end tells namesakes apart."""
+        words = [self.dataset.replace("_", " ").capitalize(), f"{self.model.name} {self.model.latent}"]
+        words += [] if self.network == "dense" else [self.network]
+        words += [f"seed {self.seed}"] if self.seed else []
+        return ", ".join([*words, self.id[-4:]])
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values, ready for JSON."""
@@ -157,6 +167,7 @@ class Checkpoint:
             batch = torch.tensor(array[start : start + size], dtype=torch.float32)
             if array.dtype == np.uint8:
                 batch /= 255
+            batch.clamp_(-LARGEST, LARGEST)
             out[start : start + size] = function(batch).numpy()
         return out
 

@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy.fft import idctn
 
-from aecore.models import DISTANCES
+from aecore import Checkpoint, Run, load_dataset
+from aecore.models import DISTANCES, VAE, Vanilla
 from aecore.networks import NETWORKS, Autoencoder, Crop, Edges, Pad, cosines
+from aecore.noise import NOISES, corrupt
 
 SIDES = (8, 9, 17, 28, 31, 64, 100, 128)
 SHAPES = [
@@ -176,3 +179,30 @@ def test_a_miss_is_the_distance_of_the_image_and_for_edges_that_of_the_edges_too
         more = (network.decoder[0](code) - network.encoder[0](x)).square().mean() if kind == "edges" else 0.0
         assert torch.allclose(miss, plain + 0.3 * more)
         assert (kind == "edges") == bool(miss > plain)
+
+
+@pytest.mark.parametrize("clip", [True, False], ids=["clipped", "not clipped"])
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_network_answers_finitely_to_every_noise(kind: str, noise: str, clip: bool) -> None:
+    """Noise that is not clipped goes below zero, where a root has no answer."""
+    digits = load_dataset("digits")
+    run = Run("digits", Vanilla(latent=4), network=kind, width=32)
+    checkpoint = Checkpoint(run, run.build(digits.shape).eval())
+    for level in np.linspace(0.05, 1, 20):
+        noisy = corrupt(digits.test.images[:4], noise, float(level), 0, clip)
+        assert np.isfinite(checkpoint.reconstruct(noisy)).all(), level
+
+
+@pytest.mark.parametrize("flavor", [Vanilla(latent=4), VAE(latent=4)], ids=lambda flavor: flavor.name)
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_largest_floats_stay_finite(kind: str, flavor: Vanilla | VAE) -> None:
+    digits = load_dataset("digits")
+    run = Run("digits", flavor, network=kind, width=32)
+    checkpoint = Checkpoint(run, run.build(digits.shape).eval())
+    for number in (np.finfo(np.float32).max, np.finfo(np.float32).min):
+        images = np.full((2, *digits.shape), number, np.float32)
+        images[1, :, ::2] *= -1
+        assert np.isfinite(checkpoint.encode(images)).all()
+        assert np.isfinite(checkpoint.reconstruct(images)).all()
+        assert np.isfinite(checkpoint.decode(np.full((1, 4), number, np.float32))).all()
