@@ -69,7 +69,10 @@ def learn(
 
 
 def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
-    """A fitted logistic regression on standardized features (n, d), its ridge chosen on these images alone."""
+    """A fitted logistic regression on standardized features (n, d), its ridge chosen on these images alone.
+
+    By the log loss in cross-validation: of a hundred labels, accuracy moves in steps, and ties let chance choose.
+    """
     from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_score
 
     smallest = int(np.bincount(labels)[np.unique(labels)].min())
@@ -81,7 +84,7 @@ def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
             split = StratifiedKFold(5) if few else StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
             best = max(
                 (0.001, 0.01, 0.1),
-                key=lambda c: cross_val_score(_logistic(c), features, labels, cv=split).mean(),
+                key=lambda c: cross_val_score(_logistic(c), features, labels, cv=split, scoring="neg_log_loss").mean(),
             )
         return _logistic(best).fit(features, labels)
 
