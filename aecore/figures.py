@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,29 +103,35 @@ MOST = 200
 """Rows of a history that a chart draws; more would only make every tick of a live training heavy."""
 
 
-def curves(history: Sequence[Mapping[str, Any]], log: bool = False, cursor: float | None = None) -> dict[str, Any]:
+def curves(
+    history: Sequence[Mapping[str, Any]],
+    log: bool = False,
+    cursor: float | None = None,
+    beside: Collection[Sequence[Mapping[str, Any]]] = (),
+) -> dict[str, Any]:
     """A Vega-Lite chart of every loss term over the epochs, training solid, held-out dashed, with a line at `cursor`.
 
-    It has no legend for the dashes; say it beside the chart. Of a long history, about MOST rows are drawn.
+    beside: other histories that are drawn beside this one; all get the same axes, and each term one color. There is no
+    legend for the dashes; say it beside the chart. Of a long history, about MOST rows are drawn.
     """
-    history = [*history[: -1 : max(1, len(history) // MOST)], *history[-1:]]
-    rows = []
-    for row in history:
-        for name, value in row.items():
-            if name not in ("epoch", "test"):
-                rows.append({"epoch": row["epoch"], "term": name, "images": "training", "value": value})
-        for name, value in row["test"].items():
-            if name != "mse":
-                rows.append({"epoch": row["epoch"], "term": name, "images": "held out", "value": value})
-    scale = {"type": "log"} if log else {"zero": False}
-    x = {"field": "epoch", "type": "quantitative", "title": "epoch"}
+    rows = _terms(history, log)
+    every = [row for other in (history, *beside) for row in _terms(other, log)]
+    scale: dict[str, Any] = {"type": "log"} if log else {"zero": False}
+    x: dict[str, Any] = {"field": "epoch", "type": "quantitative", "title": "epoch"}
+    if beside and every:
+        values = [row["value"] for row in every]
+        scale |= {"domain": [min(values), max(values)]}
+        x |= {"scale": {"domain": [0, max(row["epoch"] for row in every)]}}
     lines = {
-        "data": {"values": [row for row in rows if row["value"] > 0 or not log]},
+        "data": {"values": rows},
         "mark": {"type": "line", "point": len(history) < 3, "interpolate": "linear"},
         "encoding": {
             "x": x,
             "y": {"field": "value", "type": "quantitative", "title": "per pixel", "scale": scale},
-            "color": {"field": "term", "type": "nominal", "title": None, "legend": {"orient": "top"}},
+            "color": {
+                "field": "term", "type": "nominal", "title": None, "legend": {"orient": "top"},
+                "scale": {"domain": list(dict.fromkeys(row["term"] for row in every))},
+            },
             "strokeDash": {
                 "field": "images", "type": "nominal", "legend": None,
                 "scale": {"domain": ["training", "held out"], "range": [[1, 0], [4, 3]]},
@@ -139,6 +145,42 @@ def curves(history: Sequence[Mapping[str, Any]], log: bool = False, cursor: floa
         "encoding": {"x": x},
     }
     return {"layer": [lines, here]}
+
+
+def _terms(history: Sequence[Mapping[str, Any]], log: bool) -> list[dict[str, Any]]:
+    rows = []
+    for row in _thinned(history):
+        for name, value in row.items():
+            if name not in ("epoch", "test"):
+                rows.append({"epoch": row["epoch"], "term": name, "images": "training", "value": value})
+        for name, value in row["test"].items():
+            if name != "mse":
+                rows.append({"epoch": row["epoch"], "term": name, "images": "held out", "value": value})
+    return [row for row in rows if row["value"] > 0 or not log]
+
+
+def _thinned(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [*history[: -1 : max(1, len(history) // MOST)], *history[-1:]]
+
+
+def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """A Vega-Lite chart of the MSE on held-out images over the epochs, a line for each name."""
+    rows = [
+        {"epoch": row["epoch"], "run": name, "MSE": row["test"]["mse"]}
+        for name, history in histories.items()
+        for row in _thinned(history)
+        if row["test"].get("mse", 0) > 0
+    ]
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "line", "point": {"size": 14}, "clip": True},
+        "encoding": {
+            "x": {"field": "epoch", "type": "quantitative", "title": "epoch"},
+            "y": {"field": "MSE", "type": "quantitative", "title": "MSE, held out", "scale": {"type": "log"}},
+            "color": {"field": "run", "type": "nominal", "title": None, "legend": {"orient": "top"}},
+            "tooltip": [{"field": field} for field in ("run", "epoch", "MSE")],
+        },
+    }
 
 
 def small_map(

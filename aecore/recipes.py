@@ -1,6 +1,7 @@
 """Settings that are known to work, by name. All of them come trained with the package."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
 from aecore.runs import Run
@@ -13,6 +14,18 @@ class Recipe:
     title: str
     sentence: str
     run: Run
+
+
+def opening_settings(count: int, flavor: type[Flavor]) -> dict[str, Any]:
+    """Settings to begin with on so many training images; by them a vanilla run rebuilds better than PCA.
+
+    Chosen on the digits and on Fashion-MNIST. A small set needs more epochs: what counts is the number of steps. A
+    variational run weighs its prior against nats, so that it takes the Bernoulli KL.
+    """
+    if count < 10_000:
+        loss = "kl" if flavor.heads == 2 else "mse"
+        return {"width": 256, "batch_size": 32, "loss": loss, "lr": 3e-3, "epochs": 60}
+    return {"width": 512, "loss": "kl", "lr": 3e-3, "epochs": 10}
 
 
 def _clothes(model: Flavor) -> Run:

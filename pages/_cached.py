@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from aecore import Checkpoint, Dataset, Index, Store
@@ -35,6 +37,22 @@ def warm_up() -> None:
 
     gc.collect()
     gc.freeze()
+    _warm_opening_views()
+
+
+def _warm_opening_views() -> None:
+    """What the experiments show first, so that it is known when the first visitor comes."""
+    import logging
+
+    from aecore.datasets import is_here
+
+    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
+    known = recipes()
+    for name, split in (("blocks-map", "train"), ("fashion-search", "train")):
+        run = known[name]["id"]
+        if is_here(known[name]["run"]["dataset"]):
+            newest = stamp(run)
+            (places if name == "blocks-map" else index)(run, newest, split)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images")
@@ -45,12 +63,36 @@ def dataset(name: str) -> "Dataset":
 
 
 def store(run: str) -> "Store":
-    """The store that has a run: the visitors' own, also when it has just begun there, or the shipped one."""
+    """The store from which pages show a run: the visitors' own, or the shipped one while theirs is not trained out."""
+    from aecore import showcase
+    from aecore.files import run_folders
+    from aecore.jobs import Job
+
+    own, shipped = training_store(run), showcase()
+    if own.folder == shipped.folder or run not in [path.name for path in run_folders(shipped.folder)]:
+        return own
+    return own if Job(own.path(run)).state in ("done", "idle") else shipped
+
+
+def training_store(run: str) -> "Store":
+    """The store in which a run trains: the visitors' own, also when it has just begun there, or the shipped one."""
     from aecore import Store, showcase
     from aecore.files import run_folders
 
     own = Store()
     return own if run in [path.name for path in run_folders(own.folder)] else showcase()
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def title(run: str) -> str:
+    """What a run is called: its recipe's title, or its settings. An id is made of the settings, so it stays."""
+    from aecore.runs import DamagedRun
+
+    known = [recipe["title"] for recipe in recipes().values() if recipe["id"] == run]
+    try:
+        return known[0] if known else training_store(run).run(run).title
+    except (DamagedRun, KeyError):
+        return run
 
 
 def stamp(run: str) -> str:
@@ -84,9 +126,21 @@ def shape(run: str, stamp: str) -> tuple[int, int, int]:
 @st.cache_resource(max_entries=8, show_spinner="Encoding the images")
 def codes(run: str, stamp: str, split: str) -> "np.ndarray":
     loaded = checkpoint(run, stamp)
-    found = loaded.encode(getattr(dataset(loaded.run.dataset), split).images)
-    found.flags.writeable = False
-    return found
+    images = getattr(dataset(loaded.run.dataset), split).images
+    return _shipped(run, stamp, f"codes-{split}", lambda: [loaded.encode(images)])[0]
+
+
+def _shipped(run: str, stamp: str, what: str, compute: "Callable[[], list[np.ndarray]]") -> "list[np.ndarray]":
+    """Arrays that take long, on disk for a run that comes with the app: it is what every visitor sees first."""
+    from aecore import showcase
+    from aecore.kept import kept
+
+    if store(run).folder == showcase().folder:
+        return kept(f"{run}-{stamp}-{what}", compute)
+    arrays = compute()
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -116,6 +170,14 @@ def distinct(name: str, split: str) -> "tuple[np.ndarray, np.ndarray]":
     every = np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in images], np.uint32)
     _, first = np.unique(every, return_index=True)
     return first, every
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def copies(name: str, split: str) -> "np.ndarray":
+    """How often each distinct image of a split is in it, (t,)."""
+    import numpy as np
+
+    return np.bincount(distinct(name, split)[1])
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reconstructing every image")
@@ -159,10 +221,15 @@ def vectors(run: str, stamp: str, split: str, space: str) -> "np.ndarray":
 
 @st.cache_resource(max_entries=8, show_spinner="Building the index")
 def index(run: str, stamp: str, split: str, space: str = "code", metric: str = "cosine") -> "Index":
-    """The index of the vectors of a space."""
+    """The index of the vectors of a space, one for each distinct image of a split."""
     from aecore import Index
 
-    return Index(vectors(run, stamp, split, space), metric)
+    return Index(_of_distinct(vectors(run, stamp, split, space), run, stamp, split), metric)
+
+
+def _of_distinct(found: "np.ndarray", run: str, stamp: str, split: str) -> "np.ndarray":
+    first, every = distinct(checkpoint(run, stamp).run.dataset, split)
+    return found if len(first) == len(every) else found[first]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -177,11 +244,14 @@ def usual_distances(run: str, stamp: str, split: str, space: str, metric: str) -
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def pixel_neighbors(name: str, split: str, of: str, row: int, k: int, metric: str) -> "tuple[np.ndarray, np.ndarray]":
-    """Distances and rows of the raw images nearest to one of the set: the baseline of every code."""
+def pixel_neighbors(
+    name: str, split: str, digest: str, k: int, metric: str, _image: "np.ndarray"
+) -> "tuple[np.ndarray, np.ndarray]":
+    """Distances to and numbers of the distinct raw images nearest to one, whose SHA-256 is `digest`."""
     from aecore.search import nearest_images
 
-    return nearest_images(getattr(dataset(name), split).images, getattr(dataset(name), of).images[row], k, metric)
+    images, (first, every) = getattr(dataset(name), split).images, distinct(name, split)
+    return nearest_images(images if len(first) == len(every) else images[first], _image, k, metric)
 
 
 @st.cache_resource(max_entries=4)
@@ -191,13 +261,18 @@ def _kept(what: str, run: str, stamp: str, split: str, metric: str) -> dict[str,
 
 
 def all_nearest(run: str, stamp: str, split: str, metric: str, progress: Any) -> "tuple[np.ndarray, np.ndarray]":
-    """Distances and rows of the four codes nearest to every code of a split, which has two at least."""
+    """Distances to and numbers of the four nearest codes, for every distinct image of a split with two or more."""
     from aecore.search import all_nearest
 
     kept = _kept("all_nearest", run, stamp, split, metric)
     if "found" not in kept:
-        found = codes(run, stamp, split)
-        kept["found"] = all_nearest(found, min(4, len(found) - 1), metric, progress)
+        found = _of_distinct(codes(run, stamp, split), run, stamp, split)
+        kept["found"] = _shipped(
+            run,
+            stamp,
+            f"nearest-{split}-{metric}",
+            lambda: all_nearest(found, min(4, len(found) - 1), metric, progress),
+        )
     return kept["found"]
 
 
@@ -237,8 +312,16 @@ def repaired_by_filters(name: str, kind: str, level: float, clip: bool, seed: in
     return repaired_by_filters(dataset(name), kind, level, clip, seed)
 
 
+def test_mse(run: str, stamp: str) -> tuple[float, float | None]:
+    """Test MSE of a run and of PCA with as many numbers: from its evaluation, else computed."""
+    if known := measured(run, stamp).get("reconstruction"):
+        return known["rows"]["code"]["MSE"], known["rows"].get("PCA", {}).get("MSE")
+    loaded = checkpoint(run, stamp)
+    return _reconstruction_mse(run, stamp), _pca_mse(loaded.run.dataset, loaded.run.model.latent)
+
+
 @st.cache_data(max_entries=64, show_spinner="Measuring")
-def reconstruction_mse(run: str, stamp: str) -> float:
+def _reconstruction_mse(run: str, stamp: str) -> float:
     from aecore.metrics import mse
 
     loaded = checkpoint(run, stamp)
@@ -247,7 +330,7 @@ def reconstruction_mse(run: str, stamp: str) -> float:
 
 
 @st.cache_data(max_entries=64, show_spinner="Measuring")
-def pca_mse(name: str, components: int) -> float | None:
+def _pca_mse(name: str, components: int) -> float | None:
     from aecore.metrics import mse
     from aecore.pca import linear
 
@@ -275,7 +358,7 @@ def replay(run: str, newest: int) -> "list[Moment]":
 
     from aecore.moments import aligned, kept
 
-    moments = [moment for moment in kept(store(run).path(run)) if moment.step <= newest]
+    moments = [moment for moment in kept(training_store(run).path(run)) if moment.step <= newest]
     maps = aligned([moment.places for moment in moments])
     return [replace(moment, places=places) for moment, places in zip(moments, maps, strict=True)]
 
@@ -309,7 +392,7 @@ def film(run: str, newest: int) -> bytes:
     from aecore import figures
     from aecore.manifold import bounds
 
-    moments, name = replay(run, newest), store(run).run(run).dataset
+    moments, name = replay(run, newest), training_store(run).run(run).dataset
     maps = [moment.places for moment in moments]
     strips = [moment_strip(name, moment.rebuilt) for moment in moments]
     captions = [f"epoch {moment.epoch:g}, batch {moment.step:,}" for moment in moments]

@@ -21,7 +21,7 @@ def mapped(run: str, stamp: str, split: str, way: str) -> "tuple[np.ndarray, np.
     import numpy as np
 
     kept = tsne_kept(run, stamp, split)
-    if way == "t-SNE" and kept:
+    if way == "tsne" and kept:
         return kept["rows"], kept["places"]
     every = places(run, stamp, split)
     rows = np.sort(np.random.default_rng(0).permutation(len(every))[:80_000])
@@ -38,7 +38,7 @@ def points_part(run: str, stamp: str, split: str, way: str, id: str) -> bytes:
 
     name = checkpoint(run, stamp).run.dataset
     rows, spots = mapped(run, stamp, split, way)
-    titles = {"codes": ["first number", "second number"], "PCA": ["first component", "second component"]}
+    titles = {"codes": ["unit 1", "unit 2"], "pca": ["first component", "second component"]}
     head = {"id": id, "of": len(rows), "box": bounds(spots), "names": titles.get(way, ["", ""])}
     x, y = spots.astype(np.float32).T
     first, every = distinct(name, split)
@@ -65,11 +65,11 @@ def colors_part(run: str, stamp: str, split: str, way: str, color: str, id: str)
     if color == "tag":
         from aecore.tags import tags
 
-        given = {label: splits.get(split, []) for label, splits in tags(name).items()}
+        given = {tag: splits.get(split, []) for tag, splits in tags(name).items()}
         values = np.full(len(rows), len(given), np.uint8)
         for number, ids in enumerate(given.values()):
             values[np.isin(images.ids[rows], ids)] = number
-        return packed({"id": id, "kind": "class", "names": [*given, "no label"]}, {"values": values})
+        return packed({"id": id, "kind": "class", "names": [*given, "no tag"]}, {"values": values})
     if color == "loss":
         values, title = errors(run, stamp, split)[rows], "MSE"
     elif color == "trust":

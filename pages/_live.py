@@ -1,18 +1,20 @@
 """The right side of the Train page: a training as it goes on, the buttons that steer it, and its replay."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from aecore.datasets import is_here
-from aecore.jobs import LIVE, Job
+from aecore.jobs import LIVE, Job, active
 from aecore.runs import DamagedRun
-from pages import _cached
+from pages import _cached, _controls, _view
 from pages._visitor import may
 from pages._widgets import root, start_run
 
 if TYPE_CHECKING:
+    from aecore import Checkpoint
     from aecore.moments import Moment
 
 STATES = {
@@ -54,7 +56,7 @@ def live(job: Job, pace: float | None) -> None:
     if pace:
         job.watched()
     _headline(state, progress)
-    _controls(job, state)
+    _buttons(job, state)
     _problems(job, state, progress)
     try:
         _pictures(job, state, progress)
@@ -65,7 +67,8 @@ def live(job: Job, pace: float | None) -> None:
 
 def _headline(state: str, progress: dict[str, Any]) -> None:
     """State, place, speed and time left in one line."""
-    line = [f"**{STATES[state]}**"]
+    starting = state == "waiting" and not progress.get("ahead")
+    line = [f"**{'Starting' if starting else STATES[state]}**"]
     if state == "waiting" and progress.get("ahead"):
         line.append(f"{progress['ahead']} before it")
     if "epoch" in progress:
@@ -79,7 +82,7 @@ def _headline(state: str, progress: dict[str, Any]) -> None:
         st.progress(min(1.0, progress["step"] / max(1, progress["steps"])))
 
 
-def _controls(job: Job, state: str) -> None:
+def _buttons(job: Job, state: str) -> None:
     """The buttons that make sense now, for whom they are."""
     if job.folder.parent != root():
         st.button("Train it here", key="train-here", on_click=_train_here, args=(job.id,))
@@ -94,8 +97,9 @@ def _controls(job: Job, state: str) -> None:
             st.button(label, key=f"order-{order}", help=help, on_click=_order, args=(job, order))
         if state == "waiting":
             return
-        help = "Forgets what it learned and begins anew with the same seed: the same training once more."
-        st.button("Restart", key="order-restart", type="tertiary", help=help, on_click=_order, args=(job, "restart"))
+        help = "The same training once more, with the same seed; what it learned so far is deleted."
+        if st.button("Train again", key="order-restart", type="tertiary", help=help):
+            _again(job)
         help = "The same settings with the next seed, as a run of its own beside this one."
         st.button("New seed", key="new-seed", type="tertiary", help=help, on_click=_new_seed, args=(job.id,))
         if state not in LIVE and st.button("Delete", key="delete", type="tertiary"):
@@ -111,18 +115,30 @@ def _order(job: Job, order: str) -> None:
         time.sleep(0.05)
 
 
+@st.dialog("Train this run again?")
+def _again(job: Job) -> None:
+    st.write("What it learned so far is deleted, with its curves and measurements; then the same training starts.")
+    with st.container(horizontal=True):
+        if st.button("Delete and train again", type="primary", key="restart-now"):
+            if may(job):
+                _order(job, "restart")
+            st.rerun()
+        if st.button("Keep it", key="keep-trained"):
+            st.rerun()
+
+
 def _train_here(id: str) -> None:
-    _try(_cached.store(id).run(id).to_dict())
+    _try(_cached.training_store(id).run(id).to_dict())
 
 
 def _new_seed(id: str) -> None:
-    settings = _cached.store(id).run(id).to_dict()
+    settings = _cached.training_store(id).run(id).to_dict()
     _try(settings | {"seed": settings["seed"] + 1})
 
 
 def _try(settings: dict[str, Any]) -> None:
     try:
-        st.session_state["next-run"] = start_run(settings)
+        _view.put("run", start_run(settings), page="train")
     except ValueError as error:
         st.toast(str(error))
     st.session_state["redraw"] = True
@@ -131,11 +147,14 @@ def _try(settings: dict[str, Any]) -> None:
 @st.dialog("Delete this run?")
 def _delete(job: Job) -> None:
     st.code(job.id)
-    st.write("Its weights, its curves and what was measured on it go for good.")
+    st.write("Its weights, its curves and its measurements are deleted permanently.")
     with st.container(horizontal=True):
-        if st.button("Delete for good", type="primary", key="delete-for-good"):
+        if st.button("Delete permanently", type="primary", key="delete-permanently"):
             if may(job) and job.state not in LIVE:
-                _cached.store(job.id).delete(job.id)
+                _cached.training_store(job.id).delete(job.id)
+                _view.put("run", None)
+                if _view.picked() == job.id:
+                    _view.pick(None)
             st.rerun()
         if st.button("Keep it", key="keep"):
             st.rerun()
@@ -161,28 +180,28 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
     latest = newest(job.folder)
     replaying = state not in ("waiting", "running") and latest is not None
     moments = _cached.replay(job.id, latest.step) if replaying else ([latest] if latest else [])
-    shown = _pick_moment(moments) if len(moments) > 1 else latest
-    run = _cached.store(job.id).run(job.id)
+    shown = _pick_moment(moments, job.id) if len(moments) > 1 else latest
+    run = _cached.training_store(job.id).run(job.id)
     images = _cached.dataset(run.dataset) if is_here(run.dataset) else None
-    history = progress.get("history") or _cached.checkpoint(job.id, _cached.stamp(job.id)).history
+    history = progress.get("history") or _trained(job).history
     if images is not None:
-        rebuilt = shown.rebuilt if shown else None
-        strip = (
-            _cached.strip(job.id, _cached.stamp(job.id))
-            if rebuilt is None
-            else _cached.moment_strip(run.dataset, rebuilt)
-        )
+        if shown:
+            strip = _cached.moment_strip(run.dataset, shown.rebuilt)
+        else:
+            _trained(job)
+            strip = _cached.strip(job.id, _cached.stamp(job.id))
         st.image(strip, width="stretch", alt="Eight test images over their reconstructions")
     flat = shown is not None and images is not None and (replaying or run.model.latent <= 2)
     curves, map = st.columns([3, 2]) if flat else (st.container(), None)
     with curves:
         if len(history) > 1:
             cursor = shown.epoch if replaying and len(moments) > 1 else None
-            chart = figures.curves(history, st.session_state.get("log", False), cursor)
-            st.vega_lite_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
+            drawn = st.empty()
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.toggle("Log axis", key="log", bind="query-params")
+                log = _controls.toggle("log", "Log axis", False)
                 st.caption("solid: training, dashed: held out")
+            chart = figures.curves(history, log, cursor)
+            drawn.vega_lite_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
     if map:
         title, groups = _cached.probes(run.dataset, len(shown.places))
         box, alt = bounds(_all(moments)), "Small map of test images by their code"
@@ -198,15 +217,36 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
         st.download_button("Save as GIF", film, f"{job.id}.gif", "image/gif", help=help, on_click="ignore")
 
 
-def _pick_moment(moments: "list[Moment]") -> "Moment":
+def _trained(job: Job) -> "Checkpoint":
+    """What a run has learned in this folder. Raises DamagedRun where that is nothing yet."""
+    if _cached.store(job.id).folder != job.folder.parent:  # the shipped one stands in for it elsewhere, not here
+        raise DamagedRun(f"run {job.id!r} has no snapshot yet")
+    return _cached.checkpoint(job.id, _cached.stamp(job.id))
+
+
+def _pick_moment(moments: "list[Moment]", run: str) -> "Moment":
     """A slider over the kept moments of a training; the last one at first."""
-    steps = [moment.step for moment in moments]
-    epochs = {moment.step: f"epoch {moment.epoch:g}" for moment in moments}
-    if st.session_state.get("moment") not in steps:
-        st.session_state["moment"] = steps[-1]
+    steps = {moment.step: f"epoch {moment.epoch:g}" for moment in moments}
     help = "Map, pictures and the line on the curves move together; each map is turned to fit the next one."
-    chosen = st.select_slider("Replay", steps, key="moment", format_func=epochs.get, help=help)
-    return moments[steps.index(chosen)]
+    chosen = _controls.stops("moment", "Replay", steps, moments[-1].step, (run,), help=help)
+    return moments[list(steps).index(chosen)]
+
+
+def queue(root: Path, run: str) -> None:
+    """What else trains or waits, looked at every two seconds while there is something."""
+    if others := _others(root, run):
+        st.fragment(_queue, run_every=2.0)(root, run, len(others))
+
+
+def _queue(root: Path, run: str, before: int) -> None:
+    others = _others(root, run)
+    if not others and before:
+        st.rerun()
+    st.caption("Also in the queue: " + ", ".join(f"{_cached.title(job.id)} ({job.state})" for job in others))
+
+
+def _others(root: Path, run: str) -> list[Job]:
+    return [job for job in active(root) if job.id != run]
 
 
 def _all(moments: "list[Moment]") -> Any:

@@ -9,17 +9,40 @@ import streamlit as st
 from aecore import manifold
 from aecore.figures import unit_bars
 from aecore.tags import tags
-from pages import _cached, _cached_map
+from pages import _cached, _cached_map, _controls, _view
 from pages._widgets import offer_measuring
 from pages.components.latent_map import event, latent_map, send, send_script
+
+MODES = {"images": "Images", "points": "Points", "decoder": "Decoder"}
+SPLITS = {"train": "Training", "test": "Test"}
+WAYS = {"pca": "PCA", "tsne": "t-SNE"}
 
 Area = tuple[list[tuple[float, float]], list[int]]
 """Corners, and the classes that were shown when they were drawn (none: all)."""
 
 
-def area() -> Area:
-    """The selected area, from the address; no corners without a selection."""
-    outline, _, classes = st.session_state.get("area", st.query_params.get("area", "")).partition(";")
+def picked_row(name: str, split: str, count: int) -> int:
+    """The image that is looked at in a split of a set."""
+    row = _view.get("row", 0, (name, split))
+    return row if row < count else 0
+
+
+def row_field(name: str, split: str, count: int) -> None:
+    """A field for the row of the image."""
+    _controls.number("row", "Image, by its row", 0, count - 1, 0, (name, split), width=150)
+
+
+def located(run: str, split: str, row: int) -> dict[str, Any]:
+    """The values of the Manifold page at which an image is seen at its place."""
+    mode = _view.words("manifold").get("mode")
+    return {
+        "run": run, "of": split, "row": row, "tool": None, "area": None, "mode": None if mode == "decoder" else mode
+    }  # fmt: skip
+
+
+def area(run: str, split: str, way: str) -> Area:
+    """The area that is selected on this map; no corners without a selection."""
+    outline, _, classes = _view.get("area", "", (run, split, way)).partition(";")
     try:
         numbers, shown = (
             [float(part) for part in outline.split(",")],
@@ -31,24 +54,9 @@ def area() -> Area:
     return (list(zip(numbers[::2], numbers[1::2], strict=True)), shown) if whole else ([], [])
 
 
-def keep_area() -> None:
-    """Write the selected area into the address, where a link to another page drops it."""
-    corners, shown = area()
-    _set_area(corners, shown)
-    if corners:
-        st.query_params["area"] = st.session_state["area"]
-    else:
-        st.query_params.pop("area", None)
-
-
-def _set_area(corners: list[Any], shown: list[int]) -> None:
-    outline = ",".join(f"{float(number):g}" for corner in corners for number in corner)
-    st.session_state["area"] = outline + (f";{','.join(map(str, shown))}" if outline and shown else "")
-
-
 def selected(run: str, stamp: str, split: str, way: str) -> np.ndarray:
     """Rows (m,) of the images in the selected area."""
-    corners, shown = area()
+    corners, shown = area(run, split, way)
     if not corners:
         return np.empty(0, int)
     rows, places = _cached_map.mapped(run, stamp, split, way)
@@ -60,7 +68,16 @@ def selected(run: str, stamp: str, split: str, way: str) -> np.ndarray:
 
 
 def draw(
-    run: str, stamp: str, split: str, way: str, color: str, mode: str, tile: int, title: str, marks: Mapping[str, Any]
+    run: str,
+    stamp: str,
+    split: str,
+    way: str,
+    color: str,
+    mode: str,
+    tile: int,
+    title: str,
+    row: int,
+    marks: Mapping[str, Any],
 ) -> None:
     """The map of a split, with its points and colors; `send_pictures` brings the rest."""
     name = _cached.checkpoint(run, stamp).run.dataset
@@ -73,20 +90,28 @@ def draw(
 
     def click() -> None:
         if (row := event("map", "click")) is not None:
-            st.session_state["row"] = int(row)
+            _view.put("row", int(row), (name, split), 0)
+            if _view.get("tool") in ("selection", "trust"):
+                _view.put("tool", None)  # the others go on with the new image, or do without
 
     def place() -> None:
         if (where := event("map", "place")) is not None:
-            st.session_state["x"], st.session_state["y"] = (round(float(number), 3) for number in where)
+            for axis, value in zip("xy", where, strict=True):
+                _view.put(axis, round(float(value), 3), (run,), 0.0)
+            _view.put("tool", None)
 
     def select() -> None:
         if (drawn := event("map", "area")) is not None:
-            _set_area(drawn["corners"], drawn["classes"] if color == "class" else [])
-            st.session_state["tool"] = "Selection" if drawn["corners"] else "Image"
+            outline = ",".join(f"{float(number):g}" for corner in drawn["corners"] for number in corner)
+            classes = drawn["classes"] if color == "class" else []
+            outline += f";{','.join(map(str, classes))}" if outline and classes else ""
+            _view.put("area", outline, (run, split, way), "")
+            _view.put("tool", "selection" if outline else None)
 
+    corners, shown = area(run, split, way)
     latent_map(
         "map", parts, title=title, alt=f"Map of images by their codes: {title}", mode=mode, tile=tile,
-        row=None if mode == "Decoder" else st.session_state.get("row"), area=area()[0], marks=marks,
+        row=None if mode == "decoder" else row, area=corners, classes=shown, marks=marks,
         on_click=click, on_place=place, on_area=select,
     )  # fmt: skip
     with st.container(key="map-parts", gap=None):
@@ -116,11 +141,26 @@ def title(run: str, stamp: str, split: str, way: str) -> str:
     if way == "codes":
         return words
     known = _cached.measured(run, stamp).get("map_quality")
-    if way == "PCA" and known and known["split"] == split:
+    if way == "pca" and known and known["split"] == split:
         trust = known["rows"]["map"]["trustworthiness"]
     else:
         trust = _cached_map.mean_trust(run, stamp, split, way, len(rows))
-    return f"{words} · {way} of {latent} numbers" + ("" if trust is None else f", trustworthiness {trust:.3f}")
+    return f"{words} · {WAYS[way]} of {latent} numbers" + ("" if trust is None else f", trustworthiness {trust:.3f}")
+
+
+def quality(run: str, stamp: str, way: str) -> None:
+    """How far the map is to be trusted, beside the map by PCA."""
+    known = _cached.measured(run, stamp).get("map_quality")
+    if known and way != "tsne":
+        ours, linear = known["rows"]["map"], known["rows"].get("PCA-2", {})
+        beside = {name: f" (PCA {value:.3f})" for name, value in linear.items()} if way == "codes" else {}
+        pairs = [f"{name} {value:.3f}{beside.get(name, '')}".replace("R^2", "R²") for name, value in ours.items()]
+        st.caption(" · ".join(pairs), help=_sample(known) + (
+            "" if way == "codes" else " This is the plane of the two principal components of the codes."))  # fmt: skip
+
+
+def _sample(known: Mapping[str, Any]) -> str:
+    return f"On {known['images']:,} {known['split']} images, 12 neighbors, seed 0."
 
 
 def lay_out(run: str, stamp: str, split: str) -> None:
@@ -146,20 +186,20 @@ def lay_out(run: str, stamp: str, split: str) -> None:
 
 def numbers(run: str, stamp: str) -> None:
     """How good the map is beside the linear one, and what each unit of the code does."""
-    if quality := _cached.measured(run, stamp).get("map_quality"):
-        table = [{"map": name, **figures} for name, figures in quality["rows"].items()]
+    if known := _cached.measured(run, stamp).get("map_quality"):
+        table = [{"map": name, **figures} for name, figures in known["rows"].items()]
         formats = {name: st.column_config.NumberColumn(format="%.3f") for name in table[0] if name != "map"}
         st.dataframe(table, hide_index=True, column_config=formats)
-        st.caption(f"On {quality['images']:,} {quality['split']} images, 12 neighbors, seed 0; PCA-2 is the baseline.")
+        st.caption(f"{_sample(known)} PCA-2, the plane of the pixels' two principal components, is the baseline.")
     else:
         offer_measuring(run, stamp, "map_quality")
-    known = _cached_map.units(run, stamp)
+    units = _cached_map.units(run, stamp)
     variational = _cached.checkpoint(run, stamp).run.model.heads == 2
     kind = "KL divergence (nats)" if variational else "variance"
-    st.vega_lite_chart(unit_bars(known["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
+    st.vega_lite_chart(unit_bars(units["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
     used = _cached.measured(run, stamp).get("code")
     dead = f", {used['rows']['code']['dead units']} dead" if used else ""
-    active = int((known["variance"] > 0.01).sum())
+    active = int((units["variance"] > 0.01).sum())
     st.caption(
-        f"{active} of {len(known['order'])} units active (variance over 0.01){dead}; on up to 2,000 test images."
+        f"{active} of {len(units['order'])} units active (variance over 0.01){dead}; on up to 2,000 test images."
     )

@@ -7,7 +7,7 @@ import streamlit as st
 
 from aecore import manifold
 from aecore.figures import sheet
-from pages import _cached
+from pages import _cached, _controls, _view
 from pages._widgets import picture
 
 if TYPE_CHECKING:
@@ -20,23 +20,20 @@ def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> 
     """From image A to image B through the code, beside the plain cross-fade of pixels; returns the marks of it."""
     split, checkpoint = getattr(images, split_name), _cached.checkpoint(run, stamp)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ends = []
-        for key, first in (("a", 0), ("b", 1)):
-            if not 0 <= st.session_state.setdefault(key, first) < len(split):
-                st.session_state[key] = first
-            label = "From" if key == "a" else "To"
-            ends.append(int(st.number_input(label, 0, len(split) - 1, key=key, bind="query-params", width=92)))
+        scope = (images.name, split_name)
+        ends = [
+            _controls.number(key, label, 0, len(split) - 1, min(first, len(split) - 1), scope, width=92)
+            for key, label, first in (("a", "From", 0), ("b", "To", 1))
+        ]
         kind = "straight"
         if checkpoint.run.model.heads == 2:
-            kind = st.segmented_control(
-                "Line", manifold.WAYS, default="straight", required=True, key="line", bind="query-params",
-                help="slerp follows the sphere that a Gaussian of many numbers fills.",
-            )  # fmt: skip
+            help = "slerp follows the sphere that a Gaussian of many numbers fills."
+            kind = _controls.segments("line", "Line", manifold.WAYS, "straight", help=help)
     pair = split.images[ends] / np.float32(255)
     along = manifold.path(*checkpoint.encode(split.images[ends]), FRAMES, kind)
     decoded = checkpoint.decode(along)
     faded = manifold.path(pair[0].ravel(), pair[1].ravel(), FRAMES).reshape(decoded.shape)
-    frame = st.slider("Along the path", 1, FRAMES, (FRAMES + 1) // 2, key="frame", persist_state="session") - 1
+    frame = _controls.slider("frame", "Along the path", 1, FRAMES, (FRAMES + 1) // 2) - 1
     both = st.columns(2)
     with both[0]:
         picture(decoded[frame], "Through the code", side=168)
@@ -51,7 +48,7 @@ def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> 
         f"Steps from frame to frame, root mean squared pixels: {words}. The largest is "
         f"{steps.max() / max(steps.mean(), 1e-9):.1f} times the mean."
     )
-    if way == "t-SNE":
+    if way == "tsne":
         return {}
     spots = manifold.project(along, *_cached.axes(run, stamp))
     return {"path": spots.tolist(), "place": spots[frame].tolist()}
@@ -60,10 +57,9 @@ def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> 
 def samples(run: str, stamp: str, images: "Dataset", split_name: str, row: int, way: str) -> dict[str, Any]:
     """Five draws from the cloud of one image, and new images from the prior; returns the marks of the cloud."""
     checkpoint = _cached.checkpoint(run, stamp)
-    seed = st.session_state.setdefault("dice", 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Roll the dice", on_click=_roll, type="primary")
-        seed = int(st.number_input("Seed", 0, 10_000, key="dice", bind="query-params", width=120))
+        seed = _controls.number("dice", "Seed", 0, 10_000, 0, width=120)
     mean, deviation = checkpoint.posterior(getattr(images, split_name).images[row : row + 1])
     drawn = mean + deviation * np.random.default_rng(seed).standard_normal((5, mean.shape[1])).astype(np.float32)
     decoded = checkpoint.decode(np.concatenate([mean, drawn]))
@@ -75,7 +71,7 @@ def samples(run: str, stamp: str, images: "Dataset", split_name: str, row: int, 
     new = checkpoint.sample(24, seed=seed)
     st.image(sheet(new, 6, scale, gap=2), width="stretch", alt="24 new images")
     st.caption("New images: 24 draws of the prior, the unit Gaussian, decoded.")
-    if way == "t-SNE":
+    if way == "tsne":
         return {}
     marks: dict[str, Any] = {"dots": manifold.project(drawn, *_cached.axes(run, stamp)).tolist()}
     if mean.shape[1] == 2:
@@ -84,4 +80,4 @@ def samples(run: str, stamp: str, images: "Dataset", split_name: str, row: int, 
 
 
 def _roll() -> None:
-    st.session_state["dice"] = (st.session_state.get("dice", 0) + 1) % 10_001
+    _view.put("dice", (_view.get("dice", 0) + 1) % 10_001, default=0)

@@ -7,8 +7,7 @@ import streamlit as st
 
 from aecore import manifold
 from aecore.figures import sheet
-from pages import _cached, _cached_map
-from pages._query import SOURCES
+from pages import _cached, _cached_map, _controls, _view
 from pages._widgets import go, picture
 
 if TYPE_CHECKING:
@@ -33,22 +32,26 @@ def image(run: str, stamp: str, images: "Dataset", split_name: str, row: int) ->
         picture(rebuilt[0], f"Its reconstruction, MSE {np.square(rebuilt - one / np.float32(255)).mean():.2g}")
     with st.container(horizontal=True):
         for page, label in (("denoise", "Use in Denoise"), ("search", "Find similar")):
-            if st.button(label):  # the run goes along: an address cannot set what a control of this page keeps
-                go(page, source=SOURCES[split_name], image=row)
+            if st.button(label):
+                go(page, run=run, source=split_name, image=row)
     with st.container(horizontal=True):
         for end in "ab":
-            st.button(f"Path {'from' if end == 'a' else 'to'} here", on_click=_begin_path, args=(end, row))
+            words = f"Path {'from' if end == 'a' else 'to'} here"
+            st.button(words, on_click=_begin_path, args=(end, row, images.name, split_name))
 
 
-def _begin_path(end: str, row: int) -> None:
-    st.session_state[end], st.session_state["tool"] = row, "Path"
+def _begin_path(end: str, row: int, name: str, split: str) -> None:
+    _view.put(end, row, (name, split))
+    _view.put("tool", "path")
 
 
 def place(run: str, stamp: str) -> dict[str, Any]:
     """The decoder at a place of the plane; returns the mark of it."""
     with st.container(horizontal=True):
-        where = [st.number_input(axis, step=0.1, key=axis, bind="query-params", width=130) for axis in "xy"]
-    where = [number if abs(number) < 1e6 else 0.0 for number in where]  # a link may say nan or 1e99
+        where = [
+            _controls.number(axis, f"Unit {unit}", -1e6, 1e6, 0.0, (run,), step=0.1, width=130)
+            for unit, axis in enumerate("xy", start=1)
+        ]
     decoded = _cached.checkpoint(run, stamp).decode([where])[0]
     with st.container(width=240):
         picture(decoded, f"Decoded from ({where[0]:.2f}, {where[1]:.2f})", side=280)
@@ -58,32 +61,34 @@ def place(run: str, stamp: str) -> dict[str, Any]:
     return {"place": where}
 
 
-def rack(run: str, stamp: str, code: np.ndarray, row: int) -> np.ndarray:
-    """Sliders for the most active numbers of a code (latent,), and the decoded picture; returns the code they make."""
-    known = _cached_map.units(run, stamp)
+def rack(run: str, stamp: str, code: np.ndarray, split: str, row: int) -> np.ndarray:
+    """Sliders for the most active units of a code (latent,), and the decoded picture; returns the code they make."""
+    known, scope = _cached_map.units(run, stamp), (run, split, row)
     order = known["order"][:RACK].tolist()
-    keys = {unit: f"unit-{unit}" for unit in order}
+    moved = {unit: value for unit, value in _view.get("units", {}, scope).items() if unit in order}
 
-    def set_to_image() -> None:
-        for unit, key in keys.items():
-            st.session_state[key] = float(np.clip(code[unit], known["low"][unit], known["high"][unit]))
-        st.session_state["rack"] = (run, row)
+    def move(unit: int) -> None:
+        _view.put("units", {**moved, unit: st.session_state[f"unit-{unit}"]}, scope, {})
 
-    if st.session_state.get("rack", ("", 0))[0] != run:
-        set_to_image()
     left, right = st.columns(2, vertical_alignment="bottom")
     with right:
-        st.caption(f"The code of image {row}, but for the sliders. They move its most active numbers.")
-        st.button(f"Set to image {row}", on_click=set_to_image)
+        st.caption(f"The code of image {row}, but for the sliders. They move its most active units.")
+        st.button(f"Set to image {row}", on_click=_view.put, args=("units", None, scope), disabled=not moved)
     made = code.copy()
     name = "KL divergence, nats" if _cached.checkpoint(run, stamp).run.model.heads == 2 else "variance"
     sliders = st.columns(2)
-    for place, (unit, key) in enumerate(keys.items()):
+    for place, unit in enumerate(order):
         low, high = float(known["low"][unit]), float(known["high"][unit])
+        shown = min(max(float(moved.get(unit, code[unit])), low), high)
+        if unit in moved:
+            made[unit] = shown
+        key = f"unit-{unit}"
+        _view.hand(key, shown)
         with sliders[place % 2]:
-            made[unit] = st.slider(
-                f"Number {unit} · {known['activity'][unit]:.2g}", low, high, key=key, step=(high - low) / 100,
+            st.slider(
+                f"Unit {unit + 1} · {known['activity'][unit]:.2g}", low, high, key=key, step=(high - low) / 100,
                 format="%.2f", help=f"{name} {known['activity'][unit]:.3g}; from its 1% to its 99% value.",
+                on_change=move, args=(unit,),
             )  # fmt: skip
     with left:
         picture(_cached.checkpoint(run, stamp).decode(made[None])[0], "Decoded", side=168)
@@ -91,17 +96,17 @@ def rack(run: str, stamp: str, code: np.ndarray, row: int) -> np.ndarray:
 
 
 def traversals(run: str, stamp: str, code: np.ndarray) -> None:
-    """What each of the most active numbers does: one line of pictures per number, the rest of the code kept."""
+    """What each of the most active units does: one line of pictures per unit, the rest of the code kept."""
     known = _cached_map.units(run, stamp)
     order = known["order"][:RACK].tolist()
     lines = [manifold.traverse(code, unit, known["low"][unit], known["high"][unit], STEPS) for unit in order]
     decoded = _cached.checkpoint(run, stamp).decode(np.concatenate(lines))
     st.image(
         sheet(decoded, columns=STEPS, scale=max(1, 56 // decoded.shape[2]), gap=2), width="stretch",
-        alt=f"Decoded pictures while each of {RACK} numbers goes from low to high",
+        alt=f"Decoded pictures while each of {RACK} units goes from low to high",
     )  # fmt: skip
-    names = ", ".join(str(unit) for unit in order)
+    names = ", ".join(str(unit + 1) for unit in order)
     st.caption(
-        f"Each line moves one number of the code at the right (top to bottom: {names}) from its 1% to its 99% value "
+        f"Each line moves one unit of the code at the right (top to bottom: {names}) from its 1% to its 99% value "
         "over the test images and keeps the others. The most active comes first."
     )

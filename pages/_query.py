@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.pictures import LARGEST_BYTES, SUFFIXES
-from pages import _cached
+from pages import _cached, _controls, _view
 from pages.components.drawing import drawing_board
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ SOURCES = {
     "camera": "Camera",
     "drawing": "Draw",
 }
-KEPT = 2_000_000
-"""Bytes of a picture that go along to another page; a larger one is uploaded again there."""
+OPENING = {"fashion_mnist": 322}
+"""The test row that pages open on; where it is not the first, one that shows what codes can do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,7 @@ class Query:
 def pick_query(images: "Dataset") -> Query:
     """Controls for a picture, with the class pills below; ends the page with a sentence where there is none yet."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        default = None if st.session_state.pop("asked", False) else "test"  # a value set by hand takes no default
-        source = st.segmented_control(
-            "Picture", list(SOURCES), default=default, required=True, key="source", bind="query-params",
-            format_func=SOURCES.get, label_visibility="collapsed",
-        )  # fmt: skip
+        source = _controls.segments("source", "Picture", SOURCES, "test", label_visibility="collapsed", wrap=True)
         if source in ("test", "train"):
             row = _pick_row(images, source)
     if source in ("test", "train"):
@@ -53,29 +49,34 @@ def pick_query(images: "Dataset") -> Query:
     return _own(images, source)
 
 
-def ask_for(split: str, row: int) -> None:
-    """In a callback: make an image of the set the query."""
-    st.session_state["source"], st.session_state["image"], st.session_state["asked"] = split, row, True
+def ask_for(name: str, split: str, row: int) -> None:
+    """In a callback: make an image of a set the query."""
+    _view.put("source", split, default="test")
+    _view.put("image", row, (name, split), _first(name, split))
+
+
+def _first(name: str, split: str) -> int:
+    return OPENING.get(name, 0) if split == "test" else 0
 
 
 def _pick_row(images: "Dataset", source: str) -> int:
-    split = getattr(images, source)
-    if not 0 <= st.session_state.get("image", 0) < len(split):
-        st.session_state["image"] = 0
+    split, first = getattr(images, source), _first(images.name, source)
+    first = first if first < len(split) else 0
 
     def by_chance() -> None:
-        st.session_state["image"] = int(np.random.default_rng().integers(len(split)))
+        ask_for(images.name, source, int(np.random.default_rng().integers(len(split))))
 
     def by_id() -> None:
         found = np.flatnonzero(split.ids == st.session_state["id"].strip())
         if len(found):
-            st.session_state["image"] = int(found[0])
+            ask_for(images.name, source, int(found[0]))
         else:
             st.toast("No image of this set has this id.")
 
     label = f"{SOURCES[source][:-1]}, of {len(split):,}"
-    keep = {"key": "image", "bind": "query-params", "label_visibility": "collapsed"}
-    row = int(st.number_input(label, 0, len(split) - 1, width=150, **keep))
+    row = _controls.number(
+        "image", label, 0, len(split) - 1, first, (images.name, source), width=150, label_visibility="collapsed"
+    )
     if split.ids[row] != str(row):
         help = "Type the id of an image to find it."
         st.text_input("Id", key="id", on_change=by_id, placeholder=f"id {split.ids[row]}", width=110, help=help,
@@ -93,7 +94,7 @@ def _pick_class(images: "Dataset", source: str, row: int) -> None:
         chosen = st.session_state["class"]  # None when the class that is shown is pressed again
         rows = np.flatnonzero(labels == (classes.index(chosen) if chosen else labels[row]))
         later = rows if chosen else rows[rows > row]
-        st.session_state["image"] = int(later[0] if len(later) else rows[0])
+        ask_for(images.name, source, int(later[0] if len(later) else rows[0]))
 
     st.session_state["class"] = classes[labels[row]]
     help = "The first image of a class; press again for the next one."
@@ -106,23 +107,22 @@ def _own(images: "Dataset", source: str) -> Query:
     given, told = st.columns([2, 3], vertical_alignment="center")
     with given:
         if source == "drawing":
-            content = drawing_board(f"board-{images.name}", images.shape, dark)
+            content = drawing_board("own-drawing", images.shape, dark)
         else:
-            kept = f"own-{source}"
+            kept, widget = f"own-{source}", f"own-{source}-file"
 
-            def forget() -> None:
-                st.session_state.pop(kept, None)
+            def keep() -> None:  # a picture is the visitor's: it goes along to other pages, where its control is empty
+                file = st.session_state[widget]
+                st.session_state[kept] = file.getvalue() if file else b""
 
             if source == "camera":
-                file = st.camera_input("A photo", key="own-photo", on_change=forget, label_visibility="collapsed")
+                st.camera_input("A photo", key=widget, on_change=keep, label_visibility="collapsed")
             else:
-                file = st.file_uploader(
-                    "A picture", list(SUFFIXES), max_upload_size=LARGEST_BYTES // 10**6, key="own-file",
-                    on_change=forget, label_visibility="collapsed",
+                st.file_uploader(
+                    "A picture", list(SUFFIXES), max_upload_size=LARGEST_BYTES // 10**6, key=widget, on_change=keep,
+                    label_visibility="collapsed",
                 )  # fmt: skip
-            content = file.getvalue() if file else st.session_state.get(kept, b"")
-            if len(content) <= KEPT:
-                st.session_state[kept] = content
+            content = st.session_state.get(kept, b"")
     with told:
         if not content:
             words = {"drawing": "Draw something.", "camera": "Take a photo.", "upload": "Choose a picture of your own."}
@@ -137,11 +137,9 @@ def _own(images: "Dataset", source: str) -> Query:
             ink = "White on black" if dark else "Black on white"
             st.caption(f"{ink}, as this set is; the network sees {images.shape[2]} x {images.shape[1]} pixels of it.")
         else:
-            if st.session_state.get("own-known") != digest:  # a new one: dark on light, where the set is light on dark?
-                st.session_state["own-known"] = digest
-                st.session_state["invert"] = dark != (picture.edge < 128)
             help = "Swap black and white. This set shows light things on a dark ground." if dark else None
-            if st.toggle("Invert", key="invert", help=help, persist_state="session"):
+            # at first: dark on light, where the set is light on dark, is inverted
+            if _controls.toggle("invert", "Invert", dark != (picture.edge < 128), (digest,), help=help):
                 picture, _ = _cached.picture(digest, images.shape, True, content)
             line = ", ".join([f"{picture.width} x {picture.height} pixels", *picture.notes])
             st.caption(f"{line}. Shown as the network sees it: {images.shape[2]} x {images.shape[1]}.")

@@ -4,7 +4,7 @@ import tempfile
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -12,7 +12,7 @@ import streamlit as st
 from aecore import pictures
 from aecore.figures import bars, sweep
 from aecore.repair import COUNT, LEVELS, again, repair_all, trained_on
-from pages import _cached
+from pages import _cached, _controls
 from pages._widgets import all_runs
 from pages.components.gallery import gallery
 
@@ -35,9 +35,9 @@ class Noise:
 
 @dataclass(frozen=True, eq=False)
 class Repaired:
-    """A whole set, repaired by a run into a file; what was told of every entry."""
+    """A whole set, repaired by a run into a file: from which files, inverted or not; what was told of every entry."""
 
-    run: str
+    of: tuple[Any, ...]
     file: IO[bytes]
     told: list[tuple[str, str | None]]
 
@@ -77,10 +77,8 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
     short, name = names(runs, first), runs[first].run.dataset
     same = [id for id, checkpoint in runs.items() if checkpoint.run.dataset == name]
     opening = [id for id in same if id == first or trained_on(runs[id].run)]
-    chosen = st.pills(
-        "Runs", same, selection_mode="multi", default=opening, format_func=short.get, key=f"sweep-{name}",
-        label_visibility="collapsed",
-    )  # fmt: skip
+    options = {id: short[id] for id in same}
+    chosen = _controls.several("sweep", "Runs", options, opening, (name,), label_visibility="collapsed")
     chart, bar = st.empty(), st.progress(0.0, "Measuring")
     rows = []
     for done, level in enumerate(LEVELS, start=1):
@@ -108,7 +106,7 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
 
 def walk(checkpoint: "Checkpoint", name: str, noisy: np.ndarray) -> None:
     """The autoencoder applied again and again: where the picture goes, and how far with every step."""
-    times = st.slider("Times", 1, 10, 5, key="times", bind="query-params", width=240)
+    times = _controls.slider("times", "Times", 1, 10, 5, width=240)
     images, steps = again(checkpoint, noisy, times)
     lines = [["noisy"], *([f"{time}", f"step {step:.4f}"] for time, step in enumerate(steps, start=1))]
     gallery(images, lines, "walk", "The picture after every repetition", side=80, most=130)
@@ -130,6 +128,8 @@ def whole_set(checkpoint: "Checkpoint", run: str, name: str) -> None:
         f"Noisy pictures, brought to {width} x {height} pixels", kinds, key=f"set-{way}",
         accept_multiple_files=False if way == "Zip" else "directory",
     )  # fmt: skip
+    files = [] if not given else [given] if way == "Zip" else given
+    of = (run, invert, *(file.file_id for file in files))
     if given and st.button(f"Repair all with {name}", type="primary", key="repair-all"):
         out = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as what the session keeps of it
         bar, told = st.progress(0.0, "Reading"), []
@@ -146,10 +146,10 @@ def whole_set(checkpoint: "Checkpoint", run: str, name: str) -> None:
             return
         finally:
             bar.empty()
-        st.session_state["repaired"] = done = Repaired(run, out, told)
+        st.session_state["repaired"] = done = Repaired(of, out, told)
         weakref.finalize(done, out.close)
     done = st.session_state.get("repaired")
-    if done and done.run == run:
+    if done and done.of == of:
         skipped = [{"file": file, "skipped because": problem} for file, problem in done.told if problem]
         count = len(done.told) - len(skipped)
         st.write(f"{count:,} pictures repaired, {len(skipped):,} files skipped.")

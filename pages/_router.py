@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
+from pages import _view
 from pages._visitor import meet
+from pages.components.history import one_step_per_act
 
 HERE = Path(__file__).parent
 
@@ -14,11 +17,22 @@ page = st.navigation(
         st.Page(HERE / "home.py", title="Home", default=True, help="What an autoencoder is, and where to go."),
         st.Page(HERE / "train.py", title="Train", help="Choose data and flavor, start, watch, stop."),
         st.Page(HERE / "manifold.py", title="Manifold", help="Every image at the place of its code."),
-        st.Page(HERE / "denoise.py", title="Denoise", help="Spoil an image and see each run repair it."),
+        st.Page(HERE / "denoise.py", title="Denoise", help="Add noise to an image and see each run repair it."),
         st.Page(HERE / "search.py", title="Search", help="The images whose codes are nearest."),
         st.Page(HERE / "classify.py", title="Classify", help="A few labels on frozen codes, against raw pixels."),
     ],
     position="top",
 )
-meet()
-page.run()
+with st.container(key="unseen"):
+    st.html(HERE / "components" / "look.css")
+    if st.context.theme.type == "dark":  # white on the light accent would have a contrast of 2.5
+        st.html("<style>[data-testid^=stBaseButton-primary] {color: #14151A}</style>")
+    one_step_per_act()
+    meet()
+_view.enter(page.url_path or "home")
+try:
+    page.run()
+except StopException:  # a page may end early; one that leads to another page must not write here
+    _view.write()
+    raise
+_view.write()

@@ -1,4 +1,4 @@
-"""The selection as a tool: gallery, its average decoded, neighbors of that, a label, and a file."""
+"""The selection as a tool: gallery, its average decoded, neighbors of that, a tag, and a file."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np
     split, checkpoint = getattr(images, split_name), _cached.checkpoint(run, stamp)
     if not len(rows):
         st.write("Draw around some images: choose the lasso or the box above the map. Esc clears the selection.")
-        _labels(images.name, split_name)
+        _given(images.name, split_name)
         return
     st.markdown(f"**{len(rows):,}** of {len(split):,} images selected")
     scale = max(1, 42 // split.images.shape[2])
@@ -35,36 +35,46 @@ def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np
     first = f"The first {SHOWN} above. " if len(rows) > SHOWN else ""
     st.caption(f"{first}Below: their average code decoded, then the five images whose codes are nearest to it.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = st.text_input("Label", key="label", max_chars=40, width=150, placeholder="odd ones")
-        if st.button("Label them", disabled=not label.strip()):
-            tag(images.name, label, split_name, split.ids[rows])
-            st.toast(f"{len(rows):,} images are now labeled. Color the map by tag to see them.")
+        with (
+            st.form("tag-form", border=False, enter_to_submit=True),
+            st.container(horizontal=True, vertical_alignment="bottom"),
+        ):
+            word = st.text_input("Tag", key="tag-word", max_chars=40, width=150, placeholder="odd ones")
+            tagged = st.form_submit_button("Tag them")
+        if tagged and word.strip():
+            new = not tags(images.name)
+            tag(images.name, word, split_name, split.ids[rows])
+            st.session_state["tagged"] = f"{len(rows):,} images are tagged. Color the map by tag to see them."
+            if new:
+                st.rerun()  # the map can be colored by tag from now on
+        if words := st.session_state.pop("tagged", ""):
+            st.toast(words)
         st.download_button(
             "Export", _table(images, split_name, rows, codes), f"{run}-{split_name}-selection.csv", "text/csv",
-            on_click="ignore", help="A table: row, id, class, known factors, labels, and codes of up to three numbers.",
+            on_click="ignore", help="A table: row, id, class, known factors, tags, and codes of up to three units.",
         )  # fmt: skip
-    _labels(images.name, split_name)
+    _given(images.name, split_name)
 
 
-def _labels(name: str, split_name: str) -> None:
-    """The labels that were given, and a way to take them back."""
-    for place, (label, splits) in enumerate(tags(name).items()):
+def _given(name: str, split_name: str) -> None:
+    """The tags that were given, and a way to take them back."""
+    for place, (word, splits) in enumerate(tags(name).items()):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(f"{label}: {len(splits.get(split_name, [])):,} images")
-            st.button("Remove", key=f"untag-{place}", on_click=untag, args=(name, label))
+            st.text(f"{word}: {len(splits.get(split_name, [])):,} images")
+            st.button("Remove", key=f"untag-{place}", on_click=untag, args=(name, word))
 
 
 def _table(images: "Dataset", split_name: str, rows: np.ndarray, codes: np.ndarray) -> bytes:
     """The selected rows as CSV."""
     codes = codes if codes.shape[1] <= 3 else codes[:, :0]
     split = getattr(images, split_name)
-    given = {label: set(splits.get(split_name, [])) for label, splits in tags(images.name).items()}
+    given = {word: set(splits.get(split_name, [])) for word, splits in tags(images.name).items()}
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(["row", "id", "class", *split.factors, "labels", *(f"code {n}" for n in range(codes.shape[1]))])
+    table.writerow(["row", "id", "class", *split.factors, "tags", *(f"unit {n + 1}" for n in range(codes.shape[1]))])
     for row in rows.tolist():
         kind = "" if split.labels is None else images.classes[split.labels[row]]
-        labels = "; ".join(label for label, ids in given.items() if split.ids[row] in ids)
+        words = "; ".join(word for word, ids in given.items() if split.ids[row] in ids)
         known = [f"{values[row]:g}" for values in split.factors.values()]
-        table.writerow([row, split.ids[row], kind, *known, labels, *(f"{number:.6g}" for number in codes[row])])
+        table.writerow([row, split.ids[row], kind, *known, words, *(f"{number:.6g}" for number in codes[row])])
     return text.getvalue().encode()

@@ -3,7 +3,8 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -11,17 +12,18 @@ import numpy as np
 import streamlit as st
 
 from aecore.manifold import project
-from aecore.search import combined, groups, nearest_images
-from pages import _cached
-from pages._query import SOURCES, ask_for
+from aecore.search import combined, groups
+from pages import _cached, _controls, _view
+from pages._map import located
+from pages._query import ask_for
 from pages.components.gallery import Action, gallery
 
 if TYPE_CHECKING:
     from aecore import Dataset
 
 SPACES = {"code": "Code", "whitened": "Whitened", "pixels": "Raw pixels", "map": "2-D map"}
-SAME = {"cosine": 1e-6, "euclidean": 1e-4}
-"""Distances up to this are rounding: a duplicate."""
+SAME = 1e-5
+"""Codes that differ by less than this share of their length are equal but for rounding."""
 
 Example = tuple[str, str, int]
 """+ or -, the split, the row."""
@@ -33,24 +35,54 @@ class Place:
 
     run: str
     stamp: str
+    name: str
     split: str
     space: str
     metric: str
 
+    def in_pixels(self) -> "Place":
+        """The baseline: the same among raw pixels."""
+        return replace(self, space="pixels")
+
     def find(
         self, wanted: Sequence[np.ndarray], unwanted: Sequence[np.ndarray], k: int, without: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest to examples for and against, images (c, h, w), but for some rows -> (distances, rows)."""
+        """The k nearest to examples for and against, images (c, h, w) -> (distances, rows).
+
+        One row for equal images; the rows `without` are never found, but a copy of them may be.
+        """
+        images = getattr(_cached.dataset(self.name), self.split).images
+        first, every = _cached.distinct(self.name, self.split)
+        rows_of = {int(number): self._another(int(number), without) for number in every[without]}
+        lone = [number for number, row in rows_of.items() if row < 0]
         if self.space == "pixels":
-            images = getattr(_cached.dataset(_cached.checkpoint(self.run, self.stamp).run.dataset), self.split).images
             query = combined(*map(_flat, (wanted, unwanted)), self.metric).reshape(images.shape[1:])
-            distances, rows = nearest_images(images, query, k + len(without), self.metric)
+            distances, found = _cached.pixel_neighbors(
+                self.name, self.split, sha256(query.tobytes()).hexdigest(), k + len(lone), self.metric, query
+            )
         else:
             query = combined(self._vectors(wanted), self._vectors(unwanted), self.metric)
             index = _cached.index(self.run, self.stamp, self.split, self.space, self.metric)
-            distances, rows = index.nearest(query, k + len(without))
-        kept = ~np.isin(rows, without)
-        return distances[kept][:k], rows[kept][:k]
+            distances, found = index.nearest(query, k + len(lone))
+        kept = ~np.isin(found, lone)
+        distances, found = distances[kept][:k], found[kept][:k]
+        return distances, np.array([rows_of.get(int(number), first[number]) for number in found], int)
+
+    def _another(self, number: int, without: Sequence[int]) -> int:
+        """A row with a distinct image that is none of these; -1 where there is none."""
+        rows = np.flatnonzero(_cached.distinct(self.name, self.split)[1] == number)
+        others = rows[~np.isin(rows, without)]
+        return int(others[0]) if len(others) else -1
+
+    def sameness(self, image: np.ndarray, row: int) -> list[str]:
+        """In a word, whether an image of the split is equal to another, or its code is; nothing for most."""
+        other = getattr(_cached.dataset(self.name), self.split).images[row]
+        if (image == other).all():
+            return ["duplicate"]
+        if self.space == "pixels":
+            return []
+        a, b = self._vectors([image, other])
+        return ["equal code"] if np.linalg.norm(a - b) <= SAME * np.linalg.norm(a) else []
 
     def _vectors(self, images: Sequence[np.ndarray]) -> np.ndarray:
         if not len(images):
@@ -90,32 +122,26 @@ def _flat(images: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def examples(images: "Dataset") -> list[Example]:
-    """The examples for and against of this visit, kept in the address too."""
-    if "examples" not in st.session_state:
-        words = st.query_params.get("examples", "").split("~")
-        found = [(word[0], *word[1:].partition("-")[::2]) for word in words if word]
-        st.session_state["examples"] = [
-            (sign, split, int(row)) for sign, split, row in found if row.isdecimal() and len(row) < 10
-        ]
-    if st.session_state.setdefault("examples-of", images.name) != images.name:  # rows of another set mean nothing here
-        st.session_state["examples"], st.session_state["examples-of"] = [], images.name
-    known = [
-        (sign, split, row)
-        for sign, split, row in st.session_state["examples"]
-        if sign in "pm" and split in ("train", "test") and row < len(getattr(images, split))
-    ]
-    if known:
-        st.query_params["examples"] = "~".join(f"{sign}{split}-{row}" for sign, split, row in known)
-    elif "examples" in st.query_params:
-        del st.query_params["examples"]
-    return known
+    """The examples for and against, from the address."""
+    words = _view.get("examples", "", (images.name,)).split("~")
+    found = [(word[0], *word[1:].partition("-")[::2]) for word in words if word]
+    return [
+        (sign, split, int(row))
+        for sign, split, row in found
+        if sign in "pm" and split in ("train", "test") and row.isascii() and row.isdecimal() and len(row) < 10
+        and int(row) < len(getattr(images, split))
+    ]  # fmt: skip
+
+
+def _keep_examples(name: str, chosen: Sequence[Example]) -> None:
+    _view.put("examples", "~".join(f"{sign}{split}-{row}" for sign, split, row in chosen), (name,), "")
 
 
 def show_examples(images: "Dataset", chosen: list[Example]) -> None:
     """The examples in a row; a press takes one away."""
 
     def drop(place: int, _: str) -> None:
-        st.session_state["examples"] = [example for example in chosen if example != chosen[place]]
+        _keep_examples(images.name, [example for example in chosen if example != chosen[place]])
 
     pictures = np.stack([getattr(images, split).images[row] for _, split, row in chosen])
     lines = [["for" if sign == "p" else "against"] for sign, _, _ in chosen]
@@ -137,19 +163,21 @@ def hit_gallery(
     def act(number: int, action: str) -> None:
         row = int(rows[number])
         if action == "query":
-            ask_for(place.split, row)
+            ask_for(images.name, place.split, row)
+            st.session_state["asked-from-below"] = "" if key == "hits" else f"{key} {row}"
         elif action == "map":
-            st.session_state["locate"] = {"of": SOURCES[place.split], "row": row}
+            st.session_state["locate"] = located(place.run, place.split, row)
         else:
             example = ({"more": "p", "less": "m"}[action], place.split, row)
-            others = [known for known in st.session_state["examples"] if known[1:] != example[1:]]
-            st.session_state["examples"] = [*others, example]
+            _keep_examples(images.name, [*(known for known in examples(images) if known[1:] != example[1:]), example])
 
-    link = f"manifold?{urlencode({'run': place.run, 'of': SOURCES[place.split]})}&row="
+    links = [
+        f"manifold?{urlencode(_view.link('manifold', **located(place.run, place.split, int(row))))}" for row in rows
+    ]
     actions = (
         Action("more", "+", "More like this"),
         Action("less", "−", "Less like this"),
-        Action("map", "map", "Locate on the map", [f"{link}{row}" for row in rows]),
+        Action("map", "map", "Locate on the map", links),
     )
     gallery(
         getattr(images, place.split).images[rows], lines, key, "Images found", ("query", "Make it the query"), act,
@@ -158,57 +186,82 @@ def hit_gallery(
 
 
 def name_of(images: "Dataset", split: str, row: int) -> str:
-    """An image's class, where it is known, and id."""
-    part = getattr(images, split)
-    return part.ids[row] if part.labels is None else f"{images.classes[part.labels[row]]}, {part.ids[row]}"
+    """An image's class, where it is known, and id; how many like it there are, where it is not the only one."""
+    part, copies = getattr(images, split), _copies(images.name, split, row)
+    name = part.ids[row] if part.labels is None else f"{images.classes[part.labels[row]]}, {part.ids[row]}"
+    return f"{name}, one of {copies:,} equal" if copies > 1 else name
+
+
+def _copies(name: str, split: str, row: int) -> int:
+    _, every = _cached.distinct(name, split)
+    return int(_cached.copies(name, split)[every[row]])
 
 
 def duplicates(images: "Dataset", place: Place) -> None:
-    """Pairs of codes nearer than a threshold, grouped."""
-    distances, rows = _all_nearest(place)
+    """Equal images, and those whose codes are nearer than a threshold, grouped."""
+    first, every = _cached.distinct(images.name, place.split)
+    distances, near = _all_nearest(place)
     usual, widest = (float(np.quantile(distances[:, 0], share)) for share in (0.01, 0.1))
-    same = SAME[place.metric]
-    widest = max(widest, same)
-    threshold = st.slider("Nearer than", 0.0, widest, usual, widest / 100, format="%.4f", width=320,
-                          help=f"{place.metric.capitalize()} distance between codes.")  # fmt: skip
-    found = groups(distances, rows, max(threshold, same))
+    widest = max(widest, 1e-6)
+    scope = (place.run, place.split, place.metric)
+    threshold = _controls.slider(
+        "near", "Nearer than", 0.0, widest, min(usual, widest), widest / 100, scope, format="%.4f", width=320,
+        help=f"{place.metric.capitalize()} distance between codes.",
+    )  # fmt: skip
+    alike = groups(distances, near, threshold)
+    grouped = set(np.concatenate(alike).tolist()) if alike else set()
+    alone = [np.array([number]) for number in np.flatnonzero(_cached.copies(images.name, place.split) > 1)]
+    found = [*alike, *(group for group in alone if group[0] not in grouped)]
+    order = np.argsort(every, kind="stable")
+    ends = np.cumsum(_cached.copies(images.name, place.split))
+    members = [np.concatenate([order[(ends[n - 1] if n else 0) : ends[n]] for n in group]) for group in found]
+    ids = getattr(images, place.split).ids
     table = [
-        (number, images_row, getattr(images, place.split).ids[images_row], distances[images_row, 0])
-        for number, group in enumerate(found, start=1)
-        for images_row in group
-    ]
+        (number, row, ids[row], int(every[row]))
+        for number, rows in enumerate(members, start=1)
+        for row in rows.tolist()
+    ]  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
         st.write(f"{len(found):,} groups, {len(table):,} images in them; the largest are shown.")
-        _export("near-duplicates.csv", ("group", "row", "id", "distance to its nearest"), table)
-    for number, group in enumerate(found[:8]):
-        st.caption(f"{len(group)} images" + (", equal codes" if distances[group, 0].max() <= same else ""))
-        shown = group[:12]
+        _export("near-duplicates.csv", ("group", "row", "id", "distinct image"), table)
+    largest = sorted(range(len(found)), key=lambda number: -len(members[number]))[:8]
+    for number in largest:
+        words = "all equal" if len(found[number]) == 1 else f"{len(found[number]):,} distinct"
+        st.caption(f"{len(members[number]):,} images, {words}")
+        shown = first[found[number][:12]]
         lines = [[name_of(images, place.split, row)] for row in shown]
         hit_gallery(images, place, shown, lines, f"group-{number}", side=72, most=96)
 
 
 def outliers(images: "Dataset", place: Place) -> None:
-    """The images that the run rebuilds worst, or whose codes have no near neighbor."""
+    """The images that the run rebuilds worst, or whose codes have no near neighbor; equal images count once."""
     kinds = {"error": "Rebuilt worst", "far": "Farthest from its neighbors"}
-    kind = st.segmented_control("By", list(kinds), default="error", required=True, key="outlier", bind="query-params",
-                                format_func=kinds.get, label_visibility="collapsed")  # fmt: skip
+    kind = _controls.segments("odd", "By", kinds, "error", label_visibility="collapsed")
+    first, _ = _cached.distinct(images.name, place.split)
     if kind == "error":
-        values, unit = _cached.errors(place.run, place.stamp, place.split), "MSE of the reconstruction"
+        values, unit = _cached.errors(place.run, place.stamp, place.split)[first], "MSE of the reconstruction"
     else:
         distances, _ = _all_nearest(place)
         values, unit = distances.mean(axis=1), f"mean {place.metric} distance to its {distances.shape[1]} nearest codes"
     order = np.argsort(-values, kind="stable")
-    ids = getattr(images, place.split).ids
+    ids, rows = getattr(images, place.split).ids, first[order]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.write(f"By the {unit}; the median is {np.median(values):.4f}.")
-        _export("outliers.csv", ("row", "id", unit), [(row, ids[row], values[row]) for row in order[:1000]])
-    lines = [[f"{values[row]:.4f}", name_of(images, place.split, row)] for row in order[:24]]
-    hit_gallery(images, place, order[:24], lines, "outliers", side=88, most=120, offer=("map",))
+        _export(
+            "outliers.csv",
+            ("row", "id", unit),
+            [(r, ids[r], v) for r, v in zip(rows[:1000], values[order], strict=False)],
+        )
+    lines = [
+        [f"{value:.4f}", name_of(images, place.split, row)]
+        for row, value in zip(rows[:24], values[order][:24], strict=True)
+    ]
+    hit_gallery(images, place, rows[:24], lines, "outliers", side=88, most=120, offer=("map",))
 
 
 def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest others of every code, with progress where they are not known yet; ends the page without others."""
-    if len(_cached.codes(place.run, place.stamp, place.split)) < 2:
+    """The nearest others of every distinct image's code, with progress until they are known; ends without others."""
+    if len(_cached.distinct(place.name, place.split)[0]) < 2:
         st.write("One image alone has no neighbors.")
         st.stop()
     bar = st.progress(0.0, "Comparing every code with every other")

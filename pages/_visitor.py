@@ -29,9 +29,7 @@ def meet() -> None:
     """Learn from the browser who this is; invisible."""
     if single_user():
         return
-    st.html("<style>.st-key-visitor {position: absolute; height: 0; overflow: hidden}</style>")
-    with st.container(key="visitor"):
-        known = _KEEPER(key="visitor-keeper", data={"token": token()}, on_token_change=lambda: None)
+    known = _KEEPER(key="visitor-keeper", data={"token": token()}, on_token_change=lambda: None)
     if isinstance(known.token, str) and known.token:
         st.session_state["visitor-token"] = known.token
 

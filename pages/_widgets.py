@@ -9,7 +9,7 @@ import streamlit as st
 
 from aecore.files import UnknownRun, find_run, home, run_folders
 from aecore.jobs import LIVE, Job
-from pages import _cached
+from pages import _cached, _controls, _view
 from pages._visitor import may, token
 
 if TYPE_CHECKING:
@@ -27,8 +27,13 @@ def root() -> Path:
 
 
 def go(page: str, **parameters: Any) -> NoReturn:
-    """Switch to another page with these parameters in its address."""
-    st.switch_page(PAGES / f"{page}.py", query_params=parameters)
+    """Switch to another page, as it was left but for these values."""
+    st.switch_page(PAGES / f"{page}.py", query_params=_view.link(page, **parameters))
+
+
+def open_view(page: str, **parameters: Any) -> NoReturn:
+    """Switch to another page's opening view, but for these values."""
+    st.switch_page(PAGES / f"{page}.py", query_params=_view.words_of(page, parameters))
 
 
 def start(recipe: str) -> None:
@@ -77,45 +82,47 @@ def all_runs() -> list[str]:
     return list(dict.fromkeys(path.name for path in [*newest, *run_folders(SHOWCASE)]))
 
 
-def pick_run(recipe: str | None = None) -> str | None:
-    """The run that the page is about: the one in the address, or the newest. None when there is no run.
-
-    `recipe` names the shipped run that somebody sees who has no run of their own.
-    """
+def pick_run(opening: str | None) -> str | None:
+    """The run that the page is about: the one it was led to, the visitor's pick, or the one it opens on."""
     ids = all_runs()
-    if not run_folders(root()):
-        opening = _opening(recipe)
-        ids.sort(key=lambda id: id != opening)
-    picked = st.session_state.get("run", st.query_params.get("run"))
-    if ids and picked not in ids:
-        if picked:
-            st.toast("The run in this link is not kept here. You see another one instead.")
-        if "run" in st.session_state:
-            st.session_state["run"] = ids[0]
-        else:  # before the control is first drawn, only the address reaches both it and the visitor's link
-            st.query_params["run"] = ids[0]
-            st.rerun()
+    asked = _view.get("run") or (_view.get("run") is None and _view.page() != "train" and _view.picked())
+    if asked and asked not in ids:
+        st.toast("The run in this link is not kept here. You see another one instead.")
+        _view.pick(None)
+        _view.put("run", None)
+    run = asked if asked in ids else opening if opening in ids else next(iter(ids), None)
+    _view.hand("run", run)
     with st.sidebar:
-        return st.selectbox("Run", ids, index=None, key="run", bind="query-params", placeholder="none yet")
+        st.selectbox("Run", ids, key="run", placeholder="none yet", format_func=_cached.title,
+                     on_change=_pick, args=(_view.page(),))  # fmt: skip
+    return run
 
 
-def _opening(recipe: str | None) -> str | None:
+def _pick(page: str) -> None:
+    run = st.session_state["run"]
+    _view.pick(run)
+    if page == "train":
+        _view.put("run", run, page=page)
+
+
+def opening_run(recipe: str) -> str:
     """The run of a recipe; of the one on digits where Fashion-MNIST would have to be downloaded first."""
     from aecore.datasets import is_here
 
-    if recipe is None:
-        return None
     known = _cached.recipes()
     return known[recipe if is_here(known[recipe]["run"]["dataset"]) else "digits-map"]["id"]
 
 
 def open_run(recipe: str) -> tuple[str, str]:
-    """Id and stamp of the picked run, with its facts in the sidebar; without a run, ends the page with the way out."""
+    """Id and stamp of the picked run, with its facts in the sidebar; without a run, ends the page with the way out.
+
+    `recipe` names the run on which the page opens for somebody who has picked none.
+    """
     from aecore.runs import DamagedRun
 
-    run = pick_run(recipe)
+    run = pick_run(opening_run(recipe))
     if run is None:
-        st.write("No autoencoder is trained here yet. The one on digits takes ten seconds.")
+        st.write("No autoencoder is trained here yet. The one on digits takes half a minute.")
         if st.button("Train one", type="primary"):
             go("train")
         st.stop()
@@ -126,24 +133,32 @@ def open_run(recipe: str) -> tuple[str, str]:
         if Job(folder_of(run)).state in LIVE:
             st.write("This run has just begun. Its first picture comes in a few seconds.")
             if st.button("Watch it train", type="primary"):
-                go("train")  # the run goes along by itself: its control keeps it
+                go("train", run=run)
         else:
             st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
         st.stop()
     need_dataset(loaded.run.dataset)
     with st.sidebar:
         facts(run, stamp)
-        if st.button("Train another", key="another-run"):
-            go("train")  # the run goes along by itself: its control keeps it
+        with st.container(horizontal=True):
+            if st.button("Train another", key="another-run"):
+                go("train")
+            reset_button()
     return run, stamp
 
 
+def reset_button() -> None:
+    """Brings every page back to its opening view, for the next presentation."""
+    help = "Every page back to its opening view. Runs and tags are kept; drawings and uploads are forgotten."
+    st.button("Reset all pages", key="reset-all", type="tertiary", on_click=_view.reset, help=help)
+
+
 def facts(run: str, stamp: str) -> None:
-    """What a run is, in a strip of eight reconstructions and four lines."""
+    """What a run is, in a strip of eight reconstructions and a few lines."""
     loaded = _cached.checkpoint(run, stamp)
     images, model = _cached.dataset(loaded.run.dataset), loaded.run.model
     st.image(_cached.strip(run, stamp), width="stretch", alt="Eight test images over their reconstructions")
-    error, pca = _cached.reconstruction_mse(run, stamp), _cached.pca_mse(loaded.run.dataset, model.latent)
+    error, pca = _cached.test_mse(run, stamp)
     baseline = f" (PCA {pca:.4f})" if pca is not None else ""
     st.caption(
         f"{images.title}, {len(images.train):,} training images  \n"
@@ -151,6 +166,8 @@ def facts(run: str, stamp: str) -> None:
         f"Epoch {loaded.epoch:g} of {loaded.run.epochs}, seed {loaded.run.seed}  \n"
         f"Test MSE {error:.4f}{baseline}"
     )
+    if loaded.run.network == "edges":
+        st.caption("It is made to tell images apart, not to rebuild them: it compares edges, and never sees pixels.")
 
 
 def offer_measuring(run: str, stamp: str, part: str) -> None:
@@ -204,22 +221,21 @@ def picture(image: "np.ndarray", caption: str, side: int = 224) -> None:
     st.caption(caption)
 
 
-def knob_sliders(settings: type, names: Sequence[str], defaults: dict[str, Any]) -> dict[str, Any]:
+def knob_controls(
+    settings: type, names: Sequence[str], defaults: dict[str, Any], scope: tuple[Any, ...] = ()
+) -> dict[str, Any]:
     """One control for each named field of a settings class, made from the field itself; returns their values."""
     values = {}
     for item in dataclasses.fields(settings):
         if item.name not in names:
             continue
         meta, default = item.metadata, defaults.get(item.name, item.default)
-        label, key = item.name.replace("_", " ").capitalize(), f"knob-{item.name}"
-        keep = {"key": key, "help": meta["help"], "persist_state": "session"}
+        name, label, look = item.name, item.name.replace("_", " ").capitalize(), {"help": meta["help"]}
         if meta["choices"]:
-            choices = list(meta["choices"])
-            values[item.name] = st.segmented_control(label, choices, default=default, required=True, **keep)
-        elif isinstance(item.default, int):
-            values[item.name] = int(st.number_input(label, meta["low"], meta["high"], default, **keep))
-        elif meta["log"]:
-            values[item.name] = st.number_input(label, meta["low"], meta["high"], default, format="%.6g", **keep)
+            values[name] = _controls.segments(name, label, list(meta["choices"]), default, scope, **look)
+        elif isinstance(item.default, int) or meta["log"]:
+            look |= {} if isinstance(item.default, int) else {"format": "%.6g"}
+            values[name] = _controls.number(name, label, meta["low"], meta["high"], default, scope, **look)
         else:
-            values[item.name] = st.slider(label, meta["low"], meta["high"], default, **keep)
+            values[name] = _controls.slider(name, label, meta["low"], meta["high"], default, None, scope, **look)
     return values

@@ -5,18 +5,22 @@ import streamlit as st
 
 from aecore.figures import accuracy_curves, confusion
 from aecore.labels import AMOUNTS
-from pages import _cached
-from pages._widgets import offer_measuring, open_run, picture
+from pages import _cached, _controls, _view
+from pages._widgets import go, offer_measuring, open_run, opening_run
+from pages.components.gallery import gallery
 
+if "mistake" in st.session_state:
+    go("search", **st.session_state.pop("mistake"))
 st.title("Classify")
 run, stamp = open_run("fashion-labels")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 if images.classes is None:
-    st.write(
-        f"{images.title} has no labels, so there is nothing to classify. A set of images has classes when it comes in "
-        "folders, one folder for each class. Digits and Fashion-MNIST have them."
-    )
+    st.write(f"{images.title} has no classes, so there is nothing to tell apart. These have:")
+    if st.button(_cached.title(opening_run("fashion-labels")), type="primary", key="one-with-classes"):
+        _view.put("run", opening_run("fashion-labels"))
+        st.rerun()
+    st.caption("A set of images has classes when it comes in folders, one folder for each class.")
     st.stop()
 present, counts = np.unique(images.train.labels, return_counts=True)
 if len(present) < 2:
@@ -26,10 +30,8 @@ if len(present) < 2:
 amounts = [amount for amount in AMOUNTS if amount <= counts.min()]
 first = 10 if 10 in amounts else amounts[-1]
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    amount = st.segmented_control(
-        "Labels per class", amounts, default=first, required=True, key="labels", bind="query-params"
-    )
-    seed = int(st.number_input("Seed", 0, 1000, 0, key="draw", bind="query-params", width=120))
+    amount = _controls.segments("labels", "Labels per class", amounts, first)
+    seed = _controls.number("draw", "Seed", 0, 1000, 0, width=120)
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -40,7 +42,7 @@ with left:
     else:
         offer_measuring(run, stamp, "few_labels")
 with right:
-    st.subheader("What is taken for what")
+    st.subheader("Confusion matrix")
     result = _cached.classified(run, stamp, amount, seed)
     said, sure = result["said"], result["confidence"]
     chart = confusion(images.test.labels, said, images.classes)
@@ -49,15 +51,22 @@ with right:
 plain = _cached.classified_pixels(images.name, amount, seed)
 st.write(
     f"The network saw {len(images.train):,} images and no label. With {amount * len(images.classes):,} labels, "
-    f"logistic regression on its codes names **{result['accuracy']:.1%}** of {len(images.test):,} test images rightly; "
+    f"logistic regression on its codes is right on **{result['accuracy']:.1%}** of {len(images.test):,} test images; "
     f"on raw pixels, with the same labels, {plain['accuracy']:.1%}."
 )
 
 st.subheader("Most confident mistakes")
 wrong = np.flatnonzero(said != images.test.labels)
-with st.grid(8, min_column_width=90):
-    for row in wrong[np.argsort(-sure[wrong], kind="stable")][:8]:
-        with st.container():
-            true = images.classes[images.test.labels[row]]
-            words = f"**{images.classes[said[row]]}**, {sure[row]:.0%} sure  \n{true} by its label"
-            picture(images.test.images[row], words, side=112)
+worst = wrong[np.argsort(-sure[wrong], kind="stable")][:8]
+lines = [
+    [f"{images.classes[said[row]]}, {sure[row]:.0%} sure", f"{images.classes[images.test.labels[row]]} by its label"]
+    for row in worst
+]
+
+
+def look(place: int, _: str) -> None:
+    st.session_state["mistake"] = {"run": run, "source": "test", "image": int(worst[place])}
+
+
+gallery(images.test.images[worst], lines, "mistakes", "Most confident mistakes", ("look", "Find similar images"), look,
+        side=90, most=150)  # fmt: skip

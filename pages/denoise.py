@@ -1,4 +1,4 @@
-"""Spoil an image; every trained run of its size repairs it, beside filters, with numbers under the pictures."""
+"""Add noise to an image; every run of its size repairs it, beside filters, with numbers under the pictures."""
 
 import numpy as np
 import streamlit as st
@@ -7,11 +7,13 @@ from aecore.figures import difference
 from aecore.filters import filters
 from aecore.metrics import psnr, ssim
 from aecore.noise import NOISES, corrupt
-from pages import _cached
+from pages import _cached, _controls, _view
 from pages._query import pick_query
 from pages._repairs import Noise, names, over_levels, runs_of_shape, walk, whole_set
 from pages._widgets import open_run, picture
 from pages.components.gallery import gallery
+
+NOTHING = "doing nothing"
 
 st.title("Denoise")
 run, stamp = open_run("fashion-denoise")
@@ -19,52 +21,47 @@ checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    kind = st.segmented_control(
-        "Noise",
-        list(NOISES),
-        default="gaussian",
-        required=True,
-        key="noise",
-        bind="query-params",
-        format_func=lambda name: name.replace("_", " "),
-        help="  \n".join(f"**{name.replace('_', ' ')}**: {add.__doc__}" for name, add in NOISES.items()),
-    )
-    level = st.slider("Level", 0.0, 1.0, 0.5, 0.05, key="level", bind="query-params", width=180)
-    seed = int(st.number_input("Seed", 0, 10_000, 0, key="noise-seed", bind="query-params", width=120))
+    noises = {name: name.replace("_", " ") for name in NOISES}
+    help = "  \n".join(f"**{noises[name]}**: {add.__doc__}" for name, add in NOISES.items())
+    kind = _controls.segments("noise", "Noise", noises, "gaussian", help=help, wrap=True)
+    level = _controls.slider("level", "Level", 0.0, 1.0, 0.5, 0.05, width=180)
+    seed = _controls.number("noise-seed", "Seed", 0, 10_000, 0, width=120)
     help = "Keep the noisy image in [0, 1], as a file would. It costs the filters some decibels."
-    clip = st.toggle("Clip", True, key="clip", bind="query-params", help=help)
+    clip = _controls.toggle("clip", "Clip", True, help=help)
 query = pick_query(images)
 
 clean = query.image[None] / np.float32(255)
 noisy = corrupt(clean, kind, level, seed, clip)
 runs = runs_of_shape(run)
 short = names(runs, run)
-repaired = {short[id]: other.reconstruct(noisy) for id, other in runs.items()}
+repaired = {id: other.reconstruct(noisy) for id, other in runs.items()}
 shown, below = st.container(), st.container()
 with st.spinner("Fitting the filters to this noise"):
-    repaired |= {"doing nothing": noisy} | filters(noisy, images, kind, level, clip)
+    repaired |= {NOTHING: noisy} | filters(noisy, images, kind, level, clip)
 
-labels = list(repaired)
+keys, labels = list(repaired), [short.get(key, key) for key in repaired]
 decibels = [float(psnr(clean, restored)[0]) for restored in repaired.values()]
 similar = [float(ssim(clean, restored)[0]) for restored in repaired.values()] if min(images.shape[1:]) >= 7 else []
 
 
 def score(place: int) -> list[str]:
+    if (repaired[keys[place]] == clean).all():
+        return ["equal to the image"]
     return [f"{decibels[place]:.2f} dB", *([f"SSIM {similar[place]:.3f}"] if similar else [])]
 
 
 def choose(place: int, _: str) -> None:
-    st.session_state["repair"] = labels[place]
+    _view.put("repair", keys[place], default=run)
 
 
-chosen = st.session_state.get("repair")
-chosen = labels.index(chosen) if chosen in labels else 0
+asked = _view.get("repair", run)
+chosen = keys.index(asked) if asked in keys else 0
 with shown, st.grid(4, min_column_width=150):
     for image, caption in (
         (clean[0], f"Clean · {query.name}"),
-        (noisy[0], " · ".join(["Noisy", *score(labels.index("doing nothing"))])),
-        (repaired[labels[chosen]][0], " · ".join([labels[chosen], *score(chosen)])),
-        (difference(clean, repaired[labels[chosen]])[0], "Difference · red: too bright"),
+        (noisy[0], " · ".join(["Noisy", *score(keys.index(NOTHING))])),
+        (repaired[keys[chosen]][0], " · ".join([labels[chosen], *score(chosen)])),
+        (difference(clean, repaired[keys[chosen]])[0], "Difference · red: too bright"),
     ):
         with st.container():
             picture(image, caption)
@@ -80,15 +77,15 @@ with below:
     )  # fmt: skip
     st.caption("Underlined: the best PSNR and the best SSIM for this picture. Press one to see it large.")
 
-again, levels, everything = st.tabs(
-    ["Again and again", "Over levels", "A whole set"], key="act", on_change="rerun", bind="query-params"
+act, (again, levels, everything) = _controls.tabs(
+    "act", {"again": "Again and again", "levels": "Over levels", "set": "A whole set"}
 )
-if again.open:
+if act == "again":
     with again:
         walk(checkpoint, short[run], noisy[0])
-if levels.open:
+elif act == "levels":
     with levels:
         over_levels(runs, run, Noise(kind, level, clip, seed))
-if everything.open:
+else:
     with everything:
         whole_set(checkpoint, run, short[run])

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from aecore.files import run_folders
-from pages import _cached
-from pages._widgets import PAGES, SHOWCASE, go, picture, root, start
+from pages import _cached, _controls
+from pages._widgets import PAGES, SHOWCASE, open_view, picture, reset_button, root, start
 
 st.title("Autoencoders on real images")
 st.write(
@@ -19,10 +19,10 @@ drawing = (PAGES / "components" / "autoencoder.svg").read_text()
 def decode() -> None:
     """Two sliders are a code; the decoder of the shipped map of blocks draws it."""
     run = _cached.recipes()["blocks-map"]["id"]
-    st.write("**Be the code.** This decoder knows 80,000 pictures of white blocks by two numbers each.")
+    st.write("**Be the code.** This decoder draws any of 80,000 images of white blocks from the two units of a code.")
     sliders, shown = st.columns([3, 2], vertical_alignment="center")
     with sliders:
-        code = [st.slider(f"Number {unit}", -2.0, 2.0, 0.0, 0.1, key=f"number-{unit}") for unit in (1, 2)]
+        code = [_controls.slider(f"unit-{unit}", f"Unit {unit}", -2.0, 2.0, 0.0, 0.1) for unit in (1, 2)]
     with shown:
         image = _cached.checkpoint(run, _cached.stamp(run)).decode([code])[0]
         picture(image, f"Decoded from ({code[0]:.1f}, {code[1]:.1f})")
@@ -49,13 +49,13 @@ for column, (name, page) in zip(
         st.write(recipe["sentence"])
         if recipe["id"] in trained:
             if st.button("See the map" if page == "manifold" else "Search", key=name, type="primary"):
-                go(page, run=recipe["id"])
-        elif st.button("Train it", key=name, type="primary", help="Two to five minutes on a laptop."):
+                open_view(page, run=recipe["id"])
+        elif st.button("Train it", key=name, type="primary", help="A few minutes on a laptop."):
             start(name)
 
-st.header("Five flavors of one idea")
+st.header("The flavors of one idea")
 st.write(
-    r"All five share one network: an encoder $f$, a decoder $g$, and a distance $d$ between an image $x$ and its "
+    r"They share one network: an encoder $f$, a decoder $g$, and a distance $d$ between an image $x$ and its "
     "reconstruction. Only what they are asked to do differs."
 )
 with st.grid(3):
@@ -65,19 +65,21 @@ with st.grid(3):
             st.write(idea)
             st.latex(formula)
             if st.button("Try it", key=f"try-{name}"):
-                go("train", flavor=name)
+                open_view("train", flavor=name)
 
 st.header("What to do with a trained one")
-with st.grid(3):
+with st.grid(4, min_column_width=220):
     for page, title, words in (
         (
             "manifold",
             "Manifold",
             "See every image at the place of its code, and what the decoder makes of the places between.",
         ),
-        ("denoise", "Denoise", "Spoil an image and compare how every run repairs it, in decibels."),
+        ("denoise", "Denoise", "Add noise to an image and compare how every run repairs it, in decibels."),
         ("search", "Search", "Find the images whose codes are nearest by cosine distance."),
+        ("classify", "Classify", "Name images from ten labels per class, on codes that were learned without any."),
     ):
         with st.container(border=True, height="stretch"):
             st.page_link(PAGES / f"{page}.py", label=f"**{title}**")
             st.write(words)
+reset_button()

@@ -2,25 +2,29 @@
 
 import dataclasses
 from contextlib import suppress
+from typing import Any
 
 import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
 from aecore.datasets import is_here
-from aecore.jobs import Job, active
+from aecore.jobs import Job
+from aecore.recipes import opening_settings
 from aecore.runs import DamagedRun
-from pages import _cached
-from pages._compare import table
-from pages._live import PACE, live
-from pages._widgets import PAGES, facts, folder_of, knob_sliders, need_dataset, pick_run, root, start_run
+from pages import _cached, _compare, _controls, _live, _view
+from pages._widgets import facts, folder_of, go, knob_controls, need_dataset, pick_run, reset_button, root, start_run
+from pages.components.reveal import reveal
+
+OWN = "own"
 
 
 def settings() -> None:
     """The left third: what to train."""
     recipes = _cached.recipes()
-    options = ["own settings", *recipes]
-    recipe = st.selectbox("Recipe", options, key="recipe", bind="query-params", help="Settings that are known to work.")
-    if recipe != "own settings":
+    options = {OWN: "Own settings", **{name: recipe["title"] for name, recipe in recipes.items()}}
+    help = "Settings that are known to work."
+    recipe = _controls.choice("recipe", "Recipe", options, OWN, help=help)
+    if recipe != OWN:
         chosen = recipes[recipe]["run"]
         st.write(recipes[recipe]["sentence"])
         need_dataset(chosen["dataset"])
@@ -29,54 +33,61 @@ def settings() -> None:
             f"{chosen['dataset']}, {model['flavor']}, {model['latent']} numbers per code, {chosen['network']} network, "
             f"{chosen['loss']} loss, {chosen['epochs']} epochs"
         )
-    else:
-        names = ["digits", *(name for name in DATASETS if name != "digits")]
-        name = st.selectbox("Images", names, key="dataset", bind="query-params")
-        images = need_dataset(name)
-        st.image(
-            figures.sheet(images.train.images[:8], columns=8, scale=max(1, 56 // images.shape[2])), width="stretch"
-        )
-        st.caption(f"{images.title}: {len(images.train):,} to train on, {len(images.test):,} held out")
-        flavor = st.segmented_control(
-            "Flavor", list(FLAVORS), default="vanilla", required=True, key="flavor", bind="query-params", wrap=True
-        )
-        explain(flavor)
-        knobs = [item.name for item in dataclasses.fields(FLAVORS[flavor])]
-        values = knob_sliders(FLAVORS[flavor], ["latent", *knobs[1:3]], {})
-        with st.expander("More settings", key="more-settings"):
-            values |= knob_sliders(FLAVORS[flavor], knobs[3:], {})
-            fields = [item.name for item in dataclasses.fields(Run) if item.metadata]
-            others = knob_sliders(Run, fields, {"epochs": 10, "loss": "kl"})
+        buttons(chosen, ())
+        return
+    names = ["digits", *(name for name in DATASETS if name != "digits")]
+    name = _controls.choice("dataset", "Images", names, "digits")
+    images = need_dataset(name)
+    st.image(figures.sheet(images.train.images[:8], columns=8, scale=max(1, 56 // images.shape[2])), width="stretch")
+    st.caption(f"{images.title}: {len(images.train):,} to train on, {len(images.test):,} held out")
+    flavor = _controls.segments("flavor", "Flavor", list(FLAVORS), "vanilla", wrap=True)
+    st.caption(_cached.flavors()[flavor][0])
+    act = st.container()
+    knobs = [item.name for item in dataclasses.fields(FLAVORS[flavor])]
+    values = knob_controls(FLAVORS[flavor], ["latent", *knobs[1:3]], {}, (flavor,))
+    with st.expander("More settings", key="more-settings"):
+        values |= knob_controls(FLAVORS[flavor], knobs[3:], {}, (flavor,))
+        fields = [item.name for item in dataclasses.fields(Run) if item.metadata]
+        others = knob_controls(Run, fields, opening_settings(len(images.train), FLAVORS[flavor]), (name, flavor))
+    explain(flavor)
+    with act:
         chosen = {"dataset": name, "model": {"flavor": flavor, **values}, **others}
+        own_loss = others["loss"] != opening_settings(len(images.train), FLAVORS[flavor])["loss"]
+        all_flavors = []
+        for other, kind in FLAVORS.items():
+            loss = others["loss"] if own_loss else opening_settings(len(images.train), kind)["loss"]
+            model = {"flavor": other, "latent": values["latent"]}
+            all_flavors.append(chosen | {"model": model, "loss": loss})
+        buttons(chosen, all_flavors)
+
+
+def buttons(chosen: dict[str, Any], all_flavors: list[dict[str, Any]]) -> None:
+    """Start one training, or one for every flavor."""
     try:
         if st.button("Train", type="primary", width="stretch"):
-            st.session_state["next-run"] = start_run(chosen)
-            st.rerun()
-        if recipe == "own settings" and st.button(
-            "Train all five flavors", width="stretch", help="The same images, network and seed; one after the other."
-        ):
-            runs = [start_run(chosen | {"model": {"flavor": name, "latent": values["latent"]}}) for name in FLAVORS]
-            st.session_state["next-run"] = runs[0]
-            st.rerun()
+            watch([start_run(chosen)])
+        help = "The same images, network and seed, one after the other; then a comparison of them."
+        if all_flavors and st.button("Train every flavor", width="stretch", help=help):
+            watch([start_run(settings) for settings in all_flavors])
     except ValueError as error:
         st.error(str(error))
 
 
+def watch(runs: list[str]) -> None:
+    """Show the first of these runs, and compare them where there are several."""
+    _view.put("run", runs[0])
+    _view.put("compare", runs if len(runs) > 1 else None)
+    st.session_state["started"] = runs[0]
+    st.rerun()
+
+
 def explain(flavor: str) -> None:
-    """The flavor's idea; on request its formula and what to watch."""
-    idea, source, formula, watch = _cached.flavors()[flavor]
-    st.caption(idea)
+    """On request the flavor's formula and what to watch."""
+    _, source, formula, watched = _cached.flavors()[flavor]
     with st.expander("Formula, and what to watch", key="formula"):
         st.latex(formula)
-        st.write(watch)
+        st.write(watched)
         st.caption(source)
-
-
-def queue() -> None:
-    """What else trains or waits."""
-    others = [job for job in active(root()) if job.id != run]
-    if others:
-        st.caption("Also in the queue: " + ", ".join(f"{job.id} ({job.state})" for job in others))
 
 
 def about(run: str, changing: bool) -> None:
@@ -88,26 +99,32 @@ def about(run: str, changing: bool) -> None:
 
 
 st.title("Train")
-if "next-run" in st.session_state:  # a bound value can only be set before its widget is drawn
-    st.session_state["run"] = st.session_state.pop("next-run")
-run = pick_run()
+run = pick_run(None)
+if run is not None and _view.get("run") != run:
+    _view.put("run", run)
 left, right = st.columns([1, 2], gap="large")
 with left:
     settings()
-with right:
+with right, st.container(key="training"):
     if run is None:
         st.write("The training will show here: its curves, and eight images getting better.")
     else:
         job = Job(folder_of(run))
-        pace = PACE.get(job.state)
-        st.fragment(live, run_every=pace)(job, pace)
+        pace = _live.PACE.get(job.state)
+        st.fragment(_live.live, run_every=pace)(job, pace)
         with st.container(horizontal=True):
             for page, label in (
                 ("manifold", "See its map"),
                 ("denoise", "Denoise with it"),
                 ("search", "Search with it"),
+                ("classify", "Classify with it"),
             ):
-                st.page_link(PAGES / f"{page}.py", label=label, query_params={"run": run})
-        queue()
+                if st.button(label, key=f"to-{page}", type="tertiary"):
+                    go(page, run=run)
+        _live.queue(root(), run)
         about(run, pace is not None)
-table()
+reveal("training", st.session_state.get("started", ""))
+_compare.comparison()
+_compare.table()
+with st.sidebar:
+    reset_button()

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -51,8 +52,12 @@ def digits_runs() -> list[aecore.Checkpoint]:
 
 
 @pytest.fixture
-def home_with_runs(home: Path, digits_runs: list[aecore.Checkpoint]) -> Path:
-    """An AECORE_HOME with the runs on digits in it."""
+def home_with_runs(
+    home: Path, digits_runs: list[aecore.Checkpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An AECORE_HOME with the runs on digits in it, and no other set here: pages open on digits, which is quick."""
+    monkeypatch.delenv("AECORE_FASHION_MNIST", raising=False)
+    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "downloads"))
     for checkpoint in digits_runs:
         aecore.Store(home / "runs").save(checkpoint)
     return home
@@ -73,6 +78,12 @@ def visit(page: str, **parameters: str) -> AppTest:
     return app
 
 
+def components(app: AppTest) -> list[Any]:
+    """The parts of a page that are drawn by scripts, but for the invisible ones."""
+    hidden = ("-history", "-visitor-keeper", "-revealer-query", "-revealer-training")
+    return [part.proto for part in app.get("bidi_component") if not part.proto.id.endswith(hidden)]
+
+
 def texts(app: AppTest) -> str:
     """All that the page says in words."""
     return "\n".join(item.value for kind in (app.markdown, app.caption, app.text, app.error) for item in kind)
@@ -89,8 +100,8 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, script: str = "app.py") -> None:
-        """Serve, and return once /_stcore/health answers."""
+    def start(self, script: str = "app.py", root: Path = ROOT) -> None:
+        """Serve the checkout at `root`, and return once /_stcore/health answers."""
         from urllib.error import URLError
         from urllib.request import urlopen
 
@@ -98,7 +109,7 @@ class Server:
         command += [f"--server.port={self.port}", "--server.address=127.0.0.1"]
         with self.log.open("ab") as log:
             environment = {**os.environ, "AECORE_HOME": str(self.home), "AECORE_SINGLE_USER": "0"}
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:

@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "filters": {"datasets", "metrics", "noise", "pca"},
     "jobs": {"files"},
+    "kept": {"files"},
     "labels": {"metrics"},
     "limits": set(),
     "manifold": set(),

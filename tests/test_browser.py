@@ -34,6 +34,7 @@ def walk(page: Page, link: str, to: str) -> None:
     """Follow a link and wait for its page."""
     page.get_by_role("link", name=link, exact=True).click()
     page.wait_for_url(re.compile(rf"/{to}\?.*run="))
+    page.wait_for_timeout(250)
     settle(page)
 
 
@@ -56,7 +57,9 @@ def test_train_manifold_denoise_search(page: Page, server: Server) -> None:
     run = train(page, flavor="vae", Latent="2", Epochs="2")
     assert run in aecore.Store(server.home / "runs").ids()
 
-    walk(page, "See its map", "manifold")
+    press(page, "See its map")
+    page.wait_for_url(re.compile(r"/manifold\?.*run="))
+    settle(page)
     assert run_of(page) == run
     expect(page.locator(".js-plotly-plot")).to_be_visible()
     box = page.locator(".js-plotly-plot .nsewdrag").bounding_box()
@@ -69,7 +72,7 @@ def test_train_manifold_denoise_search(page: Page, server: Server) -> None:
     row = int(parse_qs(urlparse(page.url).query)["row"][0])
     expect(page.get_by_text(f"Image {aecore.load_dataset('digits').train.ids[row]},")).to_be_visible()
     page.get_by_text("Decoder", exact=True).click()
-    page.wait_for_url(re.compile("mode=Decoder"))
+    page.wait_for_url(re.compile("mode=decoder"))
     settle(page)
 
     walk(page, "Denoise", "denoise")
@@ -106,9 +109,9 @@ def begin(page: Page, **knobs: str) -> str:
         field.fill(value)
         field.press("Enter")
         more_settings(page)
-    before = page.url
+    before = run_of(page)
     press(page, "Train")
-    page.wait_for_url(lambda url: url != before)
+    page.wait_for_url(lambda url: f"run={before}" not in url)
     return run_of(page)
 
 
@@ -183,7 +186,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
     press(page, "Keep it")
     assert (server.home / "runs" / run_of(page)).exists()
     press(page, "Delete")
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete permanently").click()
     gone = run_of(page)
     page.wait_for_url(lambda url: gone not in url)
     assert not (server.home / "runs" / gone).exists()
@@ -243,7 +246,7 @@ def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger:
     stranger.goto(f"/train?run={run}")
     says(stranger, "Trains")
     expect(stranger.get_by_text("Another visitor started this training")).to_be_visible()
-    for name in ("Pause", "Stop and keep", "Restart", "Delete"):
+    for name in ("Pause", "Stop and keep", "Train again", "Delete"):
         expect(stranger.get_by_role("button", name=name, exact=True)).to_have_count(0)
     stranger.go_back()
     says(stranger, "Waits for its turn")

@@ -11,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 import aecore
 from aecore.jobs import Job
 from aecore.manifold import plane
+from aecore.recipes import opening_settings
 from pages import _cached, _visitor
 
-STEER = {"Resume", "Restart", "New seed", "Delete"}
+STEER = {"Resume", "Train again", "New seed", "Delete"}
 
 
 @pytest.fixture
@@ -69,11 +70,11 @@ def test_the_owner_is_no_stranger_and_sees_their_runs_first(
     Job(folder / mine).claim("me")
     os.utime(folder / other)  # newer
     app = visit("train", run=mine)
-    assert app.selectbox(key="run").options[0] == other
+    assert app.selectbox(key="run").options[0] == digits_runs[1].run.title
     app.session_state["visitor-token"] = "me"
     app.run()
     assert labels(app) >= STEER - {"Resume"}
-    assert app.selectbox(key="run").options[0] == mine
+    assert app.selectbox(key="run").options[0] == digits_runs[0].run.title
 
 
 def test_settings_that_another_visitor_trains_are_shown_not_started(
@@ -81,7 +82,7 @@ def test_settings_that_another_visitor_trains_are_shown_not_started(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(Job, "ask", lambda _, order: asked.append(order))
-    settings = aecore.Run("digits", aecore.models.Vanilla(), loss="kl", epochs=10)
+    settings = aecore.Run("digits", aecore.models.Vanilla(), **opening_settings(1437, aecore.models.Vanilla))
     Job(aecore.Store(home / "runs").create(settings)).claim("somebody")
     app = visit("train", dataset="digits", flavor="vanilla")
     next(button for button in app.button if button.label == "Train").click().run()
@@ -148,7 +149,7 @@ def test_only_the_owner_has_a_run_measured(
     monkeypatch.setattr(Job, "measure", lambda job: measured.append(job.folder))
     folder = home_with_runs / "runs" / digits_runs[0].run.id
     Job(folder).claim(owner)
-    app = visit(page, run=folder.name, tool="Trust")
+    app = visit(page, run=folder.name, tool="trust")
     app.session_state["visitor-token"] = "me"
     app.run()
     assert "This run is not measured against its baselines yet" in texts(app)

@@ -24,7 +24,7 @@ export default function ({ data, parentElement, setStateValue }) {
   wipe();
   if (data.drawing) {
     const earlier = new Image();
-    earlier.onload = () => pen.drawImage(earlier, 0, 0);
+    earlier.onload = () => pen.drawImage(earlier, ...whole);
     earlier.src = data.drawing;
   }
 

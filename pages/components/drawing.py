@@ -24,21 +24,29 @@ START = "data:image/png;base64,"
 
 
 def drawing_board(key: str, shape: tuple[int, int, int], dark: bool) -> bytes:
-    """A board of the proportions of images (c, h, w), white on black when `dark`; the PNG file, empty at first."""
+    """A board of the proportions of images (c, h, w), white on black when `dark`; the PNG file, empty at first.
+
+    What was drawn stays in the session under `key`, also where the board is shown on another page.
+    """
     height, width = shape[1:]
     scale = max(1, round(280 / max(height, width)))
-    drawn = st.session_state.get(key, {}).get("drawing") or ""
-    found = _component(
-        key=key,
+    board = f"{key}-board"
+
+    def keep() -> None:
+        st.session_state[key] = st.session_state[board]["drawing"]
+
+    found = st.session_state.get(key) or ""
+    _component(
+        key=board,
         data={
             "width": width * scale,
             "height": height * scale,
             "ground": "#000" if dark else "#fff",
             "ink": "#fff" if dark else "#000",
-            "drawing": drawn,
+            "drawing": found,
         },
-        on_drawing_change=lambda: None,
-    ).drawing
+        on_drawing_change=keep,
+    )
     if not isinstance(found, str) or not found.startswith(START) or len(found) > LARGEST:
         return b""
     try:

@@ -6,6 +6,11 @@ const maps = new WeakMap()
 const KEEP = 24 // parts of maps that were left stay this many, newest last
 const SYMBOLS = ["circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "pentagon"]
 const WITHOUT_WEBGL = 2000
+const GRAY = "rgb(128,128,128)"
+const CIVIDIS = [
+  "#00224e", "#0c3069", "#293d6e", "#414a6c", "#55576c", "#67656f", "#787274", "#898078", "#9b8f76", "#ae9e72", "#c2ae6b",
+  "#d6be60", "#ebcf50", "#fee838",
+]
 const TOOLS = [
   ["Move", "pan", "Drag to move, scroll to zoom"],
   ["Lasso", "lasso", "Draw around images to select them"],
@@ -102,7 +107,7 @@ class LatentMap {
     this.caption = element("div", "latent-map-caption", this.card)
     this.stage.tabIndex = 0
     this.stage.setAttribute("role", "img")
-    this.area = "[]"
+    this.area = ""
     this.sheets = new Map()
     this.drawn = new Map() // cell -> index of the point whose image is drawn there
     this.pointer = null
@@ -112,6 +117,7 @@ class LatentMap {
     this.watch = new ResizeObserver(() => this.resize())
     this.watch.observe(this.stage)
     this.listen()
+    this.touch()
   }
 
   button(name, mode, help) {
@@ -130,6 +136,7 @@ class LatentMap {
   showTool() {
     for (const button of this.tools.children)
       button.setAttribute("aria-pressed", String(button.dataset.tool === this.plot.layout.dragmode))
+    this.root.dataset.tool = this.plot.layout.dragmode
   }
 
   remove() {
@@ -193,6 +200,8 @@ class LatentMap {
     const selected = { selected: { marker: { opacity: 0.95 } }, unselected: { marker: { opacity: 0.08 } } }
     const muted = { tickfont: { size: 10 }, showgrid: false, zeroline: false, ticks: "", nticks: 5 }
     let traces
+    this.members = [] // of every trace, the points that it draws
+    this.area = ""
     if (this.group) {
       traces = colors.names.map((name, group) => {
         const rows = []
@@ -201,6 +210,7 @@ class LatentMap {
           color: theme.palette[group % theme.palette.length], symbol: SYMBOLS[group % SYMBOLS.length], size, opacity: 0.75,
         }
         const take = (values) => Float32Array.from(rows, (i) => values[i])
+        this.members.push(rows)
         return { ...base, ...selected, x: take(points.x), y: take(points.y), name: escaped(name), marker }
       })
     } else {
@@ -212,6 +222,7 @@ class LatentMap {
         Object.assign(marker, { colorbar: bar, opacity: 0.85, cmin: colors.low, cmax: colors.high })
       }
       traces = [{ ...base, ...selected, x: points.x.subarray(0, drawn), y: points.y.subarray(0, drawn), marker }]
+      this.members.push(Array.from({ length: drawn }, (_, i) => i))
     }
     const axis = (name, range) => ({ ...muted, range, title: { text: escaped(name), font: { size: 11 }, standoff: 4 } })
     const [left, right, bottom, top] = points.box
@@ -220,9 +231,9 @@ class LatentMap {
       font: { family: theme.font, color: theme.ink, size: 12 },
       margin: { l: 36, r: 8, t: 4, b: 34 }, hovermode: false, dragmode: this.plot.layout?.dragmode ?? "pan",
       xaxis: axis(points.names[0], [left, right]), yaxis: axis(points.names[1], [bottom, top]),
-      showlegend: Boolean(this.group), uirevision: points.id, selectionrevision: this.data.parts.points,
+      showlegend: Boolean(this.group) && this.stage.clientWidth > 480, uirevision: points.id,
       legend: { itemsizing: "constant", itemclick: "toggleothers", itemdoubleclick: "toggle", font: { size: 12 } },
-      newselection: { line: { color: theme.accent, width: 1.5, dash: "solid" } },
+      newselection: { line: { color: theme.accent, width: 1.5, dash: "solid" } }, selections: [],
     }
     layout.width = this.stage.clientWidth
     layout.height = this.stage.clientHeight
@@ -235,7 +246,7 @@ class LatentMap {
       for (const event of ["plotly_relayouting", "plotly_relayout", "plotly_afterplot"]) this.plot.on(event, paint)
       this.plot.on("plotly_restyle", () => this.isolate())
       this.plot.on("plotly_selected", (event) => event && this.select(event))
-      this.plot.on("plotly_deselect", () => this.clear())
+      this.plot.on("plotly_doubleclick", () => this.clear())
     }
     this.isolate()
     this.showTool()
@@ -270,7 +281,7 @@ class LatentMap {
       for (const group of this.group) count += this.visible[group]
     }
     const words = [`${this.data.title}${count === this.points.of ? "" : `, ${count.toLocaleString("en")} shown`}`]
-    if (!this.webgl && this.data.mode === "Points" && count > WITHOUT_WEBGL)
+    if (!this.webgl && this.data.mode === "points" && count > WITHOUT_WEBGL)
       words.push(`This browser has no WebGL: the first ${WITHOUT_WEBGL.toLocaleString("en")} points are drawn`)
     else if (!this.webgl) words.push("Drawn without WebGL")
     this.line.textContent = this.line.title = words.join(" · ")
@@ -320,8 +331,8 @@ class LatentMap {
       if (!view) return
       const under = fresh(this.under, this.stage, view)
       this.drawn.clear()
-      if (this.data.mode === "Images") this.paintImages(under, view)
-      else if (this.data.mode === "Decoder") this.paintLattice(under, view)
+      if (this.data.mode === "images") this.paintImages(under, view)
+      else if (this.data.mode === "decoder") this.paintLattice(under, view)
       this.paintMarks(fresh(this.over, this.stage, view), view)
       this.say()
     })
@@ -355,6 +366,7 @@ class LatentMap {
   paintImages(pen, view) {
     const { grid, nx, best } = this.chosen(view)
     const part = this.part("pictures")
+    const rim = this.colors.kind === "none" ? 0.5 : Math.max(1, Math.round(this.data.tile / 14))
     this.current = grid
     for (let cell = 0; cell < best.length; cell++) {
       const index = best[cell]
@@ -366,13 +378,23 @@ class LatentMap {
       const top = view.toY(grid.top - cy * grid.high)
       const right = view.toX(grid.left + (cx + 1) * grid.wide)
       const bottom = view.toY(grid.top - (cy + 1) * grid.high)
-      this.stamp(pen, part, index, Math.round(left), Math.round(top), Math.round(right), Math.round(bottom), 1)
+      const box = [left, top, right, bottom].map(Math.round)
+      this.stamp(pen, part, index, ...box, rim, this.colorOf(index))
     }
   }
 
+  // The color of a point on the map, as plotly draws it.
+  colorOf(index) {
+    const { kind, values, low, high } = this.colors
+    if (kind === "none") return GRAY
+    if (kind === "class") return this.theme.palette[values[index] % this.theme.palette.length]
+    const share = Math.min(1, Math.max(0, (values[index] - low) / (high - low)))
+    return CIVIDIS[Math.min(CIVIDIS.length - 1, Math.floor(share * CIVIDIS.length))]
+  }
+
   // One image of a sprite sheet into a box of pixels, whole and undistorted; false while its sheet is being read.
-  stamp(pen, part, index, left, top, right, bottom, rim = 0) {
-    const scale = part ? Math.min((right - left - rim) / part.width, (bottom - top - rim) / part.height) : 0
+  stamp(pen, part, index, left, top, right, bottom, rim = 0, ground = GRAY) {
+    const scale = part ? Math.min((right - left - 2 * rim) / part.width, (bottom - top - 2 * rim) / part.height) : 0
     const tile = this.points.tile[index]
     const bitmap = part && this.sheet(part, Math.floor(tile / part.per))
     if (!bitmap) {
@@ -380,7 +402,7 @@ class LatentMap {
       pen.fillRect(left, top, right - left, bottom - top)
       return false
     }
-    pen.fillStyle = "rgb(128,128,128)"
+    pen.fillStyle = ground
     pen.fillRect(left, top, right - left, bottom - top)
     const place = tile % part.per
     const [wide, high] = [part.width * scale, part.height * scale]
@@ -530,6 +552,12 @@ class LatentMap {
         pen.fill()
       } else stroke(() => pen.arc(x, y, radius, 0, 7))
     }
+    const { area } = this.data
+    if (area.length)
+      stroke(() => {
+        area.forEach((corner, number) => pen[number ? "lineTo" : "moveTo"](...at(corner)))
+        pen.closePath()
+      }, 1.5)
     if (marks.path) {
       stroke(() => marks.path.forEach((place, step) => pen[step ? "lineTo" : "moveTo"](...at(place))))
       for (const place of marks.path) dot(place, 3, true)
@@ -579,6 +607,32 @@ class LatentMap {
     this.stage.addEventListener("keydown", (event) => event.key === "Escape" && this.clear())
   }
 
+  // One finger scrolls the page or taps, two move and zoom the map; with Lasso or Box one finger draws.
+  touch() {
+    let start = null
+    const both = (event) => {
+      const [[ax, ay], [bx, by]] = [...event.touches].map((finger) => this.locate(finger))
+      return { x: (ax + bx) / 2, y: (ay + by) / 2, apart: Math.max(1, Math.hypot(ax - bx, ay - by)) }
+    }
+    this.stage.addEventListener("touchstart", (event) => {
+      if (event.touches.length === 1 && this.root.dataset.tool !== "pan") return
+      event.stopPropagation()
+      start = event.touches.length === 2 && this.ready ? { ...both(event), view: this.view() } : null
+      if (start) this.pressed = null
+    }, { capture: true, passive: true })
+    this.stage.addEventListener("touchmove", (event) => {
+      if (!start || event.touches.length !== 2) return
+      event.preventDefault()
+      const { view } = start
+      const now = both(event)
+      const scale = start.apart / now.apart
+      const [wide, high] = [(view.right - view.left) * scale, (view.top - view.bottom) * scale]
+      const left = view.fromX(start.x) - ((now.x - view.x) / view.width) * wide
+      const top = view.fromY(start.y) + ((now.y - view.y) / view.height) * high
+      window.Plotly.relayout(this.plot, { "xaxis.range": [left, left + wide], "yaxis.range": [top - high, top] })
+    }, { capture: true, passive: false })
+  }
+
   locate(event) {
     const stage = this.stage.getBoundingClientRect()
     return [event.clientX - stage.left, event.clientY - stage.top]
@@ -588,7 +642,7 @@ class LatentMap {
   indexAt(pixel) {
     const view = this.view()
     const [x, y] = [view.fromX(pixel[0]), view.fromY(pixel[1])]
-    if (this.data.mode === "Images" && this.current) {
+    if (this.data.mode === "images" && this.current) {
       const { left, top, wide, high, across } = this.current
       return this.drawn.get(Math.floor((top - y) / high) * across + Math.floor((x - left) / wide)) ?? -1
     }
@@ -602,7 +656,7 @@ class LatentMap {
   }
 
   click(pixel) {
-    if (this.data.mode === "Decoder") {
+    if (this.data.mode === "decoder") {
       const view = this.view()
       this.send("place", [view.fromX(pixel[0]), view.fromY(pixel[1])])
       return
@@ -615,11 +669,11 @@ class LatentMap {
   showCard() {
     if (!this.ready || !this.pointer) return void (this.card.dataset.shown = "")
     const view = this.view()
-    if (this.data.mode === "Decoder") return this.cardOfPlace(view)
+    if (this.data.mode === "decoder") return this.cardOfPlace(view)
     const index = this.indexAt(this.pointer)
     if (index < 0) return void (this.card.dataset.shown = "")
     const place =
-      this.data.mode === "Images" ? this.pointer : [view.toX(this.points.x[index]), view.toY(this.points.y[index])]
+      this.data.mode === "images" ? this.pointer : [view.toX(this.points.x[index]), view.toY(this.points.y[index])]
     const row = this.rowOf(index)
     const names = [["pictures", "image"], ["rebuilt", "reconstruction"]]
     this.cells(names.map((name) => name[1]))
@@ -688,17 +742,36 @@ class LatentMap {
     const round = (value) => Number(value.toPrecision(5))
     const classes = this.group && this.visible.includes(false) ? this.visible.flatMap((on, group) => (on ? [group] : [])) : []
     this.send("area", { corners: outline.map(([x, y]) => [round(x), round(y)]), classes })
+    window.Plotly.relayout(this.plot, { selections: [] })
   }
 
-  showArea() {
-    const wanted = JSON.stringify(this.data.area)
+  // The outline is drawn with the marks, and what is outside is dimmed here: plotly would forget both with new points.
+  async showArea() {
+    const wanted = JSON.stringify([this.data.area, this.data.classes])
     if (this.area === wanted) return
     this.area = wanted
-    const { area } = this.data
-    const path = area.map(([x, y], corner) => `${corner ? "L" : "M"}${x},${y}`).join("") + "Z"
-    const line = { color: this.theme.accent, width: 1.5, dash: "solid" }
-    window.Plotly.relayout(this.plot, { selections: area.length ? [{ type: "path", path, xref: "x", yref: "y", line }] : [] })
-    if (!area.length) window.Plotly.restyle(this.plot, { selectedpoints: [null] })
+    const inside = this.inside()
+    this.root.dataset.selected = inside ? String(inside.reduce((sum, one) => sum + one, 0)) : ""
+    const places = (rows) => rows.flatMap((i, place) => (inside[i] ? [place] : []))
+    await window.Plotly.restyle(this.plot, { selectedpoints: this.members.map((rows) => (inside ? places(rows) : null)) })
+  }
+
+  // For every point whether it is in the selected area, and of its classes; null without a selection.
+  inside() {
+    const { area, classes } = this.data
+    if (!area.length) return null
+    const { x, y } = this.points
+    const found = new Uint8Array(x.length)
+    for (let i = 0; i < x.length; i++) {
+      if (this.group && classes.length && !classes.includes(this.group[i])) continue
+      let within = false
+      for (let a = 0, b = area.length - 1; a < area.length; b = a++) {
+        const [[ax, ay], [bx, by]] = [area[a], area[b]]
+        if (ay > y[i] !== by > y[i] && x[i] < ((bx - ax) * (y[i] - ay)) / (by - ay) + ax) within = !within
+      }
+      found[i] = within
+    }
+    return found
   }
 
   // Esc: no selection, all classes.

@@ -26,6 +26,7 @@ def latent_map(
     tile: int,
     row: int | None,
     area: Sequence[Sequence[float]],
+    classes: Sequence[int],
     marks: Mapping[str, Any],
     on_click: Callable[[], None],
     on_place: Callable[[], None],
@@ -34,12 +35,13 @@ def latent_map(
     """Draw the map.
 
     parts: what each part is for -> the id of the bytes that `send` brings. tile: side of a picture on the screen in
-    pixels. row: the picked image. area: corners of the selected area. marks: "path" and "dots" (places), "ellipse"
+    pixels. row: the picked image. area: corners of the selected area. classes: which of them it is
+    about, none for all. marks: "path" and "dots" (places), "ellipse"
     (x, y, radius, radius), "place". The callbacks find what happened in `event(key, name)`.
     """
     data = {
         "parts": dict(parts), "title": title, "alt": alt, "mode": mode, "tile": tile, "row": row,
-        "area": [list(corner) for corner in area], "marks": dict(marks),
+        "area": [list(corner) for corner in area], "classes": list(classes), "marks": dict(marks),
     }  # fmt: skip
     _COMPONENT(
         key=key,

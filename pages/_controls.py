@@ -1,0 +1,115 @@
+"""Controls that are handed their value from the view and hand changes back: the name of each is its parameter's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages import _view
+
+Scope = _view.Scope
+
+
+def segments(
+    name: str, label: str, options: Mapping[Any, str] | Sequence[Any], default: Any, scope: Scope = (), **look: Any
+) -> Any:
+    """One of a few, side by side; options by their key, with the words on screen."""
+    value = _hand(name, default, scope, lambda value: value in options)
+    st.segmented_control(
+        label, list(options), required=True, format_func=_words(options), **_keep(name, scope, default), **look
+    )
+    return value
+
+
+def choice(
+    name: str, label: str, options: Mapping[Any, str] | Sequence[Any], default: Any, scope: Scope = (), **look: Any
+) -> Any:
+    """One of many, in a list."""
+    value = _hand(name, default, scope, lambda value: value in options)
+    st.selectbox(label, list(options), format_func=_words(options), **_keep(name, scope, default), **look)
+    return value
+
+
+def several(name: str, label: str, options: Mapping[str, str], default: list[str], scope: Scope, **look: Any) -> Any:
+    """Any of a few, as pills."""
+    value = [key for key in _view.get(name, default, scope) if key in options]
+    _view.hand(name, value)
+    st.pills(
+        label, list(options), selection_mode="multi", format_func=options.get, **_keep(name, scope, default), **look
+    )
+    return value
+
+
+def number(
+    name: str, label: str, low: float | None, high: float | None, default: float, scope: Scope = (), **look: Any
+) -> Any:
+    """A number in a field; whole where its default is whole."""
+    value = _hand(name, default, scope, lambda value: _within(value, low, high, default), type(default))
+    st.number_input(label, low, high, **_keep(name, scope, default), **look)
+    return type(default)(value)
+
+
+def slider(
+    name: str, label: str, low: float, high: float, default: float, step: Any = None, scope: Scope = (), **look: Any
+) -> Any:
+    """A number on a line; whole where its default is whole."""
+    value = _hand(name, default, scope, lambda value: _within(value, low, high, default), type(default))
+    st.slider(label, low, high, step=step, **_keep(name, scope, default), **look)
+    return type(default)(value)
+
+
+def stops(name: str, label: str, options: Mapping[Any, str], default: Any, scope: Scope = (), **look: Any) -> Any:
+    """One of many in their order, on a line."""
+    value = _hand(name, default, scope, lambda value: value in options)
+    st.select_slider(label, list(options), format_func=options.get, **_keep(name, scope, default), **look)
+    return value
+
+
+def toggle(name: str, label: str, default: bool, scope: Scope = (), **look: Any) -> bool:
+    """Yes or no."""
+    value = _hand(name, default, scope, lambda value: value in (True, False))
+    st.toggle(label, **_keep(name, scope, default), **look)
+    return value
+
+
+def tabs(name: str, options: Mapping[str, str]) -> tuple[str, Sequence[Any]]:
+    """The key of the open tab, and all tabs; only the open one needs to be drawn."""
+    keys, first = list(options), next(iter(options))
+    value = _hand(name, first, (), lambda value: value in options, options.get)
+
+    def changed() -> None:
+        label = st.session_state.get(name)
+        _view.put(name, next((key for key in keys if options[key] == label), first), (), first, page)
+
+    page = _view.page()
+    return value, st.tabs(list(options.values()), key=name, on_change=changed)
+
+
+def _hand(
+    name: str, default: Any, scope: Scope, fits: Callable[[Any], bool], shown: Callable[[Any], Any] = lambda key: key
+) -> Any:
+    """The value of the view, given to the control of this name; the default where the value does not fit."""
+    value = _view.get(name, default, scope)
+    if value != default and not fits(value):
+        value = default
+        _view.put(name, None, scope)
+    _view.hand(name, shown(value))
+    return value
+
+
+def _keep(name: str, scope: Scope, default: Any) -> dict[str, Any]:
+    return {"key": name, "on_change": _changed, "args": (_view.page(), name, scope, default)}
+
+
+def _changed(page: str, name: str, scope: Scope, default: Any) -> None:
+    if name in st.session_state:
+        _view.put(name, st.session_state[name], scope, default, page)
+
+
+def _within(value: Any, low: float | None, high: float | None, default: float) -> bool:
+    kind = int if isinstance(default, int) else (int, float)
+    return isinstance(value, kind) and (low is None or value >= low) and (high is None or value <= high)
+
+
+def _words(options: Mapping[Any, str] | Sequence[Any]) -> Callable[[Any], str]:
+    return options.get if hasattr(options, "get") else str

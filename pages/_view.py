@@ -1,0 +1,300 @@
+"""What a visitor looks at, and its only owner: reads the address, holds the view of every page, writes the address.
+
+A view is a handful of named values: which run, which split, which row. The controls are handed these values and hand
+changes back. What stands at its default is not held and not in the address, so an address tells what differs from the
+opening view of its page.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+Scope = tuple[Any, ...]
+"""What a value belongs to. Another map has another selection, another set another row."""
+
+_NOT_KNOWN_YET = ("from the address",)
+_STATE = "view"
+
+
+class Parameter(NamedTuple):
+    """One thing that is looked at: how its word in an address is read (ValueError: not at all) and written."""
+
+    read: Callable[[str], Any]
+    write: Callable[[Any], str] = str
+    shared: bool = False
+
+
+def _one_of(*keys: str) -> Parameter:
+    def read(word: str) -> str:
+        if word not in keys:
+            raise ValueError(word)
+        return word
+
+    return Parameter(read)
+
+
+def _whole(low: int = 0, high: int = 10**9) -> Parameter:
+    def read(word: str) -> int:
+        if len(word) > 12 or not low <= int(word) <= high:
+            raise ValueError(word)
+        return int(word)
+
+    return Parameter(read)
+
+
+def _real(low: float, high: float) -> Parameter:
+    def read(word: str) -> float:
+        number = float(word)
+        if not low <= number <= high:  # false for nan, too
+            raise ValueError(word)
+        return number
+
+    return Parameter(read, "{:.6g}".format)
+
+
+def _flag() -> Parameter:
+    return _one_of("yes", "no")._replace(read=lambda word: {"yes": True, "no": False}[word], write=_yes_or_no)
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _text(most: int = 80) -> Parameter:
+    return Parameter(lambda word: word[:most])
+
+
+def _several() -> Parameter:
+    """Words, none as a hyphen."""
+    return Parameter(lambda word: [part[:120] for part in word.split("~") if part not in ("", "-")][:20], _joined)
+
+
+def _joined(words: list[str]) -> str:
+    return "~".join(words) or "-"
+
+
+def _numbers() -> Parameter:
+    """Numbers by their unit: 3:0.52~17:-1.2."""
+
+    def read(word: str) -> dict[int, float]:
+        pairs = [part.split(":") for part in word.split("~")]
+        found = {int(unit): float(number) for unit, number in pairs}
+        if not all(math.isfinite(number) and 0 <= unit < 10_000 for unit, number in found.items()):
+            raise ValueError(word)
+        return found
+
+    return Parameter(read, lambda given: "~".join(f"{unit}:{number:.6g}" for unit, number in given.items()))
+
+
+def _any_number() -> Parameter:
+    """A knob of a flavor or a run; its control knows what it may be."""
+
+    def read(word: str) -> int | float | str:
+        for kind in (int, float):
+            try:
+                number = kind(word[:24])
+            except ValueError:
+                continue
+            if math.isfinite(number):
+                return number
+            raise ValueError(word)
+        return word[:24]
+
+    return Parameter(read, lambda value: f"{value:.6g}" if isinstance(value, float) else str(value))
+
+
+_SPLIT = _one_of("train", "test")
+_QUERY = {
+    "source": _one_of("test", "train", "upload", "camera", "drawing")._replace(shared=True),
+    "image": _whole()._replace(shared=True),
+    "invert": _flag()._replace(shared=True),
+}
+PARAMETERS: dict[str, dict[str, Parameter]] = {
+    "home": {"unit-1": _real(-2, 2), "unit-2": _real(-2, 2)},
+    "train": {
+        "run": _text(120), "recipe": _text(), "dataset": _text(), "flavor": _text(),
+        "moment": _whole(), "log": _flag(), "compare": _several(),
+    },
+    "manifold": {
+        "run": _text(120), "mode": _one_of("images", "points", "decoder"), "of": _SPLIT, "color": _text(),
+        "tile": _whole(), "by": _one_of("pca", "tsne"), "row": _whole(), "area": _text(4000),
+        "tool": _one_of("image", "path", "selection", "dice", "trust"),
+        "a": _whole(), "b": _whole(), "line": _one_of("straight", "slerp"), "frame": _whole(),
+        "x": _real(-1e6, 1e6), "y": _real(-1e6, 1e6), "units": _numbers(), "dice": _whole(0, 10_000),
+    },
+    "denoise": {
+        "run": _text(120), **_QUERY, "noise": _text(), "level": _real(0, 1), "noise-seed": _whole(0, 10_000),
+        "clip": _flag(), "repair": _text(120), "act": _one_of("again", "levels", "set"), "times": _whole(1, 10),
+        "sweep": _several(),
+    },
+    "search": {
+        "run": _text(120), **_QUERY, "gallery": _SPLIT, "space": _one_of("code", "whitened", "pixels", "map"),
+        "metric": _text(), "k": _whole(1, 100), "examples": _text(600), "group": _whole(),
+        "act": _one_of("scores", "duplicates", "outliers"), "near": _real(0, 1e6), "odd": _one_of("error", "far"),
+    },
+    "classify": {"run": _text(120), "labels": _whole(), "draw": _whole(0, 1000)},
+}  # fmt: skip
+"""page -> name -> what is in its address. Every other name on Train is a knob."""
+
+
+def _known(page: str, name: str) -> Parameter | None:
+    return PARAMETERS[page].get(name) or (_any_number() if page == "train" else None)
+
+
+@dataclass
+class _Held:
+    """The views of one visit: page -> (name, scope) -> value; "" holds what all pages share."""
+
+    page: str = ""
+    pick: str | None = None
+    values: dict[str, dict[tuple[str, Scope], Any]] = field(default_factory=dict)
+    scopes: dict[tuple[str, str], Scope] = field(default_factory=dict)
+    handed: set[str] = field(default_factory=set)
+
+    def of(self, page: str, name: str) -> dict[tuple[str, Scope], Any]:
+        return self.values.setdefault("" if _known(page, name).shared else page, {})
+
+
+def _held() -> _Held:
+    if _STATE not in st.session_state:
+        st.session_state[_STATE] = _Held()
+    return st.session_state[_STATE]
+
+
+def enter(page: str) -> None:
+    """Before a page is drawn: take what the address says where it was opened, followed, or walked back to.
+
+    The menu leads to a page without parameters; there the page shows what it showed before.
+    """
+    if "reset" in st.query_params:
+        reset()
+    held, address = _held(), st.query_params.to_dict()
+    walked = bool(get_script_run_ctx().is_history_navigation)
+    first = not held.page
+    if first or walked or (page != held.page and address):
+        _read(page, address)
+        if "run" in address and "run" in PARAMETERS[page] and page != "train" and (first or held.page == "train"):
+            pick(address["run"])
+    if page != held.page:
+        held.page, held.handed = page, set()
+    write()
+
+
+def _read(page: str, address: Mapping[str, str]) -> None:
+    held = _held()
+    shared = held.values.setdefault("", {})
+    for name, parameter in PARAMETERS[page].items():
+        if parameter.shared:
+            for key in [key for key in shared if key[0] == name]:
+                del shared[key]
+    held.values[page] = {}
+    for name, word in list(address.items())[:60]:
+        parameter = _known(page, name[:40])
+        if parameter is None:
+            continue
+        try:
+            held.of(page, name[:40])[name[:40], _NOT_KNOWN_YET] = parameter.read(word)
+        except (ValueError, KeyError, OverflowError):
+            continue
+    if held.pick and "run" in PARAMETERS[page] and "run" not in address:
+        held.values[page]["run", ()] = ""  # walked back to before the pick
+
+
+def write() -> None:
+    """Bring the address to what the page in front shows."""
+    wanted = words(_held().page)
+    if wanted != st.query_params.to_dict():
+        st.query_params.from_dict(wanted)
+
+
+def words(page: str) -> dict[str, str]:
+    """The parameters that an address of the page as it is now has."""
+    held, found = _held(), {}
+    for place in (page, ""):
+        for (name, scope), value in held.values.get(place, {}).items():
+            parameter = _known(page, name)
+            if parameter and scope in ((), _NOT_KNOWN_YET, held.scopes.get((page, name))):
+                found[name] = parameter.write(value)
+    if held.pick and "run" in PARAMETERS[page] and page != "train":
+        found.setdefault("run", held.pick)
+    return {name: word for name, word in found.items() if word}
+
+
+def words_of(page: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of an address that shows these values of a page, and for the rest its opening view."""
+    return {name: _known(page, name).write(value) for name, value in values.items() if value is not None}
+
+
+def link(page: str, **changes: Any) -> dict[str, str]:
+    """The parameters of a link to a page: its view as it was left, but for these values; None for the default."""
+    kept = {name: word for name, word in words(page).items() if name not in changes}
+    return kept | words_of(page, changes)
+
+
+def get(name: str, default: Any = None, scope: Scope = ()) -> Any:
+    """A value of the page in front, or its default."""
+    held = _held()
+    values = held.of(held.page, name)
+    held.scopes[held.page, name] = scope
+    if (name, _NOT_KNOWN_YET) in values:
+        values[name, scope] = values.pop((name, _NOT_KNOWN_YET))
+    return values.get((name, scope), default)
+
+
+def put(name: str, value: Any, scope: Scope = (), default: Any = None, page: str | None = None) -> None:
+    """Change a value; the default is not held."""
+    held = _held()
+    page = page or held.page
+    values = held.of(page, name)
+    values.pop((name, _NOT_KNOWN_YET), None)
+    held.scopes[page, name] = scope
+    if value is None or value == default:
+        values.pop((name, scope), None)
+    else:
+        values[name, scope] = value
+    if page == held.page and get_script_run_ctx().fragment_ids_this_run:  # the rest of the page does not run
+        write()
+
+
+def hand(key: str, value: Any) -> None:
+    """Give the control with this key its value; before it is drawn.
+
+    After a change of the page the session still knows the value of a control of the same name on the page before, and
+    the new control does not: so it is given once in any case, and then only when it differs, since that would take what
+    the visitor is typing.
+    """
+    held = _held()
+    if key not in held.handed or key not in st.session_state or st.session_state[key] != value:
+        held.handed.add(key)
+        st.session_state[key] = value
+
+
+def page() -> str:
+    """The page in front."""
+    return _held().page
+
+
+def picked() -> str | None:
+    """The run that the visitor has chosen for all pages."""
+    return _held().pick
+
+
+def pick(run: str | None) -> None:
+    """Choose a run for all pages that can show it; what one page was led to before is over."""
+    held = _held()
+    held.pick = run
+    for page, values in held.values.items():
+        if page != "train":
+            for key in [key for key in values if key[0] == "run"]:
+                del values[key]
+
+
+def reset() -> None:
+    """Every page back to its opening view; what the visitor drew or uploaded is forgotten, too."""
+    for key in [key for key in st.session_state if key != "visitor-token"]:
+        del st.session_state[key]
+    st.query_params.clear()

@@ -1,0 +1,123 @@
+"""What a visitor looks at has one owner; all of it is in the address, and each value belongs to what it is of."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PAGES, components, texts, visit
+from streamlit.testing.v1 import AppTest
+
+import aecore
+from aecore import Checkpoint, load_dataset
+
+SOURCES = sorted(PAGES.rglob("*.py"))
+DIGITS = load_dataset("digits")
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.stem != "_view"], ids=lambda path: path.stem)
+def test_the_address_has_one_owner(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        assert not (isinstance(node, ast.Attribute) and node.attr == "query_params"), node.lineno
+        assert not (isinstance(node, ast.keyword) and node.arg in ("bind", "persist_state")), node.lineno
+
+
+@pytest.mark.parametrize("word", ["inf", "nan", "1e999", "9" * 400, "²"])
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("manifold", ("row", "x", "tile", "units", "dice")), ("search", ("image", "k", "near")),
+        ("denoise", ("level", "times", "image")), ("classify", ("draw", "labels")), ("train", ("lr", "latent")),
+        ("home", ("unit-1",)),
+    ],
+)  # fmt: skip
+def test_an_address_that_says_nonsense_shows_the_default(
+    page: str, names: tuple[str, ...], word: str, home_with_runs: Path, digits_runs: list[Checkpoint]
+) -> None:
+    run = {} if page == "home" else {"run": digits_runs[1].run.id}
+    app = visit(page, **run, **dict.fromkeys(names, word))
+    assert not set(names) & set(app.query_params)
+
+
+def test_the_selection_belongs_to_its_map(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+    area = "-1,-1,2,-1,2,2,-1,2"
+    app = visit("manifold", run=digits_runs[0].run.id, tool="selection", area=area)
+    assert "images selected" in texts(app)
+    app.segmented_control(key="of").set_value("test").run()
+    assert "images selected" not in texts(app)
+    assert "area" not in app.query_params
+    app.segmented_control(key="of").set_value("train").run()
+    assert app.query_params["area"] in (area, [area])
+    app.selectbox(key="run").set_value(digits_runs[1].run.id).run()
+    assert "images selected" not in texts(app)
+
+
+def by_the_menu(app: AppTest, page: str) -> None:
+    """The menu leads to an address without parameters."""
+    app.query_params.clear()
+    app.switch_page(str(PAGES / f"{page}.py")).run()
+    assert not app.exception
+
+
+def test_a_pick_and_the_reset_reach_every_page(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+    app = visit("manifold")
+    picked = digits_runs[1].run.id
+    app.selectbox(key="run").set_value(picked).run()
+    for page in ("search", "denoise", "classify", "manifold"):
+        by_the_menu(app, page)
+        assert app.selectbox(key="run").value == picked
+        assert app.query_params["run"] in (picked, [picked])
+    app.button(key="reset-all").click().run()
+    assert app.selectbox(key="run").value == aecore.RECIPES["blocks-map"].run.id
+    assert not app.query_params
+
+
+def test_training_something_is_no_pick(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+    app = visit("train", run=digits_runs[1].run.id)
+    by_the_menu(app, "manifold")
+    assert app.selectbox(key="run").value == aecore.RECIPES["blocks-map"].run.id
+
+
+def test_a_link_says_keys_and_no_words_on_screen(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+    """ "Locate on the map" names a split as the map does."""
+    import json
+
+    app = visit("search", run=digits_runs[1].run.id, gallery="test", source="train", image="3")
+    (gallery,) = [part for part in components(app) if part.id.endswith("-hits")]
+    for tile in json.loads(gallery.json)["tiles"]:
+        address = tile["links"]["map"]
+        assert "of=test" in address
+        assert f"run={digits_runs[1].run.id}" in address
+        assert "+" not in address
+        assert "%20" not in address
+
+
+def test_a_row_is_of_its_split_and_comes_back(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+    app = visit("manifold", run=digits_runs[0].run.id, row="40")
+    app.segmented_control(key="of").set_value("test").run()
+    assert f"Image {DIGITS.test.ids[0]}," in texts(app)
+    app.segmented_control(key="of").set_value("train").run()
+    assert f"Image {DIGITS.train.ids[40]}," in texts(app)
+
+
+def test_blocks_are_searched_and_sorted_one_entry_for_equal_images(home: Path) -> None:
+    from test_use import tiles
+
+    run = aecore.RECIPES["blocks-map"].run.id
+    for act, key in (("outliers", "outliers"), ("scores", "hits")):
+        app = visit("search", run=run, act=act)
+        assert app.segmented_control(key="metric").value == "euclidean"
+        shown = [tile[1] for tile in tiles(app, key)]
+        assert len(shown) == len(set(shown))
+        blocks = load_dataset("blocks").train
+        ids = {name.split(", ")[0]: row for row, name in enumerate(blocks.ids)}
+        images = np.array([blocks.images[ids[name.split(", ")[0]]].tobytes() for name in shown])
+        assert len(set(images.tolist())) == len(shown)
+
+
+def test_two_places_in_one_direction_are_no_duplicates(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+    from test_use import tiles
+
+    app = visit("search", run=digits_runs[0].run.id, space="map", metric="cosine", k="100")
+    assert not any(len(tile) > 2 for tile in tiles(app, "hits"))
