@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
     embed = command("embed", _embed, "write the codes of a split to a .npz file")
     search = command("search", _search, "the nearest images to one of the test images")
-    denoise = command("denoise", _denoise, "spoil test images, repair them, measure it")
+    denoise = command("denoise", _denoise, "add noise to test images, repair them, measure it")
     for sub in (embed, search, denoise):
         sub.add_argument("run", metavar="RUN", help="a run's id, or a recipe's name")
     embed.add_argument("--split", choices=("train", "test"), default="test")

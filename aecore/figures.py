@@ -278,7 +278,7 @@ def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> d
         for column, name in enumerate(classes)
     ]
     axes = {
-        "x": {"field": "said", "type": "nominal", "sort": None, "title": "said to be"},
+        "x": {"field": "said", "type": "nominal", "sort": None, "title": "predicted"},
         "y": {"field": "is", "type": "nominal", "sort": None, "title": "is"},
     }
     text = {"condition": {"test": "datum.share > 0.55", "value": "#1C1B22"}, "value": "#FBFAF7"}

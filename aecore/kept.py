@@ -24,14 +24,19 @@ def kept(name: str, compute: Callable[[], Arrays]) -> list[np.ndarray]:
         raise ValueError(f"name is {name!r}; it has letters, digits, hyphens and underscores")
     folder = home() / "cache" / name
     with suppress(OSError, ValueError, EOFError):
-        if found := sorted(folder.glob("*.npy")):
-            return [np.load(path, mmap_mode="r", allow_pickle=False) for path in found]
+        if found := _opened(folder):
+            return found
     arrays = [np.asarray(array) for array in compute()]
-    with suppress(OSError):
+    with suppress(OSError, ValueError, EOFError):
         _write(folder, arrays)
+        return _opened(folder)
     for array in arrays:
         array.flags.writeable = False
     return arrays
+
+
+def _opened(folder: Path) -> list[np.ndarray]:
+    return [np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))]
 
 
 def _write(folder: Path, arrays: Arrays) -> None:

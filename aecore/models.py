@@ -139,7 +139,7 @@ class Sparse(Flavor):
 
 @dataclass(frozen=True)
 class Denoising(Flavor):
-    """Spoil the image, ask for the clean one: the network learns where real images live.
+    """Corrupt the image, ask for the clean one: the network learns where real images live.
 
     Fresh noise for every image at every step, its strength drawn evenly up to the level, so that clean images and
     slight noise are met too; Vincent et al. 2008, https://doi.org/10.1145/1390156.1390294
@@ -151,13 +151,13 @@ class Denoising(Flavor):
         "pictures get a little softer, noisy ones much better; the Denoise page has the figures."
     )
 
-    noise: str = knob("gaussian", choices=tuple(NOISES), help="What spoils the image.")
+    noise: str = knob("gaussian", choices=tuple(NOISES), help="What corrupts the image.")
     level: float = knob(0.5, low=0.0, high=1.0, help="How strong the noise may be.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         levels = self.level * torch.rand(len(x), 1, 1, 1, generator=rng)
-        spoiled = NOISES[self.noise](x, levels, rng).clamp(0, 1)
-        return {"reconstruction": network.miss(network.encode(spoiled), x, distance)}
+        corrupted = NOISES[self.noise](x, levels, rng).clamp(0, 1)
+        return {"reconstruction": network.miss(network.encode(corrupted), x, distance)}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Ways to spoil an image: used by the denoising flavor and by the Denoise page."""
+"""Ways to corrupt an image: used by the denoising flavor and by the Denoise page."""
 
 from collections.abc import Callable
 
@@ -53,7 +53,7 @@ NOISES: dict[str, Callable[[Tensor, Level, torch.Generator], Tensor]] = {
 
 
 def corrupt(images: np.ndarray, kind: str, level: float, seed: int = 0, clip: bool = True) -> np.ndarray:
-    """Spoil images (n, c, h, w), uint8 or float in [0, 1] -> float32; `clip` keeps the result in [0, 1].
+    """Corrupt images (n, c, h, w), uint8 or float in [0, 1] -> float32; `clip` keeps the result in [0, 1].
 
     >>> corrupt(np.zeros((1, 1, 8, 8), np.uint8), "gaussian", 0.5).shape
     (1, 1, 8, 8)
@@ -65,5 +65,5 @@ def corrupt(images: np.ndarray, kind: str, level: float, seed: int = 0, clip: bo
     x = torch.tensor(images, dtype=torch.float32)
     if images.dtype == np.uint8:
         x /= 255
-    spoiled = NOISES[kind](x, level, torch.Generator().manual_seed(seed)).numpy()
-    return spoiled.clip(0, 1) if clip else spoiled
+    corrupted = NOISES[kind](x, level, torch.Generator().manual_seed(seed)).numpy()
+    return corrupted.clip(0, 1) if clip else corrupted

@@ -120,7 +120,7 @@ class Reader:
             watchdog.cancel()
         if answer is None or ("problem" not in answer and len(body) != channels * height * width):
             self._stop()
-            raise InputRejected("This picture takes more memory or time than a picture may; save it anew, or smaller.")
+            raise InputRejected("This picture takes more memory or time than a picture may; save it again, or smaller.")
         return answer, body
 
     def _stop(self) -> None:

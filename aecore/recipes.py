@@ -86,7 +86,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "digits-map": Recipe(
         "Handwritten digits on one plane",
-        "Trains in seconds and needs no download: the quickest way to see a map.",
+        "Needs no download: the quickest way to see a map.",
         Run("digits", VAE(latent=2), width=256, loss="kl", epochs=150, batch_size=32),
     ),
 }

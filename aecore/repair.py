@@ -1,4 +1,4 @@
-"""What runs and filters make of spoiled images: over many images, over and over, and for whole sets of files."""
+"""What runs and filters make of corrupted images: over many images, over and over, and for whole sets of files."""
 
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ def repaired_by_run(
     checkpoint: Checkpoint, dataset: Dataset, kind: str, level: float, clip: bool = True, seed: int = 0
 ) -> Score:
     """PSNR of a run's repairs of the first 300 test images."""
-    clean, noisy = _spoiled(dataset, kind, level, clip, seed)
+    clean, noisy = _corrupted(dataset, kind, level, clip, seed)
     return _score(clean, checkpoint.reconstruct(noisy))
 
 
@@ -34,12 +34,12 @@ def repaired_by_filters(
     dataset: Dataset, kind: str, level: float, clip: bool = True, seed: int = 0
 ) -> dict[str, Score]:
     """The same of what needs no network, by name, doing nothing included."""
-    clean, noisy = _spoiled(dataset, kind, level, clip, seed)
+    clean, noisy = _corrupted(dataset, kind, level, clip, seed)
     found = {"doing nothing": noisy} | filters(noisy, dataset, kind, level, clip)
     return {name: _score(clean, restored) for name, restored in found.items()}
 
 
-def _spoiled(dataset: Dataset, kind: str, level: float, clip: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _corrupted(dataset: Dataset, kind: str, level: float, clip: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
     clean = dataset.test.images[:COUNT]
     return clean, corrupt(clean, kind, level, seed, clip)
 

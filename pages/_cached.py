@@ -48,11 +48,11 @@ def _warm_opening_views() -> None:
 
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
     known = recipes()
-    for name, split in (("blocks-map", "train"), ("fashion-search", "train")):
+    for name, views in (("blocks-map", (places,)), ("fashion-search", (index,)), ("fashion-labels", (codes,))):
         run = known[name]["id"]
         if is_here(known[name]["run"]["dataset"]):
-            newest = stamp(run)
-            (places if name == "blocks-map" else index)(run, newest, split)
+            for look in views:
+                look(run, stamp(run), "train")
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images")

@@ -99,7 +99,7 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
     count = min(COUNT, len(_cached.dataset(name).test))
     st.caption(
         f"Mean over the first {count} test images, seed {noise.seed}; bars hold the mean with 95%. Filters are dashed; "
-        f"they are fitted to every level anew, a run is trained once. Noisy images are "
+        f"they are fitted to every level, a run is trained once. Noisy images are "
         f"{'clipped to [0, 1]' if noise.clip else 'not clipped'}."
     )
 

@@ -131,7 +131,7 @@ def open_run(recipe: str) -> tuple[str, str]:
         loaded = _cached.checkpoint(run, stamp)
     except DamagedRun as error:
         if Job(folder_of(run)).state in LIVE:
-            st.write("This run has just begun. Its first picture comes in a few seconds.")
+            st.fragment(_wait_for, run_every=2.0)(run)
             if st.button("Watch it train", type="primary"):
                 go("train", run=run)
         else:
@@ -145,6 +145,17 @@ def open_run(recipe: str) -> tuple[str, str]:
                 go("train")
             reset_button()
     return run, stamp
+
+
+def _wait_for(run: str) -> None:
+    from aecore.runs import DamagedRun
+
+    st.write("This run has just begun. It appears here with its first results.")
+    try:
+        _cached.store(run).stamp(run)
+    except DamagedRun:
+        return
+    st.rerun()
 
 
 def reset_button() -> None:
@@ -189,7 +200,7 @@ def _measuring(job: Job, stamp: str, part: str, ticking: bool) -> None:
         if may(job):
             st.button("Stop measuring", on_click=job.stop_measuring)
     else:
-        st.write("This run is not measured against its baselines yet. It takes some minutes.")
+        st.write("This run is not measured against its baselines yet.")
         if may(job) and st.button("Measure it"):
             job.measure()
             st.rerun()

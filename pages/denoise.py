@@ -34,46 +34,59 @@ clean = query.image[None] / np.float32(255)
 noisy = corrupt(clean, kind, level, seed, clip)
 runs = runs_of_shape(run)
 short = names(runs, run)
-repaired = {id: other.reconstruct(noisy) for id, other in runs.items()}
-shown, below = st.container(), st.container()
-with st.spinner("Fitting the filters to this noise"):
-    repaired |= {NOTHING: noisy} | filters(noisy, images, kind, level, clip)
-
-keys, labels = list(repaired), [short.get(key, key) for key in repaired]
-decibels = [float(psnr(clean, restored)[0]) for restored in repaired.values()]
-similar = [float(ssim(clean, restored)[0]) for restored in repaired.values()] if min(images.shape[1:]) >= 7 else []
+repaired = {id: other.reconstruct(noisy) for id, other in runs.items()} | {NOTHING: noisy}
+asked = _view.get("repair", run)
 
 
-def score(place: int) -> list[str]:
-    if (repaired[keys[place]] == clean).all():
+def score(image: np.ndarray) -> list[str]:
+    """PSNR and SSIM in words."""
+    if (image == clean).all():
         return ["equal to the image"]
-    return [f"{decibels[place]:.2f} dB", *([f"SSIM {similar[place]:.3f}"] if similar else [])]
+    known = [f"{psnr(clean, image)[0]:.2f} dB"]
+    return [*known, f"SSIM {ssim(clean, image)[0]:.3f}"] if min(images.shape[1:]) >= 7 else known
+
+
+def show(chosen: str) -> None:
+    """The image, the noisy one, and what is made of that, large."""
+    with st.grid(4, min_column_width=150):
+        for image, caption in (
+            (clean[0], f"Clean · {query.name}"),
+            (noisy[0], " · ".join(["Noisy", *score(noisy)])),
+            (repaired[chosen][0], " · ".join([short.get(chosen, chosen), *score(repaired[chosen])])),
+            (difference(clean, repaired[chosen])[0], "Difference · red: too bright"),
+        ):
+            with st.container():
+                picture(image, caption)
+
+
+shown, below = st.container(), st.container()
+if asked in repaired:  # the filters take their time; this does not need them
+    with shown:
+        show(asked)
+with below, st.spinner("Fitting the filters to this noise"):
+    filtered = filters(noisy, images, kind, level, clip)
+if asked not in repaired:
+    repaired |= filtered
+    with shown:
+        show(asked if asked in repaired else run)
+repaired |= filtered
+keys = list(repaired)
 
 
 def choose(place: int, _: str) -> None:
     _view.put("repair", keys[place], default=run)
 
 
-asked = _view.get("repair", run)
-chosen = keys.index(asked) if asked in keys else 0
-with shown, st.grid(4, min_column_width=150):
-    for image, caption in (
-        (clean[0], f"Clean · {query.name}"),
-        (noisy[0], " · ".join(["Noisy", *score(keys.index(NOTHING))])),
-        (repaired[keys[chosen]][0], " · ".join([labels[chosen], *score(chosen)])),
-        (difference(clean, repaired[keys[chosen]])[0], "Difference · red: too bright"),
-    ):
-        with st.container():
-            picture(image, caption)
 with below:
+    lines = [[decibel, short.get(key, key), *rest] for key in keys for decibel, *rest in [score(repaired[key])]]
+    decibels = [float(psnr(clean, restored)[0]) for restored in repaired.values()]
     best = [(place, 0) for place, value in enumerate(decibels) if value == max(decibels)]
-    best += [(place, 2) for place, value in enumerate(similar) if value == max(similar)]
-    lines = [
-        [decibel, name, *rest] for name, (decibel, *rest) in zip(labels, map(score, range(len(labels))), strict=True)
-    ]
+    similar = [line[2] for line in lines if len(line) > 2]
+    best += [(place, 2) for place, line in enumerate(lines) if len(line) > 2 and line[2] == max(similar)]
     gallery(
         np.concatenate(list(repaired.values())).clip(0, 1), lines, "repairs", "What every run and filter makes of it",
-        ("choose", "Show it large"), choose, side=68, most=130, chosen=chosen, marked=best,
+        ("choose", "Show it large"), choose, side=68, most=130, chosen=keys.index(asked if asked in keys else run),
+        marked=best,
     )  # fmt: skip
     st.caption("Underlined: the best PSNR and the best SSIM for this picture. Press one to see it large.")
 

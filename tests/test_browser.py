@@ -152,7 +152,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
     press(page, "Step batch")
     at_batch(page, at + 2)
     press(page, "Step epoch")
-    at_batch(page, -(-(at + 3) // 12) * 12)  # 1,437 images make 12 batches of 128
+    at_batch(page, -(-(at + 3) // 45) * 45)  # 1,437 images make 45 batches of 32
     page.reload()  # the link finds it, and the browser knows whose it is
     says(page, "Paused")
     press(page, "Resume")

@@ -159,3 +159,23 @@ def test_denoising_is_measured_on_the_noise_that_it_names(
             assert figures["SSIM"] == pytest.approx(metrics.ssim(clean, images).mean())
     best = part["rows"]["linear filter"]["gaussian 0.5"]["PSNR"]
     assert best > part["rows"]["noisy"]["gaussian 0.5"]["PSNR"] + 3
+
+
+@pytest.mark.slow
+@pytest.mark.fashion
+def test_ten_labels_are_worth_more_on_codes_than_on_pixels_by_any_draw() -> None:
+    """One draw, seed 3, once chose its ridge by chance and fell below raw pixels."""
+    from aecore.labels import learn
+    from aecore.pca import flat
+
+    clothes = load_dataset("fashion_mnist")
+    checkpoint = aecore.showcase().load(aecore.RECIPES["fashion-labels"].run.id)
+    chosen = np.concatenate([np.flatnonzero(clothes.train.labels == kind)[:500] for kind in range(10)])
+    labels, test = clothes.train.labels[chosen], clothes.test.images[:2000]
+    right = {}
+    for name, space in (("code", checkpoint.encode), ("pixels", flat)):
+        train, asked = space(clothes.train.images[chosen]), space(test)
+        right[name] = [
+            (learn(train, asked, labels, 10, seed)[0] == clothes.test.labels[:2000]).mean() for seed in range(6)
+        ]
+    assert (np.array(right["code"]) > np.array(right["pixels"])).all(), right

@@ -137,6 +137,79 @@ def test_a_link_brings_back_mode_color_image_and_selection(page: Page) -> None:
     assert exported(page) == expected.tolist()
 
 
+def test_a_selection_stays_with_its_map_through_split_color_and_mode(page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    codes = aecore.showcase().load(DIGITS).encode(aecore.load_dataset("digits").train.images)
+    low, high = np.quantile(codes, 0.3, axis=0), np.quantile(codes, 0.8, axis=0)
+    corners = [low[0], low[1], high[0], low[1], high[0], high[1], low[0], high[1]]
+    area = ",".join(f"{number:.4g}" for number in corners)
+    shown = Map(page, DIGITS, mode="points", tool="selection", area=area)
+    map = page.locator(".latent-map")
+    outline = np.array(area.split(","), float).reshape(-1, 2)
+    expected = str(points_in_poly(shown.codes, outline).sum())
+    expect(map).to_have_attribute("data-selected", expected)
+    segment = lambda words: page.get_by_role("radio", name=words, exact=True)  # noqa: E731
+    segment("Test").click()
+    expect(map).to_have_attribute("data-selected", "")
+    segment("Training").click()
+    expect(map).to_have_attribute("data-selected", expected)
+    page.locator(".st-key-color input").click()
+    page.get_by_role("option", name="loss").click()
+    page.wait_for_url(re.compile("color=loss"))
+    expect(map).to_have_attribute("data-selected", expected)
+    for mode in ("Decoder", "Images", "Points"):
+        segment(mode).click()
+        expect(map).to_have_attribute("data-mode", mode.lower())
+        expect(map).to_have_attribute("data-selected", expected)
+    settle(page)
+    assert not errors
+
+
+def test_a_tile_has_a_rim_in_the_color_of_its_class(page: Page) -> None:
+    Map(page, DIGITS, mode="images", color="class")
+    count = """(canvas) => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+        let colored = 0
+        for (let at = 0; at < data.length; at += 4)
+            colored += data[at + 3] > 250 && Math.max(data[at], data[at + 1], data[at + 2]) -
+                Math.min(data[at], data[at + 1], data[at + 2]) > 60
+        return colored
+    }"""
+    under = page.locator(".latent-map-under")
+    page.wait_for_function("() => document.querySelector('.latent-map-under').width > 0")
+    for _ in range(40):
+        if under.evaluate(count) > 1000:
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError("gray images have no color but that of their rims")
+
+
+def test_one_finger_scrolls_and_two_move_the_map(page: Page) -> None:
+    """What a finger does is left to the browser; of two, the map takes the way."""
+    Map(page, DIGITS, mode="points")
+    touch = """([type, ...places]) => {
+        const target = document.querySelector(".latent-map .nsewdrag")
+        const finger = ([clientX, clientY], identifier) => new Touch({ identifier, target, clientX, clientY })
+        const touches = places.map(finger)
+        const event = new TouchEvent(type, { touches, targetTouches: touches, bubbles: true, cancelable: true })
+        target.dispatchEvent(event)
+        return event.defaultPrevented
+    }"""
+    before = view(page)
+    assert not page.evaluate(touch, ["touchstart", [400, 400]])
+    assert not page.evaluate(touch, ["touchmove", [400, 300]])
+    assert view(page) == before
+    page.evaluate(touch, ["touchstart", [400, 400], [500, 400]])
+    assert page.evaluate(touch, ["touchmove", [450, 450], [550, 450]])
+    page.wait_for_function(
+        "(left) => document.querySelector('.latent-map-plot').layout.xaxis.range[0] !== left", arg=before[0]
+    )
+    after = view(page)
+    assert after[0] < before[0]
+    assert after[1] - after[0] == pytest.approx(before[1] - before[0], rel=1e-3)
+
+
 def test_a_class_picked_in_the_legend_is_all_that_is_shown_and_selected(page: Page) -> None:
     shown = Map(page, DIGITS, mode="points")
     page.locator(".legendtoggle").nth(3).click()

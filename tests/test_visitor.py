@@ -52,6 +52,18 @@ def test_on_a_laptop_every_run_may_be_steered(home_with_runs: Path, digits_runs:
     assert labels(app) >= STEER - {"Resume"}
 
 
+def test_training_again_asks_before_it_deletes(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Job, "ask", lambda _, order: asked.append(order))
+    app = visit("train", run=digits_runs[0].run.id)
+    app.button(key="order-restart").click().run()
+    assert asked == []
+    app.button(key="restart-now").click().run()
+    assert asked == ["restart"]
+
+
 def test_a_stranger_may_watch_but_not_steer(
     home_with_runs: Path, digits_runs: list[aecore.Checkpoint], public: None
 ) -> None:

@@ -8,6 +8,7 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
@@ -70,27 +71,27 @@ class Visitor:
 
     def choose(self, words: str) -> None:
         """One of the segments."""
-        self.page.get_by_test_id("stButtonGroup").get_by_text(words, exact=True).first.click()
-        self.wait()
+        with self.new_address():
+            self.page.get_by_test_id("stButtonGroup").get_by_text(words, exact=True).first.click()
 
     def pick(self, run: aecore.Run | str) -> None:
-        self.page.locator(".st-key-run input").click()
-        self.page.get_by_role("option", name=title(run), exact=True).click()
-        self.wait()
+        with self.new_address():
+            self.page.locator(".st-key-run input").click()
+            self.page.get_by_role("option", name=title(run), exact=True).click()
 
     def write(self, label: str, value: object) -> None:
         field = self.page.get_by_label(re.compile(label)).first
-        field.fill(str(value))
-        field.press("Enter")
-        self.wait()
+        with self.new_address():
+            field.fill(str(value))
+            field.press("Enter")
 
     def back(self) -> None:
-        self.page.go_back()
-        self.wait()
+        with self.new_address():
+            self.page.go_back()
 
     def forward(self) -> None:
-        self.page.go_forward()
-        self.wait()
+        with self.new_address():
+            self.page.go_forward()
 
     def reload(self) -> None:
         self.page.reload()
@@ -101,6 +102,13 @@ class Visitor:
         other = Visitor(browser.new_context(viewport=self.page.viewport_size))
         other.open(self.page.url)
         return other
+
+    @contextmanager
+    def new_address(self) -> Iterator[None]:
+        before = self.page.url
+        yield
+        self.page.wait_for_url(lambda url: url != before)
+        self.wait()
 
     def wait(self) -> None:
         self.page.wait_for_timeout(250)  # the act has to reach the server before the page can be waited for
@@ -267,8 +275,8 @@ def back_and_forward(v: Visitor, _: Browser) -> None:
     v.choose("Decoder")
     v.menu("search")
     v.write("^Test image", 9)
-    v.page.locator(".st-key-hits button.tile").nth(2).click()
-    v.wait()
+    with v.new_address():
+        v.page.locator(".st-key-hits button.tile").nth(2).click()
     hit = int(v.parameter("image"))
     steps = v.steps()
     v.sees("search", "fashion-search", ("fashion_mnist", "train", hit))

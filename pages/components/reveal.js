@@ -7,6 +7,7 @@ export default function ({ data }) {
   if (!data.token) return;
   requestAnimationFrame(() => {
     const box = document.querySelector(`.st-key-${CSS.escape(data.key)}`);
-    box?.scrollIntoView({ behavior: "smooth", block: box.clientHeight > window.innerHeight ? "start" : "nearest" });
+    const top = box?.getBoundingClientRect().top ?? 0;
+    if (top < 0 || top > window.innerHeight / 2) box?.scrollIntoView({ behavior: "smooth", block: "start" });
   });
 }
