@@ -108,6 +108,8 @@ def _buttons(job: Job, state: str) -> None:
 
 def _order(job: Job, order: str) -> None:
     """Give an order, and wait a moment for what comes of it."""
+    if not may(job):
+        return
     before = (job.state, job.progress.get("step"))
     job.ask(order)
     deadline = time.monotonic() + 1.0
@@ -119,9 +121,9 @@ def _order(job: Job, order: str) -> None:
 def _again(job: Job) -> None:
     st.write("What it learned so far is deleted, with its curves and measurements; then the same training starts.")
     with st.container(horizontal=True):
-        if st.button("Delete and train again", type="primary", key="restart-now"):
-            if may(job):
-                _order(job, "restart")
+        if st.button(
+            "Delete and train again", type="primary", key="restart-now", on_click=_order, args=(job, "restart")
+        ):
             st.rerun()
         if st.button("Keep it", key="keep-trained"):
             st.rerun()

@@ -192,6 +192,33 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
     assert not (server.home / "runs" / gone).exists()
 
 
+def test_a_training_is_restarted_only_after_a_question_that_stays(page: Page, server: Server) -> None:
+    run = begin(page, Seed="12")
+    says(page, "Trains")
+    job = Job(server.home / "runs" / run)
+    expect(page.get_by_text(re.compile(r"epoch [1-9]\d*\.\d of 1000"))).to_be_visible()
+    press(page, "Train again")
+    question = page.get_by_role("dialog")
+    before = job.progress["step"]
+    while job.progress["step"] < before + 90:  # the page behind it is drawn again and again meanwhile
+        expect(question).to_be_visible()
+        page.wait_for_timeout(250)
+    press(page, "Keep it")
+    expect(question).to_have_count(0)
+    press(page, "Train again")
+    begun = job.progress["step"]
+    press(page, "Delete and train again")
+    expect(question).to_have_count(0)
+    for _ in range(100):
+        if job.progress.get("step", 0) < begun:
+            break
+        page.wait_for_timeout(50)
+    assert job.progress.get("step", 0) < begun
+    says(page, "Trains")
+    press(page, "Stop and keep")
+    says(page, "Stopped and saved")
+
+
 def test_a_training_survives_the_server_and_its_link_finds_it(page: Page, server: Server) -> None:
     begin(page, Seed="7")
     says(page, "Trains")

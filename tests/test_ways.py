@@ -28,7 +28,7 @@ RECIPES = aecore.RECIPES
 OPENING = {
     "manifold": "blocks-map", "denoise": "fashion-denoise", "search": "fashion-search", "classify": "fashion-labels",
 }  # fmt: skip
-SHIRT = 322
+SANDAL = 1284
 """The opening query of Search."""
 PAGES = ["home", "train", *OPENING]
 OWN = [
@@ -283,7 +283,7 @@ def back_and_forward(v: Visitor, _: Browser) -> None:
     v.back()
     v.sees("search", "fashion-search", ("fashion_mnist", "test", 9))
     v.back()
-    v.sees("search", "fashion-search", ("fashion_mnist", "test", SHIRT))
+    v.sees("search", "fashion-search", ("fashion_mnist", "test", SANDAL))
     v.back()
     v.sees("manifold", "blocks-map")
     assert v.parameter("mode") == "decoder"
@@ -367,7 +367,7 @@ def reset(v: Visitor, _: Browser) -> None:
     v.menu("search")
     v.sees("search", "digits-map")
     v.press("Reset all pages")
-    v.sees("search", "fashion-search", ("fashion_mnist", "test", SHIRT))
+    v.sees("search", "fashion-search", ("fashion_mnist", "test", SANDAL))
     v.menu("manifold")
     v.sees("manifold", "blocks-map")
     assert urlparse(v.page.url).query == ""
