@@ -148,8 +148,7 @@ def axes(run: str, stamp: str) -> "tuple[np.ndarray, np.ndarray]":
     """Mean and directions of the plane of a run's codes, from its first 20,000 training images."""
     from aecore.manifold import axes
 
-    loaded = checkpoint(run, stamp)
-    return axes(loaded.encode(dataset(loaded.run.dataset).train.images[:20_000]))
+    return axes(codes(run, stamp, "train")[:20_000])
 
 
 @st.cache_resource(max_entries=12, show_spinner="Laying out the map")
@@ -190,8 +189,9 @@ def errors(run: str, stamp: str, split: str) -> "np.ndarray":
     loaded = checkpoint(run, stamp)
     first, every = distinct(loaded.run.dataset, split)
     images = getattr(dataset(loaded.run.dataset), split).images[first]
-    blocks = (images[start : start + 4096] for start in range(0, len(images), 4096))  # floats take four times the room
-    return np.concatenate([mse_each(block, loaded.reconstruct(block)) for block in blocks])[every]
+    known = of_distinct(codes(run, stamp, split), run, stamp, split)
+    starts = range(0, len(images), 4096)  # floats take four times the room
+    return np.concatenate([mse_each(images[s : s + 4096], loaded.decode(known[s : s + 4096])) for s in starts])[every]
 
 
 @st.cache_data(max_entries=16, show_spinner="Drawing the map")
@@ -224,10 +224,11 @@ def index(run: str, stamp: str, split: str, space: str = "code", metric: str = "
     """The index of the vectors of a space, one for each distinct image of a split."""
     from aecore import Index
 
-    return Index(_of_distinct(vectors(run, stamp, split, space), run, stamp, split), metric)
+    return Index(of_distinct(vectors(run, stamp, split, space), run, stamp, split), metric)
 
 
-def _of_distinct(found: "np.ndarray", run: str, stamp: str, split: str) -> "np.ndarray":
+def of_distinct(found: "np.ndarray", run: str, stamp: str, split: str) -> "np.ndarray":
+    """Of rows (n, ...), one for every image of a split, those of the distinct images."""
     first, every = distinct(checkpoint(run, stamp).run.dataset, split)
     return found if len(first) == len(every) else found[first]
 
@@ -266,7 +267,7 @@ def all_nearest(run: str, stamp: str, split: str, metric: str, progress: Any) ->
 
     kept = _kept("all_nearest", run, stamp, split, metric)
     if "found" not in kept:
-        found = _of_distinct(codes(run, stamp, split), run, stamp, split)
+        found = of_distinct(codes(run, stamp, split), run, stamp, split)
         kept["found"] = _shipped(
             run,
             stamp,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages._cached import checkpoint, codes, dataset, distinct, errors, places
+from pages._cached import checkpoint, codes, dataset, distinct, errors, of_distinct, places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,10 +111,10 @@ def rebuilt_part(run: str, stamp: str, split: str, id: str) -> bytes:
     from aecore.figures import resized, tile_side
 
     loaded = checkpoint(run, stamp)
-    images = getattr(dataset(loaded.run.dataset), split).images[distinct(loaded.run.dataset, split)[0]]
-    side = tile_side(len(images), *images.shape[2:])
-    blocks = (images[start : start + 2048] for start in range(0, len(images), 2048))
-    return _sprites(id, np.concatenate([resized(loaded.reconstruct(block), *side) for block in blocks]))
+    known = of_distinct(codes(run, stamp, split), run, stamp, split)
+    side = tile_side(len(known), *loaded.network.shape[1:])
+    blocks = (known[start : start + 2048] for start in range(0, len(known), 2048))
+    return _sprites(id, np.concatenate([resized(loaded.decode(block), *side) for block in blocks]))
 
 
 def _sprites(id: str, images: "np.ndarray") -> bytes:

@@ -180,7 +180,7 @@ def _visit(browser: Browser, server: Server) -> Iterator[Page]:
 
 def settle(page: Page) -> None:
     """Wait until the page has been drawn to its end, without an exception on it."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=60_000)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=120_000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

@@ -142,6 +142,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
         expect(headline).not_to_have_text(before)
         before = headline.inner_text()
     expect(page.get_by_label("Eight test images over their reconstructions").first).to_be_visible()
+    expect(page.get_by_text(re.compile("no snapshot yet|appear here after the first"))).to_have_count(0)
 
     press(page, "Pause")
     says(page, "Paused")
@@ -190,6 +191,20 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
     gone = run_of(page)
     page.wait_for_url(lambda url: gone not in url)
     assert not (server.home / "runs" / gone).exists()
+
+
+def test_the_queue_is_told_as_it_shrinks(page: Page, server: Server) -> None:
+    page.goto("/train?dataset=digits&latent=4&epochs=1&seed=13")
+    settle(page)
+    press(page, "Train every flavor")
+    line = page.get_by_text(re.compile("^Also in the queue"))
+    lengths = set()
+    while line.count() or len(lengths) < 2:
+        with contextlib.suppress(PlaywrightTimeout):
+            lengths.add(line.inner_text(timeout=5_000).count("("))
+        page.wait_for_timeout(100)
+    assert len(lengths) > 2, "the line went on while nobody touched the page"
+    settle(page)
 
 
 def test_a_training_is_restarted_only_after_a_question_that_stays(page: Page, server: Server) -> None:
