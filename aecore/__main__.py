@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from aecore.files import find_run, home
-from aecore.jobs import Job
-from aecore.worker import Busy, Worker, attend, measuring, working
+from aecore.process.jobs import Job
+from aecore.process.worker import Busy, Worker, attend, measuring, working
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, KeyError, Busy, OSError) as error:
         return _fail(error)
     except RuntimeError as error:
-        from aecore.datasets import Unavailable
+        from aecore.data.datasets import Unavailable
         from aecore.runs import DamagedRun
 
         if isinstance(error, (Unavailable, DamagedRun)):
@@ -136,7 +136,7 @@ def _watched(worker: Worker, options: argparse.Namespace) -> int:
 
 
 def _fetch(folder: Path, quiet: bool) -> None:
-    from aecore.datasets import fetch
+    from aecore.data.datasets import fetch
     from aecore.runs import Store
 
     name = Store(folder.parent).run(folder.name).dataset
@@ -163,7 +163,7 @@ def _run_from(options: argparse.Namespace) -> Any:
     """The Run that the options of `train` describe."""
     import dataclasses
 
-    from aecore.datasets import DATASETS
+    from aecore.data.datasets import DATASETS
     from aecore.recipes import RECIPES
     from aecore.runs import Run
 
@@ -251,7 +251,7 @@ def _nearest(
 
 
 def _denoise(options: argparse.Namespace) -> int:
-    from aecore.metrics import psnr
+    from aecore.measure.metrics import psnr
     from aecore.noise import corrupt
 
     checkpoint, dataset = _loaded(options.run)
@@ -291,7 +291,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from aecore.evaluate import as_text, measure
+    from aecore.measure.evaluate import as_text, measure
 
     id, quiet = _id_of(options.run), options.json or options.background
     known = measure(_store_of(id), id, options.anew, None if quiet else _Bar("parts"))
@@ -329,7 +329,7 @@ def _recipes(options: argparse.Namespace) -> int:
 
 def _showcase(options: argparse.Namespace) -> int:
     """Weights are kept in 8 bits; what is measured is what is shipped. Goes on where it was cut."""
-    from aecore.evaluate import measure
+    from aecore.measure.evaluate import measure
     from aecore.recipes import RECIPES
     from aecore.runs import Store, showcase
 
@@ -385,7 +385,7 @@ def _id_of(name: str) -> str:
 
 
 def _loaded(id: str) -> tuple[Any, Any]:
-    from aecore.datasets import load_dataset
+    from aecore.data.datasets import load_dataset
 
     checkpoint = _store_of(_id_of(id)).load(_id_of(id))
     return checkpoint, load_dataset(checkpoint.run.dataset)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from aecore import Checkpoint, Dataset, Index, Store
+    from aecore.data.pictures import Picture
     from aecore.moments import Moment
-    from aecore.pictures import Picture
     from aecore.whitening import Whitening
 
 
@@ -27,12 +27,12 @@ def warm_up() -> None:
     """
     import gc
 
-    import aecore.evaluate
     import aecore.figures
     import aecore.manifold
+    import aecore.measure.evaluate
+    import aecore.measure.repair
     import aecore.noise
     import aecore.recipes
-    import aecore.repair
     import aecore.search  # noqa: F401
 
     gc.collect()
@@ -44,7 +44,7 @@ def _warm_opening_views() -> None:
     """What the experiments show first, so that it is known when the first visitor comes."""
     import logging
 
-    from aecore.datasets import is_here
+    from aecore.data.datasets import is_here
 
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
     known = recipes()
@@ -57,7 +57,7 @@ def _warm_opening_views() -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images")
 def dataset(name: str) -> "Dataset":
-    from aecore.datasets import load_dataset
+    from aecore.data.datasets import load_dataset
 
     return load_dataset(name)
 
@@ -66,7 +66,7 @@ def store(run: str) -> "Store":
     """The store from which pages show a run: the visitors' own, or the shipped one while theirs is not trained out."""
     from aecore import showcase
     from aecore.files import run_folders
-    from aecore.jobs import Job
+    from aecore.process.jobs import Job
 
     own, shipped = training_store(run), showcase()
     if own.folder == shipped.folder or run not in [path.name for path in run_folders(shipped.folder)]:
@@ -100,7 +100,7 @@ def stamp(run: str) -> str:
 
     A training saves every few seconds, and each new stamp would have every page encode all images anew.
     """
-    from aecore.jobs import LIVE, Job
+    from aecore.process.jobs import LIVE, Job
 
     if Job(store(run).path(run)).state in LIVE:
         return _stamp_of(run, int(time.monotonic() // 60))
@@ -184,7 +184,7 @@ def errors(run: str, stamp: str, split: str) -> "np.ndarray":
     """MSE of the reconstruction of every image of a split, (n,)."""
     import numpy as np
 
-    from aecore.metrics import mse_each
+    from aecore.measure.metrics import mse_each
 
     loaded = checkpoint(run, stamp)
     first, every = distinct(loaded.run.dataset, split)
@@ -280,7 +280,7 @@ def all_nearest(run: str, stamp: str, split: str, metric: str, progress: Any) ->
 @st.cache_resource(max_entries=128, show_spinner="Reading the picture")
 def picture(digest: str, shape: tuple[int, int, int], invert: bool, _content: bytes) -> "tuple[Picture | None, str]":
     """A picture from outside, whose SHA-256 is `digest`, made to fit; or None and the sentence that says why not."""
-    from aecore.pictures import InputRejected, read_picture
+    from aecore.data.pictures import InputRejected, read_picture
 
     try:
         return read_picture(_content, shape, invert), ""
@@ -299,7 +299,7 @@ def edge(name: str) -> float:
 @st.cache_data(max_entries=256, show_spinner=False)
 def repaired_by_run(run: str, stamp: str, kind: str, level: float, clip: bool, seed: int) -> dict[str, float]:
     """PSNR of a run over 300 test images: mean, error."""
-    from aecore.repair import repaired_by_run
+    from aecore.measure.repair import repaired_by_run
 
     loaded = checkpoint(run, stamp)
     return repaired_by_run(loaded, dataset(loaded.run.dataset), kind, level, clip, seed)
@@ -308,7 +308,7 @@ def repaired_by_run(run: str, stamp: str, kind: str, level: float, clip: bool, s
 @st.cache_data(max_entries=256, show_spinner=False)
 def repaired_by_filters(name: str, kind: str, level: float, clip: bool, seed: int) -> dict[str, dict[str, float]]:
     """The same of doing nothing and of every filter."""
-    from aecore.repair import repaired_by_filters
+    from aecore.measure.repair import repaired_by_filters
 
     return repaired_by_filters(dataset(name), kind, level, clip, seed)
 
@@ -323,7 +323,7 @@ def test_mse(run: str, stamp: str) -> tuple[float, float | None]:
 
 @st.cache_data(max_entries=64, show_spinner="Measuring")
 def _reconstruction_mse(run: str, stamp: str) -> float:
-    from aecore.metrics import mse
+    from aecore.measure.metrics import mse
 
     loaded = checkpoint(run, stamp)
     images = dataset(loaded.run.dataset).test.images
@@ -332,8 +332,8 @@ def _reconstruction_mse(run: str, stamp: str) -> float:
 
 @st.cache_data(max_entries=64, show_spinner="Measuring")
 def _pca_mse(name: str, components: int) -> float | None:
-    from aecore.metrics import mse
-    from aecore.pca import linear
+    from aecore.measure.metrics import mse
+    from aecore.measure.pca import linear
 
     test, pca = dataset(name).test.images, linear(dataset(name))
     return mse(test, pca.rebuild(test, components)) if pca else None
@@ -427,7 +427,7 @@ def flavors() -> dict[str, tuple[str, str, str, str]]:
 
 def measured(run: str, stamp: str) -> dict[str, Any]:
     """The parts of a run's evaluation that are known: name -> figures."""
-    from aecore.evaluate import measured
+    from aecore.measure.evaluate import measured
 
     return measured(store(run), run).get("parts", {})
 
@@ -448,7 +448,7 @@ def classified_pixels(name: str, amount: int, seed: int) -> dict[str, Any]:
 
 
 def _classified(name: str, train: "np.ndarray", test: "np.ndarray", amount: int, seed: int) -> dict[str, Any]:
-    from aecore.labels import learn
+    from aecore.measure.few_labels import learn
 
     images = dataset(name)
     said, confidence = learn(train, test, images.train.labels, amount, seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from aecore.jobs import Job
+from aecore.process.jobs import Job
 
 _KEEPER = st.components.v2.component(
     "aecore_visitor", js=(Path(__file__).parent / "components" / "visitor.js").read_text()

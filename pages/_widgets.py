@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import streamlit as st
 
 from aecore.files import UnknownRun, find_run, home, run_folders
-from aecore.jobs import LIVE, Job
+from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
 from pages._visitor import may, token
 
@@ -51,7 +51,8 @@ def start_run(settings: dict[str, Any]) -> str:
 
     Raises ValueError for settings that are impossible, beyond the limits of this place, or another visitor's run.
     """
-    from aecore import Run, Store, limits
+    from aecore import Run, Store
+    from aecore.process import limits
 
     run, kept = Run.from_dict(settings), [path.name for path in run_folders(root())]
     limits.check(run.epochs, len(kept) + (run.id not in kept))
@@ -107,7 +108,7 @@ def _pick(page: str) -> None:
 
 def opening_run(recipe: str) -> str:
     """The run of a recipe; of the one on digits where Fashion-MNIST would have to be downloaded first."""
-    from aecore.datasets import is_here
+    from aecore.data.datasets import is_here
 
     known = _cached.recipes()
     return known[recipe if is_here(known[recipe]["run"]["dataset"]) else "digits-map"]["id"]
@@ -189,7 +190,7 @@ def offer_measuring(run: str, stamp: str, part: str) -> None:
 
 
 def _measuring(job: Job, stamp: str, part: str, ticking: bool) -> None:
-    from aecore.evaluate import PARTS
+    from aecore.measure.evaluate import PARTS
 
     known = _cached.measured(job.id, stamp)
     if part in known or ticking != job.measuring:
@@ -208,7 +209,7 @@ def _measuring(job: Job, stamp: str, part: str, ticking: bool) -> None:
 
 def need_dataset(name: str) -> "Dataset":
     """The dataset; where its files are missing, offers the download and ends the page."""
-    from aecore.datasets import Unavailable, fetch, is_here
+    from aecore.data.datasets import Unavailable, fetch, is_here
 
     try:
         if is_here(name):

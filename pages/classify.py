@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.figures import accuracy_curves, confusion
-from aecore.labels import AMOUNTS
+from aecore.measure.few_labels import AMOUNTS
 from pages import _cached, _controls, _view
 from pages._widgets import go, offer_measuring, open_run, opening_run
 from pages.components.gallery import gallery

@@ -4,13 +4,13 @@ import numpy as np
 import streamlit as st
 
 from aecore.figures import difference
-from aecore.filters import filters
-from aecore.metrics import psnr, ssim
+from aecore.measure.filters import filters
+from aecore.measure.metrics import psnr, ssim
 from aecore.noise import NOISES, corrupt
 from pages import _cached, _controls, _view
-from pages._query import pick_query
-from pages._repairs import Noise, names, over_levels, runs_of_shape, walk, whole_set
 from pages._widgets import open_run, picture
+from pages.acts.query import pick_query
+from pages.acts.repairs import Noise, names, over_levels, runs_of_shape, walk, whole_set
 from pages.components.gallery import gallery
 
 NOTHING = "doing nothing"

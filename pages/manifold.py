@@ -3,8 +3,9 @@
 import streamlit as st
 
 from aecore.tags import tags
-from pages import _cached, _cached_map, _controls, _map, _paths, _picture, _selection
+from pages import _cached, _cached_map, _controls
 from pages._widgets import open_run
+from pages.acts import map, path, selection, units
 
 head = st.container(horizontal=True, vertical_alignment="bottom")
 head.title("Manifold", width="content")
@@ -14,9 +15,9 @@ images = _cached.dataset(checkpoint.run.dataset)
 flat, variational = checkpoint.run.model.latent == 2, checkpoint.run.model.heads == 2
 
 with head:
-    mode = _controls.segments("mode", "Show", _map.MODES, "images")
+    mode = _controls.segments("mode", "Show", map.MODES, "images")
     first = "test" if len(images.test) >= 500 else "train"
-    split_name = _controls.segments("of", "Images", _map.SPLITS, first)
+    split_name = _controls.segments("of", "Images", map.SPLITS, first)
     split = getattr(images, split_name)
     given = ["tag"] if tags(images.name) else []
     colors = [*(["class"] if images.classes else []), *split.factors, "loss", "trust", *given, "none"]
@@ -24,7 +25,7 @@ with head:
     tile = 28
     if mode == "images" or (mode == "decoder" and flat):
         tile = _controls.slider("tile", "Picture size", 12, 64, 28, 4, width=130)
-    way = "codes" if flat else _controls.segments("by", "Map by", _map.WAYS, "pca")
+    way = "codes" if flat else _controls.segments("by", "Map by", map.WAYS, "pca")
 
 asked = way == "tsne" and not _cached_map.tsne_kept(run, stamp, split_name)
 way = "pca" if asked else way
@@ -36,34 +37,34 @@ with right:
     if not variational:
         del tools["dice"]
     tool = _controls.segments("tool", "Look at", tools, "image", label_visibility="collapsed")
-    marks, row = {}, _map.picked_row(images.name, split_name, len(split))
+    marks, row = {}, map.picked_row(images.name, split_name, len(split))
     if tool in ("image", "dice") and not (mode == "decoder" and flat and tool == "image"):
-        _map.row_field(images.name, split_name, len(split))
+        map.row_field(images.name, split_name, len(split))
     if tool == "selection":
-        rows = _map.selected(run, stamp, split_name, way)
-        _selection.selection(run, stamp, images, split_name, rows)
+        rows = map.selected(run, stamp, split_name, way)
+        selection.selection(run, stamp, images, split_name, rows)
     elif tool == "path":
-        marks = _paths.path(run, stamp, images, split_name, way)
+        marks = path.path(run, stamp, images, split_name, way)
     elif tool == "dice":
-        marks = _paths.samples(run, stamp, images, split_name, row, way)
+        marks = path.samples(run, stamp, images, split_name, row, way)
     elif tool == "trust":
-        _map.numbers(run, stamp)
+        map.numbers(run, stamp)
     elif mode == "decoder" and flat:
-        marks = _picture.place(run, stamp)
+        marks = units.place(run, stamp)
     elif mode == "decoder":
-        made = _picture.rack(run, stamp, code_of(row), split_name, row)
+        made = units.rack(run, stamp, code_of(row), split_name, row)
     else:
-        _picture.image(run, stamp, images, split_name, row)
+        units.image(run, stamp, images, split_name, row)
 with left:
     layout = st.container()
     if mode == "decoder" and not flat:
-        _picture.traversals(run, stamp, made if tool == "image" else code_of(row))
+        units.traversals(run, stamp, made if tool == "image" else code_of(row))
     else:
-        title = _map.title(run, stamp, split_name, way)
-        _map.draw(run, stamp, split_name, way, color, mode, tile, title, row, marks)
-    _map.quality(run, stamp, way)
+        title = map.title(run, stamp, split_name, way)
+        map.draw(run, stamp, split_name, way, color, mode, tile, title, row, marks)
+    map.quality(run, stamp, way)
 if mode != "decoder" or flat:
-    _map.send_pictures(run, stamp, split_name, flat)
+    map.send_pictures(run, stamp, split_name, flat)
 if asked:
     with layout:
-        _map.lay_out(run, stamp, split_name)
+        map.lay_out(run, stamp, split_name)

@@ -6,9 +6,9 @@ import streamlit as st
 from aecore.figures import bars
 from aecore.search import METRICS
 from pages import _cached, _controls
-from pages._query import SOURCES, pick_query
-from pages._similar import SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
 from pages._widgets import go, open_run, picture
+from pages.acts.query import SOURCES, pick_query
+from pages.acts.similar import SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
 from pages.components.reveal import reveal
 
 if "locate" in st.session_state:

@@ -7,12 +7,13 @@ from typing import Any
 import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
-from aecore.datasets import is_here
-from aecore.jobs import Job
+from aecore.data.datasets import is_here
+from aecore.process.jobs import Job
 from aecore.recipes import opening_settings
 from aecore.runs import DamagedRun
-from pages import _cached, _compare, _controls, _live, _view
+from pages import _cached, _controls, _view
 from pages._widgets import facts, folder_of, go, knob_controls, need_dataset, pick_run, reset_button, root, start_run
+from pages.acts import compare, live
 from pages.components.reveal import reveal
 
 OWN = "own"
@@ -110,8 +111,8 @@ with right, st.container(key="training"):
         st.write("The training will show here: its curves, and eight images getting better.")
     else:
         job = Job(folder_of(run))
-        pace = _live.PACE.get(job.state)
-        st.fragment(_live.live, run_every=pace)(job, pace)
+        pace = live.PACE.get(job.state)
+        st.fragment(live.live, run_every=pace)(job, pace)
         with st.container(horizontal=True):
             for page, label in (
                 ("manifold", "See its map"),
@@ -121,10 +122,10 @@ with right, st.container(key="training"):
             ):
                 if st.button(label, key=f"to-{page}", type="tertiary"):
                     go(page, run=run)
-        _live.queue(root(), run)
+        live.queue(root(), run)
         about(run, pace is not None)
 reveal("training", st.session_state.get("started", ""))
-_compare.comparison()
-_compare.table()
+compare.comparison()
+compare.table()
 with st.sidebar:
     reset_button()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from aecore import figures, manifold
-from aecore.datasets import Dataset, Split
-from aecore.labels import learn
-from aecore.metrics import mse
+from aecore.data.datasets import Dataset, Split
+from aecore.measure.few_labels import learn
+from aecore.measure.metrics import mse
 from aecore.models import FLAVORS
 from aecore.moments import moment_of
 from aecore.networks import NETWORKS

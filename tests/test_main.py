@@ -12,8 +12,8 @@ from PIL import Image
 
 from aecore import Checkpoint, Store, recipes
 from aecore.__main__ import main
-from aecore.datasets import load_dataset
-from aecore.metrics import psnr
+from aecore.data.datasets import load_dataset
+from aecore.measure.metrics import psnr
 from aecore.models import VAE
 from aecore.noise import corrupt
 from aecore.runs import Run
@@ -339,7 +339,7 @@ def test_images_that_are_not_to_be_had_exit_2_with_both_ways_out(
 ) -> None:
     monkeypatch.delenv("AECORE_FASHION_MNIST", raising=False)
     monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("aecore.datasets.FASHION_MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr("aecore.data.datasets.FASHION_MIRRORS", ("http://127.0.0.1:9/",))
     assert main(["train", "fashion_mnist", "--json"]) == 2
     said = capsys.readouterr().err
     assert "Connect to the internet" in said

@@ -185,7 +185,7 @@ def test_far_is_twice_the_distance_that_codes_keep_from_each_other() -> None:
 
 @pytest.mark.parametrize("k", [1, 5, 12])
 def test_trust_with_all_as_anchors_is_trustworthiness(k: int) -> None:
-    from aecore.metrics import trustworthiness
+    from aecore.measure.metrics import trustworthiness
 
     origin = RNG.normal(size=(700, 6))
     points = (origin[:, :2] + RNG.normal(size=(700, 2)) * 0.3).astype(np.float32)

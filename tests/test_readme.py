@@ -32,10 +32,20 @@ def test_its_commands_exist() -> None:
 
 
 def test_its_tree_is_the_tree() -> None:
-    for path in re.findall(r"^(aecore/\w+\.py|app\.py|pages/|tests/)", README, re.MULTILINE):
-        assert (ROOT / path).exists(), path
-    for module in (ROOT / "aecore").glob("[a-z]*.py"):
-        assert f"aecore/{module.name}" in README, module.name
+    tree = README.partition("## The tree\n\n```\n")[2].partition("```")[0]
+    named: dict[Path, set[str]] = {}
+    folder = ROOT
+    for indent, words in re.findall(r"^( *)(\S.*)$", tree, re.MULTILINE):
+        names = re.findall(r"\w+\.py\b|\w+/", words)
+        if not indent:
+            folder = ROOT / names[0]
+        for name in names:
+            path = ROOT / name if not indent else folder / name
+            assert path.exists(), path
+            named.setdefault(path.parent, set()).add(path.name)
+    wings = {path.parent.name for path in (ROOT / "aecore").glob("*/__init__.py")}
+    modules = {path.name for path in (ROOT / "aecore").glob("[a-z]*.py")}
+    assert named[ROOT / "aecore"] - {"showcase"} == modules | wings
 
 
 def test_its_pictures_and_links_are_there() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import aecore
-from aecore import RECIPES, metrics
+from aecore import RECIPES
 from aecore.__main__ import main
-from aecore.datasets import load_dataset
-from aecore.evaluate import PARTS, measured
+from aecore.data.datasets import load_dataset
+from aecore.measure import metrics
+from aecore.measure.evaluate import PARTS, measured
 from aecore.networks import NETWORKS
 from aecore.runs import DamagedRun
 from aecore.whitening import Whitening

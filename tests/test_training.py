@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from aecore.datasets import Dataset, Split, load_dataset
-from aecore.metrics import mse, retrieval
+from aecore.data.datasets import Dataset, Split, load_dataset
+from aecore.measure.metrics import mse, retrieval
 from aecore.models import FLAVORS, Distance, Flavor, Vanilla
 from aecore.moments import moment_steps
 from aecore.networks import NETWORKS, Autoencoder

@@ -10,7 +10,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from aecore import RECIPES, showcase
-from aecore.evaluate import measured
+from aecore.measure.evaluate import measured
 
 FLAVORS = {
     "vanilla": "fashion-rebuild",

@@ -41,8 +41,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from conftest import Server
 
 from aecore import RECIPES, Store
-from aecore.datasets import is_here
-from aecore.jobs import Job
+from aecore.data.datasets import is_here
+from aecore.process.jobs import Job
 
 PATIENCE = 60.0
 """Seconds that a visitor waits for a page before it counts as lost."""

@@ -35,7 +35,8 @@ MAP = """
 import sys
 sys.path.insert(0, "{root}")
 import streamlit as st
-from pages import _cached, _map
+from pages import _cached
+from pages.acts import map as _map
 st.set_page_config(layout="wide")
 _map.draw("{run}", _cached.stamp("{run}"), "train", "codes", "height", "Points", 28, "80,000 images", {{}})
 """

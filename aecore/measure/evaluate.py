@@ -1,0 +1,342 @@
+"""Honest tables: a checkpoint's figures beside the baselines that they have to beat.
+
+Every part takes a checkpoint and its dataset and gives a plain dict: the split, the sample size and the seed, then one
+dict of figures per row, the checkpoint's own row first. Test images and labels only ever score; whatever is fitted (a
+principal component analysis, a classifier, a linear filter) is fitted on training images. Baselines do not depend on
+the checkpoint: `recall` may keep them.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from aecore.data.datasets import Dataset, Progress, load_dataset
+from aecore.files import home, write_file
+from aecore.manifold import plane
+from aecore.measure import metrics
+from aecore.measure.few_labels import AMOUNTS, SEEDS, accuracies
+from aecore.measure.filters import filters
+from aecore.measure.pca import flat, linear
+from aecore.networks import Edges
+from aecore.noise import corrupt
+from aecore.runs import Checkpoint, Store
+from aecore.whitening import Whitening
+
+Recall = Callable[[str, Callable[[], Any]], Any]
+"""(key, compute) -> what compute gives, or gave for this key before."""
+
+Part = Callable[[Checkpoint, Dataset, Recall], dict[str, Any] | None]
+PARTS: dict[str, Part] = {}
+
+
+def part(function: Part) -> Part:
+    """Register a part of the evaluation under its name."""
+    PARTS[function.__name__] = function
+    return function
+
+
+def compute_anew(key: str, compute: Callable[[], Any]) -> Any:
+    """A `Recall` without a memory."""
+    return compute()
+
+
+def evaluate(
+    checkpoint: Checkpoint, dataset: Dataset, known: Collection[str] = (), recall: Recall = compute_anew
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Yield (part, its figures) for every part that is not `known` yet; None where a part does not apply."""
+    for name, function in PARTS.items():
+        if name not in known:
+            yield name, function(checkpoint, dataset, recall)
+
+
+def measure(store: Store, id: str, anew: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+    """Evaluate a run of a store into its evaluation.json, part by part, and return that.
+
+    Goes on where it was cut; `anew` forgets what was measured before, baselines too, which all runs share. progress is
+    called with the number of parts done and of all.
+    """
+    checkpoint, target, baselines = store.load(id), store.path(id) / "evaluation.json", home() / "baselines.json"
+    known = {} if anew else measured(store, id)
+    known = known or {"run": id, "stamp": store.stamp(id), "parts": {}}
+
+    def recall(key: str, compute: Callable[[], Any]) -> Any:
+        if anew or key not in _read(baselines):
+            baselines.parent.mkdir(parents=True, exist_ok=True)
+            found = compute()
+            write_file(baselines, json.dumps(_read(baselines) | {key: found}, indent=1).encode())
+        return _read(baselines)[key]
+
+    for name, figures in evaluate(checkpoint, load_dataset(checkpoint.run.dataset), known["parts"], recall):
+        known["parts"][name] = figures
+        write_file(target, json.dumps(known, indent=1).encode())
+        if progress:
+            progress(len(known["parts"]), len(PARTS))
+    return known
+
+
+def measured(store: Store, id: str) -> dict[str, Any]:
+    """What `measure` found for a run as it is now: {"run", "stamp", "parts"}; empty when nothing was measured."""
+    known = _read(store.path(id) / "evaluation.json")
+    return known if known.get("stamp") == store.stamp(id) else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+@part
+def reconstruction(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """MSE per pixel and Bernoulli KL in nats per image on all test images, against PCA with as many numbers."""
+    images = dataset.test.images
+    rows = {"code": _compared(images, checkpoint.reconstruct(images))}
+    if pca := linear(dataset):
+        rows["PCA"] = _compared(images, pca.rebuild(images, checkpoint.run.model.latent))
+    mean = dataset.train.images.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32) / 255
+    rows["mean image"] = _compared(images, np.broadcast_to(mean, images.shape))
+    return {"split": "test", "images": len(images), "rows": rows}
+
+
+def _compared(images: np.ndarray, rebuilt: np.ndarray) -> dict[str, float]:
+    return {"MSE": metrics.mse(images, rebuilt), "nats": metrics.nats(images, rebuilt.clip(0, 1))}
+
+
+@part
+def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
+    """Do nearest codes share the class? Test queries, training gallery, cosine; labels score and do nothing else."""
+    if dataset.classes is None:
+        return None
+    train, test = dataset.train, dataset.test
+    latent = checkpoint.run.model.latent
+
+    def score(space: Callable[[np.ndarray], np.ndarray], queries: np.ndarray, gallery: np.ndarray) -> dict[str, float]:
+        return metrics.retrieval(space(queries), test.labels, space(gallery), train.labels)
+
+    codes = checkpoint.encode(test.images), checkpoint.encode(train.images)
+    axes_of_edges = cache(lambda: Whitening.fit(edges(train.images), keep=latent))
+    baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
+    if pca := linear(dataset):
+        baselines[f"PCA-{latent}"] = lambda images: pca.codes(images, latent)
+        baselines[f"half-whitened PCA-{latent}"] = lambda images: (
+            pca.codes(images, latent) / pca.deviations(latent) ** 0.5
+        )
+        baselines[f"whitened PCA-{latent}"] = lambda images: pca.codes(images, latent) / pca.deviations(latent)
+    baselines[f"half-whitened PCA-{latent} of edges"] = lambda images: axes_of_edges()(edges(images))
+    rng = np.random.default_rng(0)
+    baselines["random"] = lambda images: rng.standard_normal((len(images), 16), np.float32)
+    rows = {
+        "code": score(lambda code: code, *codes),
+        "half-whitened code": score(Whitening.fit(codes[1]), *codes),
+    }
+    for name, space in baselines.items():
+        key = f"retrieval {dataset.name} {name}"
+        rows[name] = recall(key, lambda space=space: score(space, test.images, train.images))
+    return {"split": "test", "queries": len(test), "gallery": len(train), "metric": "cosine", "seed": 0, "rows": rows}
+
+
+@part
+def few_labels(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
+    """Test accuracy of logistic regression on frozen features, by labels per class; mean and deviation over seeds."""
+    if dataset.classes is None:
+        return None
+    train, test = dataset.train, dataset.test
+    smallest = int(np.bincount(train.labels, minlength=len(dataset.classes)).min())
+    amounts = [*(amount for amount in AMOUNTS if amount < smallest), None]
+
+    def score(space: Callable[[np.ndarray], np.ndarray]) -> dict[str, dict[str, float]]:
+        return accuracies(space(train.images), space(test.images), train.labels, test.labels, amounts)
+
+    rows = {"code": score(checkpoint.encode)}
+    for name, space in baseline_features(dataset, checkpoint.run.model.latent).items():
+        rows[name] = recall(f"few_labels {dataset.name} {name}", lambda space=space: score(space))
+    return {"split": "test", "images": len(test), "seeds": SEEDS, "rows": rows}
+
+
+def baseline_features(dataset: Dataset, components: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """What needs no network: name -> images (n, c, h, w) to features (n, d)."""
+    found: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
+    if pca := linear(dataset):
+        found[f"PCA-{components}"] = lambda images: pca.codes(images, components)
+    if min(dataset.shape[1:]) >= 14:
+        found["HOG"] = hog
+    return found | {"edges": edges}
+
+
+@torch.inference_mode()
+def edges(images: np.ndarray) -> np.ndarray:
+    """What an `edges` network sees, before anything is learned: images (n, c, h, w) -> (n, features) float32."""
+    see = Edges(images.shape[1:])
+    blocks = [torch.from_numpy(metrics.unit(images[start : start + 1024])) for start in range(0, len(images), 1024)]
+    return np.concatenate([see(block).numpy() for block in blocks])
+
+
+def hog(images: np.ndarray) -> np.ndarray:
+    """Histograms of oriented gradients (Dalal and Triggs 2005), cells of a seventh of the side: (n, features)."""
+    from skimage.feature import hog as histogram
+
+    cell = (images.shape[2] // 7, images.shape[3] // 7)
+    gray = images.mean(axis=1) / 255
+    return np.stack([histogram(image, 8, cell, (2, 2)) for image in gray]).astype(np.float32)
+
+
+NOISES = (
+    *(("gaussian", level) for level in (0.25, 0.5, 0.75)),
+    *(("salt_and_pepper", 0.25), ("masking", 0.5), ("speckle", 0.5)),
+)
+
+
+@part
+def denoising(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """PSNR in dB and SSIM over noises, against doing nothing, median, total variation and a learned linear filter."""
+    count = min(300, len(dataset.test))
+    clean = dataset.test.images[:count]
+    rows: dict[str, dict[str, Any]] = {}
+
+    def score(restored: np.ndarray) -> dict[str, float]:
+        figures = {"PSNR": float(metrics.psnr(clean, restored).mean())}
+        return figures | ({"SSIM": float(metrics.ssim(clean, restored).mean())} if min(dataset.shape[1:]) >= 7 else {})
+
+    for kind, level in NOISES:
+        noisy = corrupt(clean, kind, level, seed=0)
+        found = {"code": score(checkpoint.reconstruct(noisy)), "noisy": score(noisy)}
+        found |= recall(
+            f"denoising {dataset.name} {kind} {level}",
+            lambda noisy=noisy, kind=kind, level=level: {
+                name: score(images) for name, images in filters(noisy, dataset, kind, level).items()
+            },
+        )
+        for name, figures in found.items():
+            rows.setdefault(name, {})[f"{kind} {level:g}"] = figures
+    settings = asdict(checkpoint.run.model)
+    trained = {name: settings[name] for name in ("noise", "level") if name in settings}
+    return {"split": "test", "images": count, "seed": 0, "clipped": True, "trained on": trained, "rows": rows}
+
+
+@part
+def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """Is the map to be trusted? Trustworthiness, continuity (12 neighbors), 5-NN, R^2 of known factors; PCA-2 too."""
+    split, name = (dataset.test, "test") if len(dataset.test) >= 500 else (dataset.train, "train")
+    _, first = np.unique(flat(split.images[:20_000]), axis=0, return_index=True)  # copies have no nearest neighbor
+    images = split.images[np.sort(np.random.default_rng(0).permutation(first)[:2000])]
+    fitted = checkpoint.encode(dataset.train.images[:20_000])
+
+    def score(place: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
+        points, pixels = place(images), flat(images)
+        return {
+            "trustworthiness": float(metrics.trustworthiness(pixels, points).mean()),
+            "continuity": float(metrics.trustworthiness(points, pixels).mean()),
+            **_from_neighbors(place(dataset.train.images), place(dataset.test.images), dataset),
+        }
+
+    rows = {"map": score(lambda x: plane(checkpoint.encode(x), fitted))}
+    if pca := linear(dataset):
+        rows["PCA-2"] = recall(f"map {dataset.name} PCA-2", lambda: score(lambda x: pca.codes(x, 2)))
+    return {"split": name, "images": len(images), "neighbors": 12, "seed": 0, "rows": rows}
+
+
+def _from_neighbors(train: np.ndarray, test: np.ndarray, dataset: Dataset) -> dict[str, float]:
+    """What the five nearest training points (euclidean) tell about the test images: class accuracy, R^2 of factors."""
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+    figures = {}
+    if dataset.classes is not None:
+        model = KNeighborsClassifier(5).fit(train, dataset.train.labels)
+        figures["5-NN"] = float(model.score(test, dataset.test.labels))
+    _, first = np.unique(train, axis=0, return_index=True)  # five copies of one image would be its neighbors
+    for name, values in dataset.train.factors.items():
+        model = KNeighborsRegressor(5, weights="distance").fit(train[first], values[first])
+        figures[f"R^2 {name}"] = float(model.score(test, dataset.test.factors[name]))
+    return figures
+
+
+@part
+def code(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """How the code is used: active and dead units, share of active entries, KL per unit, scale-free contraction."""
+    images = dataset.test.images[:2000]
+    codes = checkpoint.encode(images)
+    network, latent = checkpoint.network, checkpoint.run.model.latent
+    scaled = np.abs(codes) * network.unit_lengths().numpy()
+    threshold = 0.01 * float(np.sqrt(np.square(scaled).mean()))
+    row = {
+        "units": latent,
+        "active units": int((codes.var(axis=0) > 0.01).sum()),
+        "dead units": int((scaled.max(axis=0) <= threshold).sum()),
+        "fraction active": float((scaled > threshold).mean()),
+        "contraction": _contraction(checkpoint, images[:32], float(np.sqrt(codes.var(axis=0).sum()))),
+    }
+    if checkpoint.run.model.heads == 2:
+        with torch.inference_mode():
+            mean, log_variance = network.heads(torch.tensor(metrics.unit(images))).unbind(dim=1)
+            kl = ((mean.square() + log_variance.exp() - 1 - log_variance) / 2).mean(dim=0)
+        row["KL per unit"] = sorted((round(float(value), 4) for value in kl), reverse=True)
+    return {"split": "test", "images": len(images), "rows": {"code": row}}
+
+
+def _contraction(checkpoint: Checkpoint, images: np.ndarray, spread: float) -> float:
+    """Mean Frobenius norm of the exact Jacobian over the spread of the codes, so that shrinking them gains nothing."""
+    x = torch.tensor(metrics.unit(images)).requires_grad_()
+    codes, squares = checkpoint.network.encode(x), torch.zeros(len(x))
+    for unit in range(codes.shape[1]):
+        (gradient,) = torch.autograd.grad(codes[:, unit].sum(), x, retain_graph=True)
+        squares += gradient.square().flatten(1).sum(dim=1)
+    return float(squares.sqrt().mean()) / max(spread, 1e-12)
+
+
+@part
+def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+    """Do 1,000 new images look like data, and cover it? MSE to the nearest training image; from test images to them.
+
+    Codes are drawn from the prior, or, for a flavor without one, from the Gaussian of the training codes, as for PCA.
+    """
+    seen, real, held = dataset.train.images[:-1000][:10_000], dataset.train.images[-1000:], dataset.test.images[:1000]
+    model, rng = checkpoint.run.model, np.random.default_rng(0)
+
+    def score(drawn: np.ndarray) -> dict[str, float]:
+        return {"to data": metrics.nearest_mse(drawn, seen), "from data": metrics.nearest_mse(held, drawn)}
+
+    if model.heads == 2:
+        drawn = rng.standard_normal((1000, model.latent))
+    else:
+        codes = checkpoint.encode(seen)
+        covariance = np.cov(codes.T).reshape(model.latent, model.latent)
+        drawn = rng.multivariate_normal(codes.mean(axis=0), covariance, 1000)
+        drawn = np.maximum(drawn, 0) if model.rectify else drawn
+    rows = {"code": score(checkpoint.decode(drawn))}
+    if pca := linear(dataset):
+        latent = min(model.latent, len(pca.mean))
+        rows[f"PCA-{latent}"] = recall(f"samples {dataset.name} PCA-{latent}", lambda: score(pca.sample(1000, latent)))
+    rows["real images"] = recall(f"samples {dataset.name} real", lambda: score(real))
+    return {"split": "test", "images": len(held), "draws": 1000, "seed": 0, "rows": rows}
+
+
+def as_text(parts: Mapping[str, dict[str, Any] | None]) -> str:
+    """Parts of an evaluation as aligned lines, what they rest on first."""
+    lines = []
+    for name, part in parts.items():
+        if part:
+            about = ", ".join(f"{key} {value}" for key, value in part.items() if key != "rows")
+            lines += [f"{name.replace('_', ' ')} ({about})"]
+            widest = max(map(len, part["rows"]))
+            for row, figures in part["rows"].items():
+                lines.append(
+                    f"  {row:<{widest}}  " + "  ".join(f"{key} {_cell(value)}" for key, value in figures.items())
+                )
+            lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return "/".join(_cell(inner) for key, inner in value.items() if key != "ridge")
+    if isinstance(value, list):
+        return " ".join(_cell(inner) for inner in value[:8]) + (" ..." if len(value) > 8 else "")
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,222 @@
+"""A training as a process of its own, and the queue of them, as a page sees them.
+
+A page starts `python -m aecore train`; from then on they speak through small files in the run's folder: orders.txt one
+way, progress.json the other. The process holds the run's lock file while it lives, and the system releases it when the
+process dies: nothing goes stale. The process's own side is `aecore.process.worker`.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from aecore.files import remove, run_folders, write_file
+
+START = 30.0
+"""Seconds that a started process gets to take its lock before it counts as failed."""
+
+LIVE = ("waiting", "running", "paused")
+"""The states in which a run has a process."""
+
+ORDERS = ("go", "pause", "batch", "epoch", "stop", "restart")
+"""Train on; pause; train one batch, or to the end of the epoch, then pause; save and end; begin anew."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The training of the run in this folder, seen from any process."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.folder.name
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """What the process reported last: state, epoch, images_per_second, seconds_left, history, error and more."""
+        try:
+            progress = json.loads((self.folder / "progress.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return progress if isinstance(progress, dict) else {}
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process holds the lock of this run."""
+        return _held(self.folder / "lock")
+
+    @property
+    def state(self) -> str:
+        """waiting, running, paused, done, stopped, failed, interrupted (the process died), or idle (never here)."""
+        state = self.progress.get("state", "idle")
+        if state not in LIVE or self.alive:
+            return state
+        progress = self.progress  # it may have ended between the two looks
+        if progress["state"] not in LIVE:
+            return progress["state"]
+        young = time.time() - progress["time"] < START
+        return "waiting" if progress.get("pid") is None and young else "interrupted"
+
+    @property
+    def error(self) -> str | None:
+        """Why the training failed, in a sentence."""
+        return self.progress.get("error")
+
+    @property
+    def owner(self) -> str:
+        """SHA-256 of the token of the visitor who started it; empty for a run from a terminal."""
+        try:
+            return (self.folder / "owner").read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return ""
+
+    def claim(self, token: str) -> None:
+        """Make the holder of this secret token the owner, if nobody is."""
+        if not self.owner:
+            write_file(self.folder / "owner", _fingerprint(token).encode())
+
+    def belongs_to(self, token: str) -> bool:
+        """Whether this token's holder started the run."""
+        return secrets.compare_digest(self.owner, _fingerprint(token))
+
+    def ask(self, order: str) -> None:
+        """Give an order, one of ORDERS; a process looks several times a second. Without a process, one is started."""
+        if order not in ORDERS:
+            raise ValueError(f"order is {order!r}; give one of {', '.join(ORDERS)}")
+        if self.state not in LIVE:
+            if order == "restart":
+                forget(self.folder)
+            if order not in ("pause", "stop"):
+                self._start(order)
+            return
+        with (self.folder / "orders.txt").open("a") as orders:
+            orders.write(f"{order}\n")
+
+    def start(self) -> None:
+        """Train, or go on training, in a process of its own that outlives this one; waits its turn in the queue."""
+        self.ask("go")
+
+    def stop(self) -> None:
+        """Ask the process to save and end."""
+        self.ask("stop")
+
+    def watched(self) -> None:
+        """Note that somebody looks at the training."""
+        if self.folder.is_dir():
+            (self.folder / "watched").touch()
+
+    @property
+    def measuring(self) -> bool:
+        """Whether a process evaluates the run."""
+        return _held(self.folder / "measuring")
+
+    def measure(self) -> None:
+        """Evaluate the run in a process of its own; what is known appears in its evaluation.json part by part."""
+        if self.measuring:
+            return
+        process, deadline = self._spawn("evaluate", "--background", self.id), time.monotonic() + START
+        while process.poll() is None and not self.measuring and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def stop_measuring(self) -> None:
+        """End the process that evaluates; the parts that it finished are kept."""
+        with suppress(OSError, ValueError):
+            pid = int((self.folder / "measuring.pid").read_text())
+            if self.measuring:
+                os.kill(pid, signal.SIGTERM)
+
+    def _start(self, order: str) -> None:
+        write_file(self.folder / "orders.txt", f"{order}\n".encode(), durable=False)
+        before = {} if order == "restart" else self.progress
+        tell(self.folder, before | {"state": "waiting", "error": None, "note": None, "pid": None})
+        self._spawn("train", "--background", "--resume", self.id)
+
+    def _spawn(self, *words: str) -> subprocess.Popen:
+        package = Path(__file__).parents[1]
+        with (self.folder / "log.txt").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", package.name, *words],
+                cwd=package.parent,
+                env={**os.environ, "AECORE_HOME": str(self.folder.parent.parent.absolute())},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        threading.Thread(target=process.wait, daemon=True).start()  # reaps it when it ends
+        return process
+
+
+def forget(folder: Path) -> None:
+    """Take from a run's folder all that training and evaluation put there; its settings and its owner stay."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            remove(path)
+        elif path.name not in ("run.json", "owner", "lock", "measuring", "log.txt", "orders.txt", "progress.json"):
+            path.unlink(missing_ok=True)
+
+
+def tell(folder: Path, progress: dict[str, Any]) -> None:
+    """Write what a run's process reports."""
+    write_file(folder / "progress.json", json.dumps(progress | {"time": time.time()}).encode(), durable=False)
+
+
+def _held(path: Path) -> bool:
+    """Whether a process holds this lock; the system releases it when the process ends, however it ends."""
+    if not path.exists():  # asking for a lock would make the file, and its folder
+        return False
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _fingerprint(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def active(root: Path) -> list[Job]:
+    """The jobs below root that have a process: by their place in the queue, those that wait for a turn last."""
+    jobs = [Job(folder) for folder in run_folders(root)]
+    states = {job: state for job in jobs if (state := job.state) in LIVE}
+    places = {id: place for place, id in enumerate(tickets(root))}
+    return sorted(states, key=lambda job: (states[job] == "waiting", places.get(job.id, len(places))))
+
+
+def tickets(root: Path) -> list[str]:
+    """Ids of the runs in the queue, in the order of their turns: those that have theirs, then first come first served.
+
+    Nobody's second run goes before anybody's first. A run that was killed may have left its ticket behind.
+    """
+    try:
+        found = [(int(came), id) for came, _, id in (path.name.partition("-") for path in _queue(root)) if id]
+    except FileNotFoundError:
+        return []
+    owners: Counter[str] = Counter()
+    ranked = []
+    for came, id in sorted(found):
+        owner = Job(root / id).owner
+        ranked.append((came > 0, owners[owner] if owner else 0, came, id))
+        owners[owner] += 1
+    return [id for *_, id in sorted(ranked)]
+
+
+def _queue(root: Path) -> list[Path]:
+    return [path for path in (root / ".queue").iterdir() if path.name[0].isdigit()]

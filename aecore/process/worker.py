@@ -1,0 +1,309 @@
+"""The process's side of a job: waits for its turn, trains, saves, reports, and does what it is told between batches."""
+
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+
+from aecore.process.jobs import ORDERS, Job, forget, tell, tickets
+from aecore.process.limits import check, limit
+
+if TYPE_CHECKING:
+    from aecore.runs import Checkpoint
+
+PULSE = 0.5
+"""Seconds between two looks at the orders while training, and between two reports."""
+SAVE_EVERY = 5.0
+"""Seconds between two snapshots of a running training, and so the most that a crash can lose."""
+PATIENCE = 1800.0
+"""Seconds that a paused training waits for an order before it saves and ends, to give its memory back."""
+
+
+class Busy(RuntimeError):
+    """Another process trains this run already."""
+
+
+class Worker:
+    """A process that has taken hold of a run. Made by `working`."""
+
+    def __init__(self, folder: Path, background: bool) -> None:
+        self.folder, self.background = folder, background
+        self.asked: list[int] = []  # signals that came in
+        self.told: dict[str, Any] = Job(folder).progress
+        self._read = 0
+        self._queue = folder.parent / ".queue"
+        self._its_turn = False
+
+    def report(self, **changes: Any) -> None:
+        """Tell everybody who looks. A full disk takes the report, not the training."""
+        self.told |= changes | {"pid": os.getpid()}
+        try:
+            tell(self.folder, self.told)
+        except OSError:
+            self.told["time"] = time.time()
+
+    def order(self) -> str | None:
+        """The next order that was given and not read yet; a signal means to stop."""
+        if self.asked:
+            return "stop"
+        try:
+            orders = (self.folder / "orders.txt").read_text().splitlines()
+        except (OSError, ValueError):
+            return None
+        fresh, self._read = orders[self._read : self._read + 1], min(len(orders), self._read + 1)
+        return fresh[0] if fresh and fresh[0] in ORDERS else None
+
+    def turns(self) -> Iterator[int]:
+        """Yield how many runs are before this one until its turn has come; only background trainings queue."""
+        if self._its_turn or not self.background:
+            return
+        places = max(1, int(limit("AECORE_JOBS", 1)))
+        self._queue.mkdir(exist_ok=True)
+        self.leave()
+        ticket = self._queue / f"{time.time_ns()}-{self.folder.name}"
+        ticket.touch()
+        while True:
+            with filelock.FileLock(self._queue / "lock"):
+                before = tickets(self.folder.parent)
+                before = before[: before.index(self.folder.name)]
+                ahead = sum(Job(self.folder.parent / id).alive for id in dict.fromkeys(before))
+                if ahead < places:
+                    ticket.rename(self._queue / f"0-{self.folder.name}")  # from now on nobody gets before it
+                    self._its_turn = True
+                    return
+            yield ahead - places + 1
+            time.sleep(0.25)
+
+    def leave(self) -> None:
+        """Give the place in the queue back."""
+        self._its_turn = False
+        for ticket in self._queue.glob(f"*-{self.folder.name}"):
+            ticket.unlink(missing_ok=True)
+
+
+@contextmanager
+def working(folder: Path, background: bool = False) -> Iterator[Worker]:
+    """Hold the lock of the run in this folder. Raises Busy. A training from a terminal forgets older orders."""
+    lock = filelock.FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=5)  # somebody who only looks holds it for an instant
+    except filelock.Timeout:
+        raise Busy(f"run {folder.name!r} is being trained by another process; stop that one first") from None
+    worker = Worker(folder, background)
+    try:
+        if not background:
+            (folder / "orders.txt").unlink(missing_ok=True)
+        yield worker
+    finally:
+        worker.leave()
+        lock.release()
+
+
+@contextmanager
+def measuring(folder: Path, background: bool) -> Iterator[None]:
+    """Be the one process that evaluates the run in this folder; in the background, one after the other. Raises Busy."""
+    lock = filelock.FileLock(folder / "measuring")
+    try:
+        lock.acquire(timeout=5)
+    except filelock.Timeout:
+        raise Busy(f"run {folder.name!r} is being evaluated by another process; wait for it") from None
+    try:
+        (folder / "measuring.pid").write_text(str(os.getpid()))
+        if background:
+            os.nice(19)
+            (folder.parent / ".queue").mkdir(exist_ok=True)
+            turn = filelock.FileLock(folder.parent / ".queue" / "measuring")
+        with turn if background else nullcontext():
+            yield
+    finally:
+        lock.release()
+
+
+def attend(worker: Worker) -> Iterator["Checkpoint"]:
+    """Train a run as ordered, from its newest snapshot on, and yield about twice a second what it has become.
+
+    Everything that a page shows is written on the way: reports, moments, snapshots. Signals to end are obeyed like the
+    order to stop.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, lambda received, _: worker.asked.append(received))
+    try:
+        yield from _attend(worker)
+    except Exception as error:
+        worker.report(state="failed", error=_sentence(error))
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _attend(worker: Worker) -> Iterator["Checkpoint"]:
+    if worker.background:
+        os.nice(19)
+    order = _turn(worker, worker.order() or "go")  # before torch makes the process large
+    if order == "stop":
+        worker.report(state="stopped")
+        return
+
+    from aecore.data.datasets import load_dataset
+    from aecore.runs import Store
+    from aecore.training import Diverged, train
+
+    store = Store(worker.folder.parent)
+    run = store.run(worker.folder.name)
+    dataset = load_dataset(run.dataset)
+    if worker.background:
+        check(images=len(dataset.train))
+    begun = run.id in store.ids()
+    checkpoint = store.load(run.id, training=True) if begun else next(train(run, dataset))
+    per_epoch = checkpoint.steps // run.epochs
+    record = _Record(worker, store, dataset.test)
+    record.begin(checkpoint)
+    record.write(checkpoint, "running")
+    yield checkpoint
+    while not (checkpoint.done and order != "restart"):
+        if order == "restart":
+            forget(worker.folder)
+            checkpoint, order = next(train(run, dataset)), "go"
+            record.write(checkpoint, "running", everything=True)
+        order = _turn(worker, order)
+        record.begin(checkpoint)
+        if order in ("go", "epoch", "batch"):
+            steps = train(run, dataset, checkpoint, pulse=0 if order == "batch" else PULSE)
+            try:
+                for checkpoint in steps:
+                    reached = order == "batch" or (order == "epoch" and checkpoint.step % per_epoch == 0)
+                    new = worker.order() or record.overdue() or ("pause" if reached else None)
+                    record.write(checkpoint, "running")
+                    yield checkpoint
+                    if new:
+                        order = new
+                        break
+            except Diverged:
+                record.close(checkpoint)
+                raise
+        if order == "stop":
+            break
+        if order == "pause" and not checkpoint.done:
+            worker.leave()
+            record.write(checkpoint, "paused", everything=True)
+            yield checkpoint
+            order = _patient(worker)
+    record.close(checkpoint)
+
+
+def _turn(worker: Worker, order: str) -> str:
+    """Wait until it is this run's turn, if the order needs one; the order to carry out then."""
+    if order in ("go", "epoch"):
+        for ahead in worker.turns():
+            if new := worker.order():
+                worker.leave()
+                return _turn(worker, new)
+            worker.report(state="waiting", ahead=ahead)
+    return order
+
+
+def _patient(worker: Worker) -> str:
+    """Wait for an order."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if order := worker.order():
+            return order
+        time.sleep(0.05)
+    worker.report(note=f"It was paused for {PATIENCE / 60:.0f} minutes, so it was saved and ended.")
+    return "stop"
+
+
+class _Record:
+    """What is written while a training goes on: reports, moments and snapshots, each at its own pace."""
+
+    def __init__(self, worker: Worker, store: Any, split: Any) -> None:
+        self.worker, self.store, self.split = worker, store, split
+        self.saved = -math.inf
+        self.began = time.time()
+        self.trained = 0.0  # seconds, by this process
+        worker.report(note=None, warning=None)
+
+    def begin(self, checkpoint: "Checkpoint") -> None:
+        """Take speed and time from here on, and tell at once what comes next."""
+        self.started = self.looked = time.monotonic()
+        self.told = -math.inf
+        self.first = checkpoint.step
+
+    def write(self, checkpoint: "Checkpoint", state: str, everything: bool = False) -> None:
+        """Write down where the training is, as far as it is time to, or all of it."""
+        from aecore.moments import keep, moment_of, moment_steps, show
+
+        telling = everything or checkpoint.done or time.monotonic() - self.told > 0.8 * PULSE
+        keeping = checkpoint.step in moment_steps(checkpoint.steps)
+        if telling or keeping:
+            with suppress(OSError):  # a picture that a full disk does not take is not worth a training
+                moment = moment_of(checkpoint, self.split)
+                show(self.worker.folder, moment)
+                if keeping:
+                    keep(self.worker.folder, moment)
+        if everything or time.monotonic() - self.saved > SAVE_EVERY:
+            self._save(checkpoint)
+        if telling:
+            self.told = time.monotonic()
+            self.worker.report(state=state, **self._figures(checkpoint))
+
+    def close(self, checkpoint: "Checkpoint") -> None:
+        """Save and report the end. Raises OSError when the disk does not take it."""
+        self._save(checkpoint)
+        if warning := self.worker.told.get("warning"):
+            raise OSError(warning)
+        self.write(checkpoint, "done" if checkpoint.done else "stopped", everything=True)
+
+    def _save(self, checkpoint: "Checkpoint") -> None:
+        """Save a snapshot; when the disk refuses, say so, go on and try again later."""
+        try:
+            self.store.save(checkpoint)
+        except (OSError, RuntimeError) as error:  # safetensors raises errors of its own for a full disk
+            warning = f"the disk did not take the newest snapshot ({error}); free some space. The one before it is kept"
+            self.worker.report(warning=warning)
+        else:
+            self.worker.report(warning=None, saved=checkpoint.epoch)
+        self.saved = time.monotonic()
+
+    def overdue(self) -> str | None:
+        """The order to stop, when the time allowed here is over or nobody watches any more."""
+        now = time.monotonic()
+        self.trained, self.looked = self.trained + now - self.looked, now
+        note = None
+        if self.trained > 60 * (minutes := limit("AECORE_MAX_MINUTES")):
+            note = f"It trained for {minutes:g} minutes, the longest that this place allows (AECORE_MAX_MINUTES)."
+        elif math.isfinite(idle := limit("AECORE_UNWATCHED_MINUTES")) and self.worker.background:
+            watched = self.worker.folder / "watched"
+            seen = max(self.began, watched.stat().st_mtime if watched.exists() else 0.0)
+            if time.time() - seen > 60 * idle:
+                note = f"Nobody watched it for {idle:g} minutes (AECORE_UNWATCHED_MINUTES)."
+        if note:
+            self.worker.report(note=note)
+        return "stop" if note else None
+
+    def _figures(self, checkpoint: "Checkpoint") -> dict[str, Any]:
+        rate = (checkpoint.step - self.first) / max(time.monotonic() - self.started, 1e-6)
+        return {
+            "step": checkpoint.step,
+            "steps": checkpoint.steps,
+            "epoch": checkpoint.epoch,
+            "epochs": checkpoint.run.epochs,
+            "images_per_second": rate * checkpoint.run.batch_size,
+            "seconds_left": (checkpoint.steps - checkpoint.step) / rate if rate else None,
+            "history": checkpoint.history,
+        }
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    if isinstance(error, MemoryError) or "allocate memory" in text:
+        return "The memory is not enough for this training; choose fewer units or smaller batches"
+    return text

@@ -1,0 +1,144 @@
+"""The lower half of the Train page: chosen runs side by side, and all runs in a table."""
+
+import hashlib
+from typing import Any
+
+import streamlit as st
+
+from aecore.process.jobs import LIVE, Job
+from pages import _cached, _view
+from pages._visitor import may
+from pages._widgets import all_runs, folder_of, need_dataset, root
+
+FIGURES = {
+    "test MSE": ("reconstruction", "MSE"),
+    "P@4": ("retrieval", "P@4"),
+    "5-NN": ("retrieval", "5-NN"),
+    "10 labels": ("few_labels", "10"),
+    "PSNR at .5": ("denoising", "gaussian 0.5"),
+    "active units": ("code", "active units"),
+}
+MOST = 6
+"""Runs side by side."""
+
+
+def comparison() -> None:
+    """The chosen runs side by side; those that still train are drawn again as they go on."""
+    runs = [run for run in _view.get("compare", []) if run in all_runs()][:MOST]
+    if len(runs) > 1:
+        st.subheader("Side by side")
+        live = sum(_training(run) for run in runs)
+        st.fragment(_comparison, run_every=3.0 if live else None)(runs, live)
+
+
+def _training(run: str) -> bool:
+    return Job(folder_of(run)).state in LIVE
+
+
+def _comparison(runs: list[str], live: int) -> None:
+    from aecore.figures import curves, overlay
+
+    now = sum(_training(run) for run in runs)
+    if live and not now:
+        st.rerun()
+    if live:
+        st.progress(1 - now / len(runs), f"{len(runs) - now} of {len(runs)} are trained")
+    ready = {run: stamp for run in runs if (stamp := _ready(run))}
+    names = {run: f"{_cached.checkpoint(run, stamp).run.model.name} · {run[-4:]}" for run, stamp in ready.items()}
+    histories = {run: _cached.checkpoint(run, stamp).history for run, stamp in ready.items()}
+    if not ready:
+        st.skeleton(height=200)
+        return
+    chart = overlay({names[run]: history for run, history in histories.items()})
+    st.vega_lite_chart(chart, key="overlay", height=240, alt="Test MSE of every run over its epochs")
+    for column, run in zip(st.columns(len(ready)), ready, strict=True):
+        stamp, loaded = ready[run], _cached.checkpoint(run, ready[run])
+        need_dataset(loaded.run.dataset)
+        with column:
+            st.markdown(f"**{names[run]}**")
+            error, _ = _cached.test_mse(run, stamp)
+            st.caption(f"{loaded.run.model.latent} numbers per code, epoch {loaded.epoch:g}, test MSE {error:.4f}")
+            st.image(_cached.strip(run, stamp), width="stretch", alt=f"Eight images and their reconstructions by {run}")
+            chart = curves(histories[run], beside=histories.values())
+            st.vega_lite_chart(chart, key=f"curves-{run}", height=200, alt=f"Loss terms of {run}")
+            st.image(_cached.map_picture(run, stamp), width="stretch", alt=f"Map of {run}")
+    st.caption(
+        "Curves: solid training, dashed held out; all on one axis. Maps: test images at their codes, or at the two "
+        "principal components of them."
+    )
+
+
+def _ready(run: str) -> str:
+    """The stamp of what a run has learned; empty while that is nothing."""
+    from aecore.runs import DamagedRun
+
+    try:
+        stamp = _cached.stamp(run)
+        return stamp if _cached.checkpoint(run, stamp) else ""
+    except DamagedRun:
+        return ""
+
+
+def table() -> None:
+    """Every run with what its evaluation found; pick some to compare."""
+    from aecore.runs import DamagedRun
+
+    rows, damaged = [], []
+    for run in all_runs():
+        try:
+            rows.append(_row(run, _cached.stamp(run)))
+        except DamagedRun as error:
+            if not _training(run):
+                damaged.append(str(error))
+    if not rows:
+        return
+    st.subheader("All runs", help="On the test split; empty where a run was not evaluated.")
+    formats = {name: st.column_config.NumberColumn(format="%.4f") for name in ("test MSE", "P@4", "5-NN", "10 labels")}
+    formats["PSNR at .5"] = st.column_config.NumberColumn(format="%.2f dB", help="Gaussian noise 0.5, clipped.")
+    formats["run"] = st.column_config.TextColumn(width="medium")
+    ids, chosen = [row.pop("id") for row in rows], _view.get("compare", [])
+    selected = [place for place, run in enumerate(ids) if run in chosen]
+    digest = hashlib.sha256(str((ids, selected)).encode()).hexdigest()[:12]
+
+    def choose() -> None:
+        places = st.session_state[f"runs-{digest}"]["selection"]["rows"]
+        _view.put("compare", [ids[place] for place in places if place < len(ids)] or None, page="train")
+
+    st.dataframe(
+        rows, hide_index=True, key=f"runs-{digest}", on_select=choose, selection_mode="multi-row", placeholder="–",
+        selection_default={"selection": {"rows": selected}}, column_config=formats,
+    )  # fmt: skip
+    st.caption(f"Pick two runs or more, at most {MOST}, to see them side by side.")
+    for text in damaged:
+        st.text(text)
+    _measure([run for run, row in zip(ids, rows, strict=True) if row["test MSE"] is None])
+
+
+def _measure(missing: list[str]) -> None:
+    """Offer to measure the visitor's own runs that are not measured."""
+    jobs = [job for run in missing if (job := Job(folder_of(run))).folder.parent == root() and may(job)]
+    if waiting := [job for job in jobs if not job.measuring and job.state not in LIVE]:
+        help = "Every figure of the table, one run after the other, in the background."
+        if st.button(f"Measure {len(waiting)} that {'is' if len(waiting) == 1 else 'are'} not", help=help):
+            for job in waiting:
+                job.measure()
+            st.rerun()
+    if busy := [job for job in jobs if job.measuring]:
+        st.fragment(_measuring, run_every=2.0)(len(busy), jobs)
+
+
+def _measuring(before: int, jobs: list[Job]) -> None:
+    busy = sum(job.measuring for job in jobs)
+    if busy < before:
+        st.rerun()
+    st.caption(f"Measuring {busy} {'run' if busy == 1 else 'runs'}; you may leave, it goes on.")
+
+
+def _row(run: str, stamp: str) -> dict[str, Any]:
+    loaded, parts = _cached.checkpoint(run, stamp), _cached.measured(run, stamp)
+    row = {"id": run, "run": _cached.title(run), "flavor": loaded.run.model.name, "latent": loaded.run.model.latent}
+    row |= {"network": loaded.run.network, "epoch": loaded.epoch}
+    for title, (part, name) in FIGURES.items():
+        figure = ((parts.get(part) or {}).get("rows", {}).get("code") or {}).get(name)
+        row[title] = figure.get("mean", figure.get("PSNR")) if hasattr(figure, "get") else figure
+    return row

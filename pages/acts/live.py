@@ -1,0 +1,257 @@
+"""The right side of the Train page: a training as it goes on, the buttons that steer it, and its replay."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from aecore.data.datasets import is_here
+from aecore.process.jobs import LIVE, Job, active
+from aecore.runs import DamagedRun
+from pages import _cached, _controls, _view
+from pages._visitor import may
+from pages._widgets import root, start_run
+
+if TYPE_CHECKING:
+    from aecore import Checkpoint
+    from aecore.moments import Moment
+
+STATES = {
+    "waiting": "Waits for its turn",
+    "running": "Trains",
+    "paused": "Paused",
+    "done": "Done",
+    "stopped": "Stopped and saved",
+    "failed": "Failed",
+    "interrupted": "Stopped unexpectedly",
+    "idle": "Trained",
+}
+BUTTONS = {
+    "pause": ("Pause", "Saves, and keeps everything ready."),
+    "go": ("Resume", "Trains on from here."),
+    "batch": ("Step batch", "One step of the optimizer, then pause."),
+    "epoch": ("Step epoch", "Until every training image was seen once more, then pause."),
+    "stop": ("Stop and keep", "Saves and ends; it can go on later."),
+}
+OFFERED = {
+    "waiting": ("stop",),
+    "running": ("pause", "stop"),
+    "paused": ("go", "batch", "epoch", "stop"),
+    "stopped": ("go", "batch", "epoch"),
+    "interrupted": ("go", "batch", "epoch"),
+    "failed": ("go",),
+}
+
+
+PACE = {"waiting": 1.0, "running": 1.0, "paused": 3.0}
+"""Seconds between two looks at a training in these states."""
+
+
+def live(job: Job, pace: float | None) -> None:
+    """How the training goes: drawn again every `pace` seconds while it lasts."""
+    state, progress = job.state, job.progress
+    if st.session_state.pop("redraw", False) or pace != PACE.get(state):
+        st.rerun()
+    if pace:
+        job.watched()
+    _headline(state, progress)
+    _buttons(job, state)
+    _problems(job, state, progress)
+    try:
+        _pictures(job, state, progress)
+    except DamagedRun:
+        st.skeleton(height=160)
+        st.caption("Curves, pictures and map appear here after the first seconds.")
+
+
+def _headline(state: str, progress: dict[str, Any]) -> None:
+    """State, place, speed and time left in one line."""
+    starting = state == "waiting" and not progress.get("ahead")
+    line = [f"**{'Starting' if starting else STATES[state]}**"]
+    if state == "waiting" and progress.get("ahead"):
+        line.append(f"{progress['ahead']} before it")
+    if "epoch" in progress:
+        line.append(f"epoch {progress['epoch']:.1f} of {progress['epochs']}")
+    if state in ("paused", "stopped", "interrupted") and "step" in progress:
+        line.append(f"batch {progress['step']:,} of {progress['steps']:,}")
+    if state == "running" and progress.get("seconds_left") is not None:
+        line += [f"{progress['images_per_second']:,.0f} images/s", f"{progress['seconds_left']:.0f} s left"]
+    st.write(" · ".join(line))
+    if state in LIVE and "epoch" in progress:
+        st.progress(min(1.0, progress["step"] / max(1, progress["steps"])))
+
+
+def _buttons(job: Job, state: str) -> None:
+    """The buttons that make sense now, for whom they are."""
+    if job.folder.parent != root():
+        st.button("Train it here", key="train-here", on_click=_train_here, args=(job.id,))
+        st.caption("This run comes with the app, already trained. Train it here to see how it learns.")
+        return
+    if not may(job):
+        st.caption("Another visitor started this training: you may watch it and use it, not steer or delete it.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for order in OFFERED.get(state, ()):
+            label, help = BUTTONS[order]
+            st.button(label, key=f"order-{order}", help=help, on_click=_order, args=(job, order))
+        if state == "waiting":
+            return
+        help = "The same training once more, with the same seed; what it learned so far is deleted."
+        if st.button("Train again", key="order-restart", type="tertiary", help=help):
+            _again(job)
+        help = "The same settings with the next seed, as a run of its own beside this one."
+        st.button("New seed", key="new-seed", type="tertiary", help=help, on_click=_new_seed, args=(job.id,))
+        if state not in LIVE and st.button("Delete", key="delete", type="tertiary"):
+            _delete(job)
+
+
+def _order(job: Job, order: str) -> None:
+    """Give an order, and wait a moment for what comes of it."""
+    if not may(job):
+        return
+    before = (job.state, job.progress.get("step"))
+    job.ask(order)
+    deadline = time.monotonic() + 1.0
+    while (job.state, job.progress.get("step")) == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@st.dialog("Train this run again?")
+def _again(job: Job) -> None:
+    st.write("What it learned so far is deleted, with its curves and measurements; then the same training starts.")
+    with st.container(horizontal=True):
+        if st.button(
+            "Delete and train again", type="primary", key="restart-now", on_click=_order, args=(job, "restart")
+        ):
+            st.rerun()
+        if st.button("Keep it", key="keep-trained"):
+            st.rerun()
+
+
+def _train_here(id: str) -> None:
+    _try(_cached.training_store(id).run(id).to_dict())
+
+
+def _new_seed(id: str) -> None:
+    settings = _cached.training_store(id).run(id).to_dict()
+    _try(settings | {"seed": settings["seed"] + 1})
+
+
+def _try(settings: dict[str, Any]) -> None:
+    try:
+        _view.put("run", start_run(settings), page="train")
+    except ValueError as error:
+        st.toast(str(error))
+    st.session_state["redraw"] = True
+
+
+@st.dialog("Delete this run?")
+def _delete(job: Job) -> None:
+    st.code(job.id)
+    st.write("Its weights, its curves and its measurements are deleted permanently.")
+    with st.container(horizontal=True):
+        if st.button("Delete permanently", type="primary", key="delete-permanently"):
+            if may(job) and job.state not in LIVE:
+                _cached.training_store(job.id).delete(job.id)
+                _view.put("run", None)
+                if _view.picked() == job.id:
+                    _view.pick(None)
+            st.rerun()
+        if st.button("Keep it", key="keep"):
+            st.rerun()
+
+
+def _problems(job: Job, state: str, progress: dict[str, Any]) -> None:
+    """What went wrong or was cut short, and the way out."""
+    if state == "interrupted":
+        saved = progress.get("saved")
+        kept = f"Last saved at epoch {saved:g}; Resume goes on from there." if saved else "Nothing was saved yet."
+        st.text(f"Its process ended at epoch {progress.get('epoch', 0):g}, perhaps for lack of memory. {kept}")
+    for text in (job.error, progress.get("warning"), progress.get("note")):
+        if text:
+            st.text(f"{text[:1].upper()}{text[1:]}")
+
+
+def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
+    """Curves, map and reconstructions: of now while it trains, of any kept moment afterwards."""
+    from aecore import figures
+    from aecore.manifold import bounds
+    from aecore.moments import newest
+
+    latest = newest(job.folder)
+    replaying = state not in ("waiting", "running") and latest is not None
+    moments = _cached.replay(job.id, latest.step) if replaying else ([latest] if latest else [])
+    shown = _pick_moment(moments, job.id) if len(moments) > 1 else latest
+    run = _cached.training_store(job.id).run(job.id)
+    images = _cached.dataset(run.dataset) if is_here(run.dataset) else None
+    history = progress.get("history") or _trained(job).history
+    if images is not None:
+        if shown:
+            strip = _cached.moment_strip(run.dataset, shown.rebuilt)
+        else:
+            _trained(job)
+            strip = _cached.strip(job.id, _cached.stamp(job.id))
+        st.image(strip, width="stretch", alt="Eight test images over their reconstructions")
+    flat = shown is not None and images is not None and (replaying or run.model.latent <= 2)
+    curves, map = st.columns([3, 2]) if flat else (st.container(), None)
+    with curves:
+        if len(history) > 1:
+            cursor = shown.epoch if replaying and len(moments) > 1 else None
+            drawn = st.empty()
+            with st.container(horizontal=True, vertical_alignment="center"):
+                log = _controls.toggle("log", "Log axis", False)
+                st.caption("solid: training, dashed: held out")
+            chart = figures.curves(history, log, cursor)
+            drawn.vega_lite_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
+    if map:
+        title, groups = _cached.probes(run.dataset, len(shown.places))
+        box, alt = bounds(_all(moments)), "Small map of test images by their code"
+        with map:
+            st.vega_lite_chart(
+                figures.small_map(shown.places, box, groups, title), key="small-map", height=240, alt=alt
+            )
+            plane = "their codes" if run.model.latent <= 2 else "two principal components of their codes"
+            st.caption(f"{len(groups)} test images at {plane}; color is {title}")
+    if len(moments) > 1 and images is not None:
+        film = _cached.film(job.id, latest.step)
+        help = "Every kept moment as a frame: pictures and map."
+        st.download_button("Save as GIF", film, f"{job.id}.gif", "image/gif", help=help, on_click="ignore")
+
+
+def _trained(job: Job) -> "Checkpoint":
+    """What a run has learned in this folder. Raises DamagedRun where that is nothing yet."""
+    if _cached.store(job.id).folder != job.folder.parent:  # the shipped one stands in for it elsewhere, not here
+        raise DamagedRun(f"run {job.id!r} has no snapshot yet")
+    return _cached.checkpoint(job.id, _cached.stamp(job.id))
+
+
+def _pick_moment(moments: "list[Moment]", run: str) -> "Moment":
+    """A slider over the kept moments of a training; the last one at first."""
+    steps = {moment.step: f"epoch {moment.epoch:g}" for moment in moments}
+    help = "Map, pictures and the line on the curves move together; each map is turned to fit the next one."
+    chosen = _controls.stops("moment", "Replay", steps, moments[-1].step, (run,), help=help)
+    return moments[list(steps).index(chosen)]
+
+
+def queue(root: Path, run: str) -> None:
+    """What else trains or waits, looked at every two seconds while there is something."""
+    if others := _others(root, run):
+        st.fragment(_queue, run_every=2.0)(root, run, len(others))
+
+
+def _queue(root: Path, run: str, before: int) -> None:
+    others = _others(root, run)
+    if not others and before:
+        st.rerun()
+    st.caption("Also in the queue: " + ", ".join(f"{_cached.title(job.id)} ({job.state})" for job in others))
+
+
+def _others(root: Path, run: str) -> list[Job]:
+    return [job for job in active(root) if job.id != run]
+
+
+def _all(moments: "list[Moment]") -> Any:
+    import numpy as np
+
+    return np.concatenate([moment.places for moment in moments])

@@ -1,0 +1,185 @@
+"""Whose run it is: everybody's on a laptop, the starter's on a public page."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import texts, visit
+from streamlit.testing.v1 import AppTest
+
+import aecore
+from aecore.manifold import plane
+from aecore.process.jobs import Job
+from aecore.recipes import opening_settings
+from pages import _cached, _visitor
+
+STEER = {"Resume", "Train again", "New seed", "Delete"}
+
+
+@pytest.fixture
+def public(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_SINGLE_USER", "0")
+
+
+def labels(app: AppTest) -> set[str]:
+    return {button.label for button in app.button}
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "alone"),
+    [
+        ("", "localhost", True),
+        ("", "127.0.0.1", True),
+        ("", "::1", True),
+        ("", "0.0.0.0", False),
+        ("", "example.org", False),
+        ("", None, False),
+        ("0", "localhost", False),
+        ("1", "0.0.0.0", True),
+    ],
+)
+def test_only_a_server_for_this_machine_has_a_single_user(
+    setting: str, address: str | None, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_SINGLE_USER", setting)
+    monkeypatch.setattr(_visitor.st, "get_option", {"server.address": address}.get)
+    assert _visitor.single_user() is alone
+
+
+def test_on_a_laptop_every_run_may_be_steered(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
+    app = visit("train", run=digits_runs[0].run.id)
+    assert labels(app) >= STEER - {"Resume"}
+
+
+def test_training_again_asks_before_it_deletes(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Job, "ask", lambda _, order: asked.append(order))
+    app = visit("train", run=digits_runs[0].run.id)
+    app.button(key="order-restart").click().run()
+    assert asked == []
+    app.button(key="restart-now").click().run()
+    assert asked == ["restart"]
+
+
+def test_a_stranger_may_watch_but_not_steer(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint], public: None
+) -> None:
+    run = digits_runs[0].run.id
+    Job(home_with_runs / "runs" / run).claim("somebody")
+    app = visit("train", run=run)
+    assert "Another visitor started this training" in texts(app)
+    assert not labels(app) & STEER
+
+
+def test_the_owner_is_no_stranger_and_sees_their_runs_first(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint], public: None
+) -> None:
+    mine, other = (checkpoint.run.id for checkpoint in digits_runs)
+    folder = home_with_runs / "runs"
+    Job(folder / mine).claim("me")
+    os.utime(folder / other)  # newer
+    app = visit("train", run=mine)
+    assert app.selectbox(key="run").options[0] == digits_runs[1].run.title
+    app.session_state["visitor-token"] = "me"
+    app.run()
+    assert labels(app) >= STEER - {"Resume"}
+    assert app.selectbox(key="run").options[0] == digits_runs[0].run.title
+
+
+def test_settings_that_another_visitor_trains_are_shown_not_started(
+    home: Path, public: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Job, "ask", lambda _, order: asked.append(order))
+    settings = aecore.Run("digits", aecore.models.Vanilla(), **opening_settings(1437, aecore.models.Vanilla))
+    Job(aecore.Store(home / "runs").create(settings)).claim("somebody")
+    app = visit("train", dataset="digits", flavor="vanilla")
+    next(button for button in app.button if button.label == "Train").click().run()
+    assert not app.exception
+    assert asked == []
+    assert "choose another seed" in app.toast[0].value
+    assert app.selectbox(key="run").value == settings.id
+
+
+@pytest.mark.parametrize("name", ["AECORE_MAX_EPOCHS", "AECORE_MAX_RUNS"])
+def test_a_limit_is_named_when_it_is_hit(name: str, home_with_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "2")
+    asked: list[str] = []
+    monkeypatch.setattr(Job, "ask", lambda _, order: asked.append(order))
+    app = visit("train", dataset="digits", flavor="sparse")
+    next(button for button in app.button if button.label == "Train").click().run()
+    assert name in app.error[0].value
+    assert asked == []
+    assert len(list((home_with_runs / "runs").iterdir())) == 2
+
+
+def test_a_recipe_beyond_a_limit_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_MAX_EPOCHS", "1")
+    app = AppTest.from_function(_press_start).run()
+    assert not app.exception
+    assert "AECORE_MAX_EPOCHS" in app.error[0].value
+
+
+def _press_start() -> None:
+    from pages._widgets import start
+
+    start("blocks-map")
+
+
+def test_every_flavor_says_what_to_watch(home: Path) -> None:
+    for name, flavor in aecore.FLAVORS.items():
+        app = visit("train", dataset="digits", flavor=name)
+        assert [item.value.strip("$\n ") for item in app.latex] == [flavor.formula]
+        assert flavor.watch in texts(app)
+
+
+def test_a_shipped_run_can_be_trained_here_but_not_touched(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr(Job, "ask", lambda job, _: asked.append(job.folder))
+    run = aecore.RECIPES["digits-map"].run.id
+    app = visit("train", run=run)
+    assert not labels(app) & STEER
+    app.button(key="train-here").click().run()
+    assert not app.exception
+    assert asked == [home / "runs" / run]
+
+
+@pytest.mark.parametrize("page", ["classify", "manifold"])
+@pytest.mark.parametrize("owner", ["me", "somebody"])
+def test_only_the_owner_has_a_run_measured(
+    owner: str,
+    page: str,
+    home_with_runs: Path,
+    digits_runs: list[aecore.Checkpoint],
+    public: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[Path] = []
+    monkeypatch.setattr(Job, "measure", lambda job: measured.append(job.folder))
+    folder = home_with_runs / "runs" / digits_runs[0].run.id
+    Job(folder).claim(owner)
+    app = visit(page, run=folder.name, tool="trust")
+    app.session_state["visitor-token"] = "me"
+    app.run()
+    assert "This run is not measured against its baselines yet" in texts(app)
+    assert ("Measure it" in labels(app)) == (owner == "me")
+    if owner == "me":
+        next(button for button in app.button if button.label == "Measure it").click().run()
+        assert not app.exception
+        assert measured == [folder]
+
+
+def test_a_foreign_picture_is_judged_on_the_same_plane_as_the_images(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+) -> None:
+    """Denoising codes of 16 numbers: the plane is that of the training codes for queries and gallery alike."""
+    checkpoint, digits = digits_runs[1], aecore.load_dataset("digits")
+    run, stamp = checkpoint.run.id, aecore.Store(home_with_runs / "runs").stamp(checkpoint.run.id)
+    trained, tested = checkpoint.encode(digits.train.images), checkpoint.encode(digits.test.images)
+    asked = plane(tested, trained)[np.random.default_rng(0).permutation(len(tested))[:200]]
+    distances, _ = aecore.Index(plane(trained, trained)).nearest(asked, 1)
+    found = _cached.usual_distances(run, stamp, "train", "map", "cosine")
+    assert np.allclose(found, np.sort(distances[:, 0]), atol=1e-5)

@@ -1,0 +1,65 @@
+"""kill -9 at any moment of a training, saving included: nothing is lost but the last moments, nothing is different."""
+
+import os
+import random
+import signal
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+import torch
+
+from aecore.__main__ import main
+from aecore.models import FLAVORS
+from aecore.process import worker
+from aecore.runs import Run, Store
+from aecore.training import train
+
+KILLS = 20  # for each flavor
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_after_twenty_kills_the_weights_are_those_of_an_undisturbed_training(
+    flavor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_HOME", str(tmp_path))
+    monkeypatch.setattr(worker, "PULSE", 0.0)  # a snapshot after every batch, so that most kills hit one
+    monkeypatch.setattr(worker, "SAVE_EVERY", 0.0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a forked process has the threads of its parent no more
+    chance = random.Random(flavor)
+    run = Run("digits", FLAVORS[flavor](latent=2), width=32, epochs=60, batch_size=200)
+    store, steps = Store(), [0]
+    store.create(run)
+    undisturbed = deque(train(run), maxlen=1)[0]  # and what it imports, the children have already
+    for _ in range(KILLS):
+        child = os.fork()
+        if not child:
+            _train_and_leave(run.id)
+        time.sleep(chance.uniform(0.0, 0.4))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        if run.id in store.ids():
+            steps.append(store.load(run.id, training=True).step)
+    assert steps == sorted(steps), "what was saved is never lost"
+    assert len(set(steps)) > KILLS // 4, "the kills hit a training that goes on"
+    assert main(["train", "--resume", run.id, "--json"]) == 0
+    torch.set_num_threads(threads)
+    resumed = store.load(run.id)
+    assert resumed.done
+    assert [row["epoch"] for row in resumed.history] == [row["epoch"] for row in undisturbed.history]
+    ours, theirs = resumed.network.state_dict(), undisturbed.network.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def _train_and_leave(id: str) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    try:
+        main(["train", "--resume", id, "--json"])
+    finally:
+        os._exit(0)
