@@ -176,12 +176,6 @@ def steps(images: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(np.diff(images, axis=0)).mean(axis=(1, 2, 3)))
 
 
-def unit_kl(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Mean KL divergence from the unit normal per unit, in nats: mean and deviation (n, latent) -> (latent,)."""
-    variance = np.square(np.asarray(deviation, np.float64))
-    return ((np.square(mean) + variance - 1 - np.log(variance)) / 2).mean(axis=0)
-
-
 def traverse(code: np.ndarray, unit: int, low: float, high: float, count: int) -> np.ndarray:
     """Codes (count, latent): one code (latent,) with one of its numbers going from low to high."""
     out = np.repeat(np.asarray(code, np.float32)[None], count, axis=0)

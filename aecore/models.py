@@ -1,4 +1,4 @@
-"""The flavors: one network, five objectives. A flavor is a frozen dataclass whose fields are its knobs."""
+"""The flavors: one network, many objectives. A flavor is a frozen dataclass whose fields are its knobs."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -9,11 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from aecore.networks import Autoencoder
+from aecore.networks import Autoencoder, Distance
 from aecore.noise import NOISES
-
-Distance = Callable[[Tensor, Tensor], Tensor]
-"""(logits, target) -> mean per pixel, never negative, 0 for a perfect reconstruction."""
 
 FLAVORS: dict[str, type["Flavor"]] = {}
 
@@ -31,6 +28,14 @@ def bernoulli_kl(logits: Tensor, target: Tensor) -> Tensor:
 
 
 DISTANCES: dict[str, Distance] = {"mse": mse, "kl": bernoulli_kl}
+
+Prior = Callable[[int, int, torch.Generator], Tensor]
+"""(count, latent, rng) -> codes (count, latent) of images that nobody has seen."""
+
+
+def unit_gaussian(count: int, latent: int, rng: torch.Generator) -> Tensor:
+    """Draws from N(0, I), (count, latent)."""
+    return torch.randn(count, latent, generator=rng)
 
 
 def knob(
@@ -69,12 +74,17 @@ def check_knobs(settings: Any) -> None:
 
 @dataclass(frozen=True)
 class Flavor(ABC):
-    """A kind of autoencoder. Subclassing registers it in `FLAVORS` under the lower-case class name."""
+    """A kind of autoencoder. Subclassing registers it in `FLAVORS` under the lower-case class name.
+
+    heads: numbers that the encoder says of each unit. prior: what codes are drawn from, where the objective holds them
+    to it; such a flavor has two heads, mean and log-variance. rectify: codes at zero or above.
+    """
 
     name: ClassVar[str]
     formula: ClassVar[str]
     watch: ClassVar[str]
     heads: ClassVar[int] = 1
+    prior: ClassVar[Prior | None] = None
     rectify: ClassVar[bool] = False
     warmup: ClassVar[float] = 0.0
 
@@ -111,7 +121,7 @@ class Vanilla(Flavor):
     )
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
-        return {"reconstruction": network.miss(network.encode(x), x, distance)}
+        return {"reconstruction": network.reconstruction_loss(network.encode(x), x, distance)}
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,7 @@ class Sparse(Flavor):
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         code = network.encode(x)
         pull = (code.abs() * network.unit_lengths()).sum(dim=1).mean()
-        return {"reconstruction": network.miss(code, x, distance), "sparsity": self.weight * pull}
+        return {"reconstruction": network.reconstruction_loss(code, x, distance), "sparsity": self.weight * pull}
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,7 @@ class Denoising(Flavor):
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         levels = self.level * torch.rand(len(x), 1, 1, 1, generator=rng)
         corrupted = NOISES[self.noise](x, levels, rng).clamp(0, 1)
-        return {"reconstruction": network.miss(network.encode(corrupted), x, distance)}
+        return {"reconstruction": network.reconstruction_loss(network.encode(corrupted), x, distance)}
 
 
 @dataclass(frozen=True)
@@ -178,7 +188,7 @@ class Contractive(Flavor):
     weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="How strongly slopes are punished.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
-        reconstruction = network.miss(network.encode(x), x, distance)
+        reconstruction = network.reconstruction_loss(network.encode(x), x, distance)
         return {"reconstruction": reconstruction, "contraction": self.weight * network.contraction(x, rng).mean()}
 
 
@@ -195,6 +205,7 @@ class VAE(Flavor):
         r" + \beta\, D_{KL}\big(q(z \mid x)\,\Vert\,\mathcal{N}(0, I)\big)"
     )
     heads = 2
+    prior = staticmethod(unit_gaussian)
     watch = (
         "The kl curve rises while codes find their places, then settles against the reconstruction. Turn beta up: the "
         "map becomes rounder and denser around the middle, the pictures blur; near 0 it is a vanilla autoencoder."
@@ -204,12 +215,17 @@ class VAE(Flavor):
     warmup: float = knob(0.1, low=0.0, high=1.0, help="Share of the training over which beta grows to its value.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
-        mean, log_variance = network.heads(x).unbind(dim=1)
-        log_variance = log_variance.clamp(-12, 12)
+        mean, log_variance = posterior(network.heads(x))
         noise = torch.randn(mean.shape, generator=rng)
         code = mean + noise * (log_variance / 2).exp()
         kl = gaussian_kl(mean, log_variance).sum(dim=1).mean()
-        return {"reconstruction": network.miss(code, x, distance), "kl": self.beta * kl / x[0].numel()}
+        return {"reconstruction": network.reconstruction_loss(code, x, distance), "kl": self.beta * kl / x[0].numel()}
+
+
+def posterior(heads: Tensor) -> tuple[Tensor, Tensor]:
+    """Heads (b, 2, latent) -> mean and log-variance of the codes, (b, latent) each, the latter within 12 of zero."""
+    mean, log_variance = heads.unbind(dim=1)
+    return mean, log_variance.clamp(-12, 12)
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def opening_settings(count: int, flavor: type[Flavor]) -> dict[str, Any]:
     variational run weighs its prior against nats, so that it takes the Bernoulli KL.
     """
     if count < 10_000:
-        loss = "kl" if flavor.heads == 2 else "mse"
+        loss = "kl" if flavor.prior else "mse"
         return {"width": 256, "batch_size": 32, "loss": loss, "lr": 3e-3, "epochs": 60}
     return {"width": 512, "loss": "kl", "lr": 3e-3, "epochs": 10}
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from aecore.files import find_run, home, remove, run_folders, write_file, write_folder
-from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, knob
+from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, gaussian_kl, knob, posterior
 from aecore.networks import NETWORKS, Autoencoder, Shape
 
 SCHEMA = 1
@@ -82,7 +82,7 @@ class Run:
         """The untrained network for images of this shape, the same for the same seed."""
         rng = torch.Generator().manual_seed(self.seed)
         model = self.model
-        return Autoencoder(shape, model.latent, self.network, model.heads, model.rectify, self.width, rng)
+        return NETWORKS[self.network](shape, model.latent, model.heads, model.rectify, self.width, rng)
 
 
 def _id_of(settings: Mapping[str, Any]) -> str:
@@ -140,18 +140,34 @@ class Checkpoint:
         return self._batched(through, self._checked(images), self.network.shape)
 
     def posterior(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """images (n, c, h, w) -> mean and standard deviation of their codes, (n, latent) each; only the vae flavor."""
-        if self.run.model.heads != 2:
-            raise ValueError(f"{self.run.model.name} gives each image one code; only vae gives it a spread")
-        both = self._batched(self.network.heads, self._checked(images), (2, self.run.model.latent))
-        return both[:, 0], np.exp(both[:, 1].clip(-12, 12) / 2)
+        """images (n, c, h, w) -> mean and standard deviation of their codes, (n, latent) each.
+
+        Raises ValueError for a flavor without a prior, as do `unit_kl` and `sample`.
+        """
+        self._need_prior("gives each image one code, without a spread")
+        both = self._batched(
+            lambda x: torch.stack(posterior(self.network.heads(x)), dim=1),
+            self._checked(images),
+            (2, self.run.model.latent),
+        )
+        return both[:, 0], np.exp(both[:, 1] / 2)
+
+    def unit_kl(self, images: np.ndarray) -> np.ndarray:
+        """images (n, c, h, w) -> (latent,): KL divergence of their codes from the prior, nats per unit, on average."""
+        self._need_prior("has no prior")
+        divergence = lambda x: gaussian_kl(*posterior(self.network.heads(x)))  # noqa: E731
+        return self._batched(divergence, self._checked(images), (self.run.model.latent,)).mean(axis=0, dtype=np.float64)
 
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
-        """New images (count, c, h, w) float32: decoded draws from the prior, which only the vae flavor has."""
-        if self.run.model.heads != 2:
-            raise ValueError(f"{self.run.model.name} has no prior to draw from; only vae can sample new images")
+        """New images (count, c, h, w) float32: decoded draws from the prior."""
+        self._need_prior("has no prior to draw from")
         rng = torch.Generator().manual_seed(seed)
-        return self.decode(torch.randn(count, self.run.model.latent, generator=rng).numpy())
+        return self.decode(self.run.model.prior(count, self.run.model.latent, rng).numpy())
+
+    def _need_prior(self, problem: str) -> None:
+        if self.run.model.prior is None:
+            able = ", ".join(name for name, flavor in FLAVORS.items() if flavor.prior)
+            raise ValueError(f"{self.run.model.name} {problem}; choose a flavor with a prior: {able}")
 
     def _checked(self, images: np.ndarray) -> np.ndarray:
         if images.ndim != 4 or images.shape[1:] != self.network.shape:

@@ -57,7 +57,7 @@ def train(
         return Checkpoint(run, copy.deepcopy(network), tuple(history), step, steps, state)
 
     if resume is None:
-        network.look(_batch(images[:: math.ceil(len(images) / 1000)]))
+        network.calibrate(_batch(images[:: math.ceil(len(images) / 1000)]))
         history.append({"epoch": 0.0, "test": _measure(run, network, held_out)})
         yield checkpoint()
     else:

@@ -134,7 +134,7 @@ def lattice_part(run: str, stamp: str, id: str) -> bytes:
 
     loaded = checkpoint(run, stamp)
     trained = codes(run, stamp, "train")
-    box = manifold.PRIOR_BOX if loaded.run.model.heads == 2 else manifold.middle_box(trained)
+    box = manifold.PRIOR_BOX if loaded.run.model.prior else manifold.middle_box(trained)
     height, width = figures.tile_side(72 * 72, *loaded.network.shape[1:], most=5_000_000)
     count = 72
     nodes = manifold.lattice(box, count)
@@ -168,14 +168,12 @@ def units(run: str, stamp: str) -> "dict[str, np.ndarray]":
     """
     import numpy as np
 
-    from aecore.manifold import unit_kl
-
     loaded = checkpoint(run, stamp)
     images = dataset(loaded.run.dataset).test.images[:2000]
     found = loaded.encode(images)
     low, high = np.quantile(found, [0.01, 0.99], axis=0)
     variance = found.var(axis=0)
-    activity = unit_kl(*loaded.posterior(images)) if loaded.run.model.heads == 2 else variance
+    activity = loaded.unit_kl(images) if loaded.run.model.prior else variance
     order = np.argsort(-activity, kind="stable")
     high = np.maximum(high, low + 1e-3)
     return {"activity": activity, "variance": variance, "low": low, "high": high, "order": order}

@@ -12,7 +12,7 @@ head.title("Manifold", width="content")
 run, stamp = open_run("blocks-map")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
-flat, variational = checkpoint.run.model.latent == 2, checkpoint.run.model.heads == 2
+flat, variational = checkpoint.run.model.latent == 2, checkpoint.run.model.prior is not None
 
 with head:
     mode = _controls.segments("mode", "Show", map.MODES, "images")

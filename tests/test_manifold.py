@@ -23,7 +23,6 @@ from aecore.manifold import (
     traverse,
     trust,
     tsne,
-    unit_kl,
 )
 
 RNG = np.random.default_rng(0)
@@ -238,15 +237,6 @@ def test_steps_are_root_mean_squares() -> None:
     images = RNG.uniform(size=(4, 3, 5, 6))
     expected = [np.sqrt(np.mean((a - b) ** 2)) for a, b in itertools.pairwise(images)]
     np.testing.assert_allclose(steps(images), expected, rtol=1e-5)
-
-
-def test_the_divergence_of_a_unit_is_what_torch_says() -> None:
-    import torch
-    from torch.distributions import Normal, kl_divergence
-
-    mean, deviation = RNG.normal(size=(40, 3)), RNG.uniform(0.1, 2, size=(40, 3))
-    expected = kl_divergence(Normal(torch.tensor(mean), torch.tensor(deviation)), Normal(0.0, 1.0)).mean(dim=0)
-    np.testing.assert_allclose(unit_kl(mean, deviation), expected, rtol=1e-6)
 
 
 def test_a_traversal_moves_one_number() -> None:

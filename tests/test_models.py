@@ -31,7 +31,7 @@ def _images(count: int = 6) -> Tensor:
 
 
 def _network(flavor: Flavor, kind: str = "dense") -> Autoencoder:
-    return Autoencoder(SHAPE, flavor.latent, kind, flavor.heads, flavor.rectify, rng=_rng())
+    return NETWORKS[kind](SHAPE, flavor.latent, flavor.heads, flavor.rectify, rng=_rng())
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def sixth() -> Iterator[type[Flavor]]:
         def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
             code = network.encode(x)
             length = self.weight * code.square().sum(dim=1).mean()
-            return {"reconstruction": distance(network.decode(code), x), "length": length}
+            return {"reconstruction": network.reconstruction_loss(code, x, distance), "length": length}
 
     yield Shrinking
     del FLAVORS["shrinking"]
@@ -74,6 +74,17 @@ def test_terms_are_finite_numbers_that_lead_to_every_weight(name: str, kind: str
         assert parameter.grad is not None, weight
         assert parameter.grad.isfinite().all(), weight
     assert not x.requires_grad
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("name", FLAVORS)
+def test_every_flavor_asks_the_network_how_far_off_it_is(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flavor that measured the distance itself would lose what its network adds, such as the edges."""
+    network, asked = _network(FLAVORS[name](latent=5), kind), []
+    plain = network.reconstruction_loss
+    monkeypatch.setattr(network, "reconstruction_loss", lambda *given: asked.append(plain(*given)) or asked[-1])
+    terms = FLAVORS[name](latent=5).terms(network, _images(), mse, _rng())
+    assert [terms["reconstruction"]] == asked
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -192,6 +203,16 @@ def test_gaussian_kl_agrees_with_torch_distributions() -> None:
     mean, log_variance = (torch.randn(7, 5, generator=_rng(seed)) * 2 for seed in (1, 2))
     expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0))
     torch.testing.assert_close(gaussian_kl(mean, log_variance), expected)
+
+
+@pytest.mark.parametrize("name", FLAVORS)
+def test_a_flavor_with_a_prior_says_mean_and_variance_and_can_be_drawn_from(name: str) -> None:
+    flavor = FLAVORS[name]
+    assert (flavor.prior is None) == (flavor.heads == 1)
+    if flavor.prior:
+        drawn = flavor(latent=3).prior(2000, 3, _rng())
+        assert drawn.shape == (2000, 3)
+        assert torch.equal(drawn, flavor.prior(2000, 3, _rng()))
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

@@ -9,7 +9,7 @@ from scipy.fft import idctn
 
 from aecore import Checkpoint, Run, load_dataset
 from aecore.models import DISTANCES, VAE, Vanilla
-from aecore.networks import NETWORKS, Autoencoder, Crop, Edges, Pad, cosines
+from aecore.networks import NETWORKS, Crop, Edges, Pad, cosines
 from aecore.noise import NOISES, corrupt
 
 SIDES = (8, 9, 17, 28, 31, 64, 100, 128)
@@ -27,7 +27,7 @@ def _rng(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_an_image_comes_back_in_its_own_shape(kind: str, shape: tuple[int, int, int]) -> None:
-    network = Autoencoder(shape, 5, kind)
+    network = NETWORKS[kind](shape, 5)
     x = torch.rand(2, *shape, generator=_rng())
     with torch.inference_mode():
         code = network.encode(x)
@@ -41,7 +41,7 @@ def test_an_image_comes_back_in_its_own_shape(kind: str, shape: tuple[int, int, 
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_two_heads_say_two_numbers_per_unit_and_the_first_is_the_code(kind: str) -> None:
-    network = Autoencoder((1, 9, 12), 4, kind, heads=2)
+    network = NETWORKS[kind]((1, 9, 12), 4, heads=2)
     x = torch.rand(3, 1, 9, 12, generator=_rng())
     assert network.heads(x).shape == (3, 2, 4)
     assert torch.equal(network.encode(x), network.heads(x)[:, 0])
@@ -50,21 +50,21 @@ def test_two_heads_say_two_numbers_per_unit_and_the_first_is_the_code(kind: str)
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_rectified_codes_are_never_negative(kind: str) -> None:
     x = torch.rand(20, 1, 8, 8, generator=_rng())
-    free, rectified = (Autoencoder((1, 8, 8), 16, kind, rectify=flag).encode(x) for flag in (False, True))
+    free, rectified = (NETWORKS[kind]((1, 8, 8), 16, rectify=flag).encode(x) for flag in (False, True))
     assert torch.equal(rectified, free.relu())
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_one_image_is_coded_alike_alone_and_among_others(kind: str) -> None:
     """No batch normalization or other coupling: a code belongs to its image."""
-    network = Autoencoder((1, 12, 12), 4, kind)
+    network = NETWORKS[kind]((1, 12, 12), 4)
     x = torch.rand(6, 1, 12, 12, generator=_rng())
     torch.testing.assert_close(network.encode(x)[2:3], network.encode(x[2:3]))
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_weight_takes_part(kind: str) -> None:
-    network = Autoencoder((3, 20, 9), 4, kind)
+    network = NETWORKS[kind]((3, 20, 9), 4)
     network.decode(network.encode(torch.rand(4, 3, 20, 9, generator=_rng()))).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -73,20 +73,20 @@ def test_every_weight_takes_part(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["dense", "conv"])
 def test_a_wider_network_has_more_weights(kind: str) -> None:
-    sizes = [sum(p.numel() for p in Autoencoder((1, 28, 28), 4, kind, width=w).parameters()) for w in (32, 256, 1024)]
+    sizes = [sum(p.numel() for p in NETWORKS[kind]((1, 28, 28), 4, width=w).parameters()) for w in (32, 256, 1024)]
     assert sizes[0] < sizes[1] < sizes[2]
-    assert Autoencoder((1, 28, 28), 4, kind).encoder[1].weight.shape[0] == {"dense": 1024, "conv": 32}[kind]
+    assert NETWORKS[kind]((1, 28, 28), 4).encoder[1].weight.shape[0] == {"dense": 1024, "conv": 32}[kind]
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_the_seed_alone_decides_the_weights(kind: str) -> None:
     before = torch.get_rng_state()
-    first = Autoencoder((1, 16, 16), 3, kind, rng=_rng(1)).state_dict()
+    first = NETWORKS[kind]((1, 16, 16), 3, rng=_rng(1)).state_dict()
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(99)
-    second = Autoencoder((1, 16, 16), 3, kind, rng=_rng(1)).state_dict()
+    second = NETWORKS[kind]((1, 16, 16), 3, rng=_rng(1)).state_dict()
     torch.set_rng_state(before)
-    other = Autoencoder((1, 16, 16), 3, kind, rng=_rng(2)).state_dict()
+    other = NETWORKS[kind]((1, 16, 16), 3, rng=_rng(2)).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
     assert all(weight.isfinite().all() for weight in first.values())
@@ -97,12 +97,12 @@ def test_the_seed_alone_decides_the_weights(kind: str) -> None:
 def test_other_sizes_are_refused_and_the_message_says_what_to_do(kind: str, shape: tuple[int, int, int]) -> None:
     said = rf"{shape[0]} channels and {shape[1]}x{shape[2]} pixels.*sides from 8 to 128: resize the images first"
     with pytest.raises(ValueError, match=said):
-        Autoencoder(shape, 2, kind)
+        NETWORKS[kind](shape, 2)
 
 
 def test_an_unknown_network_is_refused_with_the_choices() -> None:
     with pytest.raises(ValueError, match=r"'transformer'; choose one of dense, conv, shallow, edges"):
-        Autoencoder((1, 8, 8), 2, "transformer")
+        Run("digits", Vanilla(latent=2), network="transformer")
 
 
 @pytest.mark.parametrize(("shape", "size"), [((1, 9, 8), (16, 8)), ((3, 28, 31), (32, 32)), ((1, 8, 8), (8, 8))])
@@ -158,13 +158,13 @@ def test_edges_see_shapes_under_another_light() -> None:
 
 def test_an_edges_network_learns_nothing_before_its_code_and_starts_from_the_average() -> None:
     x = torch.rand(50, 3, 9, 14, generator=_rng())
-    network = Autoencoder((3, 9, 14), 4, "edges")
+    network = NETWORKS["edges"]((3, 9, 14), 4)
     assert not list(network.encoder[0].parameters())
-    network.look(x)
+    network.calibrate(x)
     assert network.encoder[0](x).mean(dim=0).abs().max() < 1e-4
-    network.look(x)
+    network.calibrate(x)
     assert network.encoder[0](x).mean(dim=0).abs().max() < 1e-4
-    again = Autoencoder((3, 9, 14), 4, "edges", rng=_rng(5))
+    again = NETWORKS["edges"]((3, 9, 14), 4, rng=_rng(5))
     again.load_state_dict(network.state_dict())
     assert torch.equal(again.encode(x), network.encode(x))
 
@@ -172,10 +172,10 @@ def test_an_edges_network_learns_nothing_before_its_code_and_starts_from_the_ave
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_a_miss_is_the_distance_of_the_image_and_for_edges_that_of_the_edges_too(kind: str) -> None:
     x = torch.rand(5, 1, 12, 12, generator=_rng())
-    network = Autoencoder((1, 12, 12), 4, kind)
+    network = NETWORKS[kind]((1, 12, 12), 4)
     code = network.encode(x)
     for distance in DISTANCES.values():
-        miss, plain = network.miss(code, x, distance), distance(network.decode(code), x)
+        miss, plain = network.reconstruction_loss(code, x, distance), distance(network.decode(code), x)
         more = (network.decoder[0](code) - network.encoder[0](x)).square().mean() if kind == "edges" else 0.0
         assert torch.allclose(miss, plain + 0.3 * more)
         assert (kind == "edges") == bool(miss > plain)

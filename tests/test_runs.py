@@ -426,7 +426,7 @@ def test_the_posterior_of_a_variational_run_is_what_its_encoder_says(digits_runs
     np.testing.assert_allclose(mean, variational.encode(images), rtol=1e-5, atol=1e-6)
     _, log_variance = variational.network.heads(torch.tensor(images / np.float32(255))).unbind(dim=1)
     np.testing.assert_allclose(np.square(deviation), log_variance.exp(), rtol=1e-4)
-    with pytest.raises(ValueError, match="only vae"):
+    with pytest.raises(ValueError, match="choose a flavor with a prior: vae"):
         other.posterior(images)
 
 

@@ -273,10 +273,8 @@ def code(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, 
         "fraction active": float((scaled > threshold).mean()),
         "contraction": _contraction(checkpoint, images[:32], float(np.sqrt(codes.var(axis=0).sum()))),
     }
-    if checkpoint.run.model.heads == 2:
-        with torch.inference_mode():
-            mean, log_variance = network.heads(torch.tensor(metrics.unit(images))).unbind(dim=1)
-            kl = ((mean.square() + log_variance.exp() - 1 - log_variance) / 2).mean(dim=0)
+    if checkpoint.run.model.prior:
+        kl = checkpoint.unit_kl(images)
         row["KL per unit"] = sorted((round(float(value), 4) for value in kl), reverse=True)
     return {"split": "test", "images": len(images), "rows": {"code": row}}
 
@@ -303,14 +301,14 @@ def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[st
     def score(drawn: np.ndarray) -> dict[str, float]:
         return {"to data": metrics.nearest_mse(drawn, seen), "from data": metrics.nearest_mse(held, drawn)}
 
-    if model.heads == 2:
-        drawn = rng.standard_normal((1000, model.latent))
+    if model.prior:
+        new = checkpoint.sample(1000, seed=0)
     else:
         codes = checkpoint.encode(seen)
         covariance = np.cov(codes.T).reshape(model.latent, model.latent)
         drawn = rng.multivariate_normal(codes.mean(axis=0), covariance, 1000)
-        drawn = np.maximum(drawn, 0) if model.rectify else drawn
-    rows = {"code": score(checkpoint.decode(drawn))}
+        new = checkpoint.decode(np.maximum(drawn, 0) if model.rectify else drawn)
+    rows = {"code": score(new)}
     if pca := linear(dataset):
         latent = min(model.latent, len(pca.mean))
         rows[f"PCA-{latent}"] = recall(f"samples {dataset.name} PCA-{latent}", lambda: score(pca.sample(1000, latent)))

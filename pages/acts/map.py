@@ -194,7 +194,7 @@ def numbers(run: str, stamp: str) -> None:
     else:
         offer_measuring(run, stamp, "map_quality")
     units = _cached_map.units(run, stamp)
-    variational = _cached.checkpoint(run, stamp).run.model.heads == 2
+    variational = _cached.checkpoint(run, stamp).run.model.prior is not None
     kind = "KL divergence (nats)" if variational else "variance"
     st.vega_lite_chart(unit_bars(units["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
     used = _cached.measured(run, stamp).get("code")

@@ -26,7 +26,7 @@ def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> 
             for key, label, first in (("a", "From", 0), ("b", "To", 1))
         ]
         kind = "straight"
-        if checkpoint.run.model.heads == 2:
+        if checkpoint.run.model.prior:
             help = "slerp follows the sphere that a Gaussian of many numbers fills."
             kind = _controls.segments("line", "Line", manifold.WAYS, "straight", help=help)
     pair = split.images[ends] / np.float32(255)

@@ -55,7 +55,7 @@ def place(run: str, stamp: str) -> dict[str, Any]:
     decoded = _cached.checkpoint(run, stamp).decode([where])[0]
     with st.container(width=240):
         picture(decoded, f"Decoded from ({where[0]:.2f}, {where[1]:.2f})", side=280)
-    box = manifold.PRIOR_BOX if _cached.checkpoint(run, stamp).run.model.heads == 2 else None
+    box = manifold.PRIOR_BOX if _cached.checkpoint(run, stamp).run.model.prior else None
     extent = "the middle 99.8% of the prior each way" if box else "the middle 98% of the codes each way"
     st.caption(f"The lattice covers {extent}. Hatched: farther from every code than codes are from each other.")
     return {"place": where}
@@ -75,7 +75,7 @@ def rack(run: str, stamp: str, code: np.ndarray, split: str, row: int) -> np.nda
         st.caption(f"The code of image {row}, but for the sliders. They move its most active units.")
         st.button(f"Set to image {row}", on_click=_view.put, args=("units", None, scope), disabled=not moved)
     made = code.copy()
-    name = "KL divergence, nats" if _cached.checkpoint(run, stamp).run.model.heads == 2 else "variance"
+    name = "KL divergence, nats" if _cached.checkpoint(run, stamp).run.model.prior else "variance"
     sliders = st.columns(2)
     for place, unit in enumerate(order):
         low, high = float(known["low"][unit]), float(known["high"][unit])

@@ -208,13 +208,11 @@ def test_manifold_colors_points(color: str, home_with_runs: Path, digits_runs: l
 def test_the_trust_of_a_map_and_its_units_are_on_the_page(
     home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
 ) -> None:
-    from aecore.manifold import unit_kl
-
     app = visit("manifold", run=digits_runs[0].run.id, tool="trust")
     assert "of 2 units active" in texts(app)
     chart = json.loads(app.get("vega_lite_chart")[0].proto.spec)
     shown = sorted(bar["value"] for bar in chart["data"]["values"]) if "values" in chart.get("data", {}) else None
-    kl = unit_kl(*digits_runs[0].posterior(aecore.load_dataset("digits").test.images))
+    kl = digits_runs[0].unit_kl(aecore.load_dataset("digits").test.images)
     assert shown is None or shown == pytest.approx(sorted(kl.tolist()), rel=1e-4)
 
 
