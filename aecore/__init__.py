@@ -29,10 +29,10 @@ _HOME = {
     "RECIPES": "recipes",
     "Run": "runs",
     "Split": "data.datasets",
-    "Store": "runs",
+    "Store": "store",
     "knob": "models",
     "load_dataset": "data.datasets",
-    "showcase": "runs",
+    "showcase": "store",
     "train": "training",
 }
 

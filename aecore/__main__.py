@@ -8,7 +8,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aecore.files import find_run, home
+from aecore.files import home
+from aecore.folders import find_run
 from aecore.process.jobs import Job
 from aecore.process.worker import Busy, Worker, attend, measuring, working
 
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error)
     except RuntimeError as error:
         from aecore.data.datasets import Unavailable
-        from aecore.runs import DamagedRun
+        from aecore.store import DamagedRun
 
         if isinstance(error, (Unavailable, DamagedRun)):
             return _fail(error)
@@ -104,7 +105,7 @@ def _train(options: argparse.Namespace) -> int:
             raise ValueError("a run keeps its settings; leave everything but --resume away, or train a new one")
         folder = find_run(root, options.resume)
     else:
-        from aecore.runs import Store
+        from aecore.store import Store
 
         folder = Store(root).create(_run_from(options))
     with working(folder, options.background) as worker:
@@ -137,7 +138,7 @@ def _watched(worker: Worker, options: argparse.Namespace) -> int:
 
 def _fetch(folder: Path, quiet: bool) -> None:
     from aecore.data.datasets import fetch
-    from aecore.runs import Store
+    from aecore.store import Store
 
     name = Store(folder.parent).run(folder.name).dataset
     fetch(name, None if quiet else _Bar("Fashion-MNIST", unit="B", unit_scale=True))
@@ -299,7 +300,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _runs(options: argparse.Namespace) -> int:
-    from aecore.runs import DamagedRun, Store
+    from aecore.store import DamagedRun, Store
 
     store = Store()
     rows = []
@@ -331,7 +332,7 @@ def _showcase(options: argparse.Namespace) -> int:
     """Weights are kept in 8 bits; what is measured is what is shipped. Goes on where it was cut."""
     from aecore.measure.evaluate import measure
     from aecore.recipes import RECIPES
-    from aecore.runs import Store, showcase
+    from aecore.store import Store, showcase
 
     own, shipped = Store(), Store(showcase().folder)
     for name, recipe in RECIPES.items():
@@ -349,7 +350,7 @@ def _showcase(options: argparse.Namespace) -> int:
 def _experiment(options: argparse.Namespace) -> int:
     from aecore import figures, manifold
     from aecore.recipes import RECIPES
-    from aecore.runs import Store
+    from aecore.store import Store
 
     run, store = RECIPES[options.recipe].run, Store()
     if run.id not in store.ids() or not store.load(run.id).done:
@@ -372,7 +373,7 @@ def _experiment(options: argparse.Namespace) -> int:
 
 def _store_of(id: str) -> Any:
     """One's own store, or the shipped one where only that has the run."""
-    from aecore.runs import Store, showcase
+    from aecore.store import Store, showcase
 
     return showcase() if id in showcase().ids() and id not in Store().ids() else Store()
 

@@ -1,4 +1,4 @@
-"""Files that survive: written whole or not at all, found by listing, removed in one step."""
+"""Files that survive: written whole or not at all, removed in one step."""
 
 import os
 import shutil
@@ -11,28 +11,6 @@ from pathlib import Path
 def home() -> Path:
     """The folder of everything that is kept: AECORE_HOME, or ~/.aecore."""
     return Path(os.environ.get("AECORE_HOME") or Path.home() / ".aecore")
-
-
-class UnknownRun(KeyError):
-    """No run has this id."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-def run_folders(root: Path) -> list[Path]:
-    """The folders below root that hold a run's settings."""
-    if not root.is_dir():
-        return []
-    return [path for path in sorted(root.iterdir()) if path.name[0] != "." and (path / "run.json").is_file()]
-
-
-def find_run(root: Path, id: str) -> Path:
-    """The folder of a run. Ids are compared with the listing, never joined into a path. Raises UnknownRun."""
-    for path in run_folders(root):
-        if path.name == id:
-            return path
-    raise UnknownRun(f"there is no run {str(id)[:80]!r}; `python -m aecore runs` lists what is there")
 
 
 def write_file(path: Path, content: bytes, durable: bool = True) -> None:

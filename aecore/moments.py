@@ -10,6 +10,7 @@ import safetensors
 import safetensors.numpy
 
 from aecore.files import write_file
+from aecore.folders import MOMENTS, NEWEST
 from aecore.manifold import plane
 
 if TYPE_CHECKING:
@@ -52,25 +53,25 @@ def moment_of(checkpoint: "Checkpoint", split: "Split") -> Moment:
 
 def show(folder: Path, moment: Moment) -> None:
     """Write a run's newest moment into its folder, over the one before."""
-    write_file(folder / "live.safetensors", _content(moment), durable=False)
+    write_file(folder / NEWEST, _content(moment), durable=False)
 
 
 def keep(folder: Path, moment: Moment) -> None:
     """Write a moment of a run into its folder, for good."""
-    (folder / "moments").mkdir(exist_ok=True)
-    write_file(folder / "moments" / f"{moment.step:09d}.safetensors", _content(moment))
+    (folder / MOMENTS).mkdir(exist_ok=True)
+    write_file(folder / MOMENTS / f"{moment.step:09d}.safetensors", _content(moment))
 
 
 def kept(folder: Path) -> list[Moment]:
     """All moments of a run in their order, the newest included; unreadable ones are left out."""
-    paths = [*sorted((folder / "moments").glob("[0-9]*.safetensors")), folder / "live.safetensors"]
+    paths = [*sorted((folder / MOMENTS).glob("[0-9]*.safetensors")), folder / NEWEST]
     found = {moment.step: moment for path in paths if (moment := _read(path))}
     return [found[step] for step in sorted(found)]
 
 
 def newest(folder: Path) -> Moment | None:
     """What a training shows at this time."""
-    return _read(folder / "live.safetensors")
+    return _read(folder / NEWEST)
 
 
 def aligned(maps: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -1,25 +1,20 @@
-"""A run (settings), a checkpoint (what training reached), and the store that keeps them as plain files."""
+"""A run (all settings of a training) and a checkpoint (what it has reached)."""
 
 import dataclasses
 import hashlib
 import json
-import lzma
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from aecore.files import find_run, home, remove, run_folders, write_file, write_folder
 from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, gaussian_kl, knob, posterior
 from aecore.networks import NETWORKS, Autoencoder, Shape
 
-SCHEMA = 1
 LARGEST = 1e4
 """What goes into a network is held within this, so that no float, however large, becomes inf or nan on its way."""
 
@@ -51,7 +46,7 @@ class Run:
     @property
     def id(self) -> str:
         """Readable and unique, such as "fashion_mnist-sparse-1f3a9c2e"."""
-        return _id_of(self.to_dict())
+        return id_of(self.to_dict())
 
     @property
     def title(self) -> str:
@@ -85,7 +80,7 @@ class Run:
         return NETWORKS[self.network](shape, model.latent, model.heads, model.rectify, self.width, rng)
 
 
-def _id_of(settings: Mapping[str, Any]) -> str:
+def id_of(settings: Mapping[str, Any]) -> str:
     """Of the settings as they were written: a setting that came later leaves the ids of older runs alone."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return f"{settings['dataset']}-{settings['model']['flavor']}-{digest[:8]}"
@@ -186,239 +181,3 @@ class Checkpoint:
             batch.clamp_(-LARGEST, LARGEST)
             out[start : start + size] = function(batch).numpy()
         return out
-
-
-class DamagedRun(RuntimeError):
-    """A run folder that does not hold what its manifest says."""
-
-
-class Store:
-    """A folder of runs, each a folder of plain files.
-
-        fashion_mnist-vae-1f3a9c2e/run.json                      the settings
-        fashion_mnist-vae-1f3a9c2e/snapshots/000000012-8c1f.../  weights.safetensors, training.safetensors,
-                                                                 history.json, manifest.json with their SHA-256
-
-    A snapshot appears whole or not at all: written aside, flushed to disk, renamed. Its name counts the saves and ends
-    in the hash of its manifest, so everything in it is vouched for.
-    """
-
-    def __init__(self, folder: Path | str | None = None, read_only: bool = False) -> None:
-        self.folder = Path(folder) if folder else home() / "runs"
-        self.read_only = read_only
-
-    def ids(self) -> list[str]:
-        """Ids of the runs that have at least one snapshot, newest first."""
-        saved = {path.name: _saved_at(path) for path in run_folders(self.folder) if _snapshots(path)}
-        return sorted(saved, key=saved.__getitem__, reverse=True)
-
-    def create(self, run: Run) -> Path:
-        """The folder of a run, made with its settings in it when it is new."""
-        self._check_writable()
-        path = self.folder / run.id
-        if not (path / "run.json").exists():
-            path.mkdir(parents=True, exist_ok=True)
-            write_file(path / "run.json", json.dumps(run.to_dict(), indent=2).encode())
-        return path
-
-    def run(self, id: str) -> Run:
-        """The settings of a run. Raises KeyError for an unknown id, DamagedRun for a file that is not settings."""
-        path = self.path(id)
-        try:
-            settings = json.loads((path / "run.json").read_bytes())
-            if _id_of(settings) != id:
-                raise ValueError(f"they belong to {_id_of(settings)}")
-            return Run.from_dict(settings)
-        except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError) as error:
-            raise DamagedRun(
-                f"run {id!r} has unreadable settings ({error}); delete its folder or restore run.json"
-            ) from error
-
-    def path(self, id: str) -> Path:
-        """The folder of a known run; ids are looked up in the listing, never joined into a path."""
-        return find_run(self.folder, id)
-
-    def save(self, checkpoint: Checkpoint, compact: bool = False) -> str:
-        """Keep a checkpoint; returns its stamp. The snapshot before it stays until this one is safe on disk.
-
-        `compact` keeps weights in 8 bits, in weights.xz, and no training state: a fifth of the size, to look at and not
-        to go on with.
-        """
-        path = self.create(checkpoint.run)
-        weights = checkpoint.network.state_dict()
-        files = {"history.json": json.dumps(checkpoint.history, indent=1).encode()}
-        if compact:
-            files["weights.xz"] = lzma.compress(safetensors.torch.save(_packed(weights)), preset=9)
-        else:
-            files["weights.safetensors"] = safetensors.torch.save(weights)
-            files["training.safetensors"] = safetensors.torch.save(dict(checkpoint.state))
-        manifest = {
-            "schema": SCHEMA,
-            "shape": list(checkpoint.network.shape),
-            "step": checkpoint.step,
-            "steps": checkpoint.steps,
-            "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-        }
-        files["manifest.json"] = json.dumps(manifest, indent=1).encode()
-        digest = hashlib.sha256(files["manifest.json"]).hexdigest()[:12]
-        found = _snapshots(path)
-        if not (found and found[-1].name.endswith(digest) and _holds(found[-1], files)):
-            serial = int(found[-1].name.partition("-")[0]) + 1 if found else 1
-            write_folder(path / "snapshots" / f"{serial:09d}-{digest}", files)
-            for old in found:
-                remove(old)
-        return _snapshots(path)[-1].name
-
-    def stamp(self, id: str) -> str:
-        """The name of a run's newest snapshot; it changes when the run's content does."""
-        found = _snapshots(self.path(id))
-        if not found:
-            raise DamagedRun(f"run {id!r} has no snapshot yet; it appears a few seconds after its training starts")
-        return found[-1].name
-
-    def load(self, id: str, training: bool = False) -> Checkpoint:
-        """The newest whole snapshot of a run; with `training`, also what is needed to go on training.
-
-        Raises KeyError for an unknown id and DamagedRun when no snapshot is whole.
-        """
-        run, path = self.run(id), self.path(id)
-        for _ in range(10):
-            found = _snapshots(path)
-            problem: Exception | None = None
-            for snapshot in reversed(found):
-                try:
-                    return _read(snapshot, run, training)
-                except (DamagedRun, OSError) as error:
-                    problem = problem or error
-            if _snapshots(path) == found:  # otherwise a training replaced the snapshot while it was read
-                break
-        if not found:
-            raise DamagedRun(f"run {id!r} has no snapshot yet; it appears a few seconds after its training starts")
-        raise DamagedRun(f"run {id!r} is damaged: {problem}; delete it and train again") from problem
-
-    def delete(self, id: str) -> None:
-        """Remove a run for good."""
-        self._check_writable()
-        remove(self.path(id))
-
-    def _check_writable(self) -> None:
-        if self.read_only:
-            raise PermissionError(
-                f"the runs in {self.folder.name} are there to look at; save into a Store() of your own"
-            )
-
-
-def showcase() -> Store:
-    """The trained runs that come with the package, read-only."""
-    return Store(Path(__file__).parent / "showcase", read_only=True)
-
-
-def _snapshots(path: Path) -> list[Path]:
-    folder = path / "snapshots"
-    try:
-        return sorted(entry for entry in folder.iterdir() if re.fullmatch(r"\d{9,}-[0-9a-f]{12}", entry.name))
-    except FileNotFoundError:
-        return []
-
-
-def _saved_at(path: Path) -> int:
-    try:
-        return (path / "snapshots").stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
-def _holds(snapshot: Path, files: Mapping[str, bytes]) -> bool:
-    try:
-        return all((snapshot / name).read_bytes() == content for name, content in files.items())
-    except OSError:
-        return False
-
-
-def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
-    try:
-        written = (snapshot / "manifest.json").read_bytes()
-        if not snapshot.name.endswith(hashlib.sha256(written).hexdigest()[:12]):
-            raise DamagedRun("manifest.json is not what was saved")
-        manifest = json.loads(written)
-        if manifest["schema"] > SCHEMA:
-            raise DamagedRun(f"a newer version wrote it (schema {manifest['schema']}, this one reads {SCHEMA})")
-        shape, step, steps = tuple(manifest["shape"]), int(manifest["step"]), int(manifest["steps"])
-        content = {}
-        if training and "training.safetensors" not in manifest["sha256"]:
-            raise DamagedRun("it was kept without its training state; train it anew to go on")
-        stored = "weights.xz" if "weights.xz" in manifest["sha256"] else "weights.safetensors"
-        for name in (stored, "history.json", *(["training.safetensors"] if training else [])):
-            content[name] = (snapshot / name).read_bytes()
-            if hashlib.sha256(content[name]).hexdigest() != manifest["sha256"][name]:
-                raise DamagedRun(f"{name} is not what was saved")
-        history = tuple(json.loads(content["history.json"]))
-        network = run.build(shape)
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise DamagedRun(f"{snapshot.name} is unreadable ({error})") from error
-    packed = content[stored]
-    weights = _unpacked(read_tensors(_inflated(packed) if stored == "weights.xz" else packed))
-    if _form(weights) != _form(network.state_dict()):
-        raise DamagedRun("the weights do not fit the settings")
-    if not all(tensor.isfinite().all() for tensor in weights.values()):
-        raise DamagedRun("the weights hold NaN or infinity")
-    network.load_state_dict(weights)
-    state = read_tensors(content["training.safetensors"]) if training else {}
-    return Checkpoint(run, network, history, step, steps, state)
-
-
-def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices as 8-bit integers with one scale per output, the rest as it is."""
-    packed = {}
-    for name, weight in weights.items():
-        if weight.ndim < 2:
-            packed[name] = weight
-            continue
-        scale = weight.flatten(1).abs().amax(dim=1).clamp(min=1e-12) / 127
-        packed[name] = (weight / _along(scale, weight)).round().to(torch.int8)
-        packed[f"{name}.scale"] = scale
-    return packed
-
-
-def _inflated(content: bytes, most: int = 2**28) -> bytes:
-    """What xz made smaller; raises DamagedRun for anything else and for more than `most` bytes."""
-    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2**28)
-    try:
-        found = stream.decompress(content, most)
-    except lzma.LZMAError as error:
-        raise DamagedRun(f"the weights cannot be unpacked ({error})") from error
-    if not stream.eof:
-        raise DamagedRun(f"the weights are cut off or larger than {most // 2**20} MiB")
-    return found
-
-
-def _unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What `_packed` made, as float32 again; other tensors as they are."""
-    weights = {}
-    for name, tensor in tensors.items():
-        scale = tensors.get(f"{name}.scale")
-        if scale is None:
-            weights[name] = tensor
-        elif tensor.dtype != torch.int8 or scale.shape != tensor.shape[:1]:
-            raise DamagedRun(f"the scale of {name} does not fit")
-        else:
-            weights[name] = tensor * _along(scale, tensor)
-    return {name: weight for name, weight in weights.items() if not name.endswith(".scale")}
-
-
-def _along(scale: Tensor, weight: Tensor) -> Tensor:
-    return scale.view(-1, *[1] * (weight.ndim - 1))
-
-
-def _form(tensors: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-
-
-def read_tensors(content: bytes) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; raises DamagedRun when the header is oversized or anything does not fit."""
-    if int.from_bytes(content[:8], "little") > 2**20:
-        raise DamagedRun("the header of the weights is larger than 1 MiB")
-    try:
-        return safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise DamagedRun(f"the weights are unreadable ({error})") from error

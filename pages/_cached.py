@@ -65,7 +65,7 @@ def dataset(name: str) -> "Dataset":
 def store(run: str) -> "Store":
     """The store from which pages show a run: the visitors' own, or the shipped one while theirs is not trained out."""
     from aecore import showcase
-    from aecore.files import run_folders
+    from aecore.folders import run_folders
     from aecore.process.jobs import Job
 
     own, shipped = training_store(run), showcase()
@@ -77,7 +77,7 @@ def store(run: str) -> "Store":
 def training_store(run: str) -> "Store":
     """The store in which a run trains: the visitors' own, also when it has just begun there, or the shipped one."""
     from aecore import Store, showcase
-    from aecore.files import run_folders
+    from aecore.folders import run_folders
 
     own = Store()
     return own if run in [path.name for path in run_folders(own.folder)] else showcase()
@@ -86,7 +86,7 @@ def training_store(run: str) -> "Store":
 @st.cache_data(max_entries=1024, show_spinner=False)
 def title(run: str) -> str:
     """What a run is called: its recipe's title, or its settings. An id is made of the settings, so it stays."""
-    from aecore.runs import DamagedRun
+    from aecore.store import DamagedRun
 
     known = [recipe["title"] for recipe in recipes().values() if recipe["id"] == run]
     try:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from aecore.files import UnknownRun, find_run, home, run_folders
+from aecore.files import home
+from aecore.folders import UnknownRun, find_run, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
 from pages._visitor import may, token
@@ -119,7 +120,7 @@ def open_run(recipe: str) -> tuple[str, str]:
 
     `recipe` names the run on which the page opens for somebody who has picked none.
     """
-    from aecore.runs import DamagedRun
+    from aecore.store import DamagedRun
 
     run = pick_run(opening_run(recipe))
     if run is None:
@@ -149,7 +150,7 @@ def open_run(recipe: str) -> tuple[str, str]:
 
 
 def _wait_for(run: str) -> None:
-    from aecore.runs import DamagedRun
+    from aecore.store import DamagedRun
 
     st.write("This run has just begun. It appears here with its first results.")
     try:

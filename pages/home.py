@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from aecore.files import run_folders
+from aecore.folders import run_folders
 from pages import _cached, _controls
 from pages._widgets import PAGES, SHOWCASE, open_view, picture, reset_button, root, start
 

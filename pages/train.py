@@ -10,7 +10,7 @@ from aecore import DATASETS, FLAVORS, Run, figures
 from aecore.data.datasets import is_here
 from aecore.process.jobs import Job
 from aecore.recipes import opening_settings
-from aecore.runs import DamagedRun
+from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
 from pages._widgets import facts, folder_of, go, knob_controls, need_dataset, pick_run, reset_button, root, start_run
 from pages.acts import compare, live

@@ -30,11 +30,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data.pictures": set(),
     "figures": set(),
     "files": set(),
+    "folders": {"files"},
     "kept": {"files"},
     "manifold": set(),
     "measure": set(),
     "measure.evaluate": {
-        *("data.datasets", "files", "manifold", "networks", "noise", "runs", "whitening"),
+        *("data.datasets", "files", "folders", "manifold", "networks", "noise", "runs", "store", "whitening"),
         *("measure.few_labels", "measure.filters", "measure.metrics", "measure.pca"),
     },
     "measure.few_labels": {"measure.metrics"},
@@ -43,16 +44,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure.pca": {"data.datasets", "measure.metrics"},
     "measure.repair": {"data.datasets", "data.pictures", "measure.filters", "measure.metrics", "noise", "runs"},
     "models": {"networks", "noise"},
-    "moments": {"data.datasets", "files", "manifold", "runs"},
+    "moments": {"data.datasets", "files", "folders", "manifold", "runs"},
     "networks": set(),
     "noise": set(),
     "process": set(),
-    "process.jobs": {"files"},
+    "process.jobs": {"files", "folders"},
     "process.limits": set(),
-    "process.worker": {"data.datasets", "moments", "process.jobs", "process.limits", "runs", "training"},
+    "process.queue": {"folders", "process.jobs", "process.limits"},
+    "process.worker": {
+        *("data.datasets", "folders", "moments", "runs", "store", "training"),
+        *("process.jobs", "process.limits", "process.queue"),
+    },
     "recipes": {"models", "runs"},
-    "runs": {"files", "models", "networks"},
+    "runs": {"models", "networks"},
     "search": set(),
+    "store": {"files", "folders", "runs"},
     "tags": {"files"},
     "training": {"data.datasets", "models", "moments", "networks", "runs"},
     "transformer": {"data.datasets", "models", "runs", "training"},
@@ -61,7 +67,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": NAMES,
 }
 HEAVY = {"torch", "sklearn", "scipy", "plotly", "pandas", "skimage", "pooch", "safetensors"}
-LIGHT = {"aecore", "aecore.files", "aecore.process.jobs", "aecore.process.limits", "aecore.process.worker"}
+LIGHT = {
+    *("aecore", "aecore.files", "aecore.folders"),
+    *("aecore.process.jobs", "aecore.process.limits", "aecore.process.queue", "aecore.process.worker"),
+}
 
 per_module = pytest.mark.parametrize("path", MODULES, ids=_dotted)
 per_source = pytest.mark.parametrize("path", [*MODULES, *PAGES, *APP], ids=lambda path: str(path.relative_to(ROOT)))

@@ -13,7 +13,8 @@ import pytest
 from test_runs import RUN, checkpoint_at, same
 
 from aecore import files, runs
-from aecore.runs import Checkpoint, Store
+from aecore.runs import Checkpoint
+from aecore.store import Store
 
 ROOT = Path(__file__).parents[1]
 

@@ -16,7 +16,8 @@ from aecore import models
 from aecore.data.datasets import Dataset, Split
 from aecore.models import DISTANCES, FLAVORS, Distance, Flavor, bernoulli_kl, gaussian_kl, knob, mse
 from aecore.networks import NETWORKS, Autoencoder
-from aecore.runs import Run, Store
+from aecore.runs import Run
+from aecore.store import Store
 from aecore.training import train
 
 SHAPE = (1, 8, 8)

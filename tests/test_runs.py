@@ -19,7 +19,8 @@ from aecore import runs
 from aecore.data.datasets import load_dataset
 from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
 from aecore.networks import NETWORKS
-from aecore.runs import Checkpoint, DamagedRun, Run, Store, read_tensors
+from aecore.runs import Checkpoint, Run
+from aecore.store import DamagedRun, Store, read_tensors
 
 SHAPE = (1, 8, 8)
 RUN = Run("digits", Vanilla(latent=2), network="shallow")

@@ -14,7 +14,7 @@ from aecore.data.datasets import load_dataset
 from aecore.measure import metrics
 from aecore.measure.evaluate import PARTS, measured
 from aecore.networks import NETWORKS
-from aecore.runs import DamagedRun
+from aecore.store import DamagedRun
 from aecore.whitening import Whitening
 
 SHIPPED = aecore.showcase()

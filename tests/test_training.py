@@ -19,7 +19,8 @@ from aecore.models import FLAVORS, Distance, Flavor, Vanilla
 from aecore.moments import moment_steps
 from aecore.networks import NETWORKS, Autoencoder
 from aecore.recipes import RECIPES
-from aecore.runs import Checkpoint, Run, Store
+from aecore.runs import Checkpoint, Run
+from aecore.store import Store
 from aecore.training import Diverged, train
 
 

@@ -18,6 +18,7 @@ import torch
 
 from aecore.data.datasets import Dataset, Progress, load_dataset
 from aecore.files import home, write_file
+from aecore.folders import EVALUATION
 from aecore.manifold import plane
 from aecore.measure import metrics
 from aecore.measure.few_labels import AMOUNTS, SEEDS, accuracies
@@ -25,7 +26,8 @@ from aecore.measure.filters import filters
 from aecore.measure.pca import flat, linear
 from aecore.networks import Edges
 from aecore.noise import corrupt
-from aecore.runs import Checkpoint, Store
+from aecore.runs import Checkpoint
+from aecore.store import Store
 from aecore.whitening import Whitening
 
 Recall = Callable[[str, Callable[[], Any]], Any]
@@ -61,7 +63,7 @@ def measure(store: Store, id: str, anew: bool = False, progress: Progress | None
     Goes on where it was cut; `anew` forgets what was measured before, baselines too, which all runs share. progress is
     called with the number of parts done and of all.
     """
-    checkpoint, target, baselines = store.load(id), store.path(id) / "evaluation.json", home() / "baselines.json"
+    checkpoint, target, baselines = store.load(id), store.path(id) / EVALUATION, home() / "baselines.json"
     known = {} if anew else measured(store, id)
     known = known or {"run": id, "stamp": store.stamp(id), "parts": {}}
 
@@ -82,7 +84,7 @@ def measure(store: Store, id: str, anew: bool = False, progress: Progress | None
 
 def measured(store: Store, id: str) -> dict[str, Any]:
     """What `measure` found for a run as it is now: {"run", "stamp", "parts"}; empty when nothing was measured."""
-    known = _read(store.path(id) / "evaluation.json")
+    known = _read(store.path(id) / EVALUATION)
     return known if known.get("stamp") == store.stamp(id) else {}
 
 

@@ -1,4 +1,4 @@
-"""A training as a process of its own, and the queue of them, as a page sees them.
+"""A training as a process of its own, as a page sees it.
 
 A page starts `python -m aecore train`; from then on they speak through small files in the run's folder: orders.txt one
 way, progress.json the other. The process holds the run's lock file while it lives, and the system releases it when the
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,8 @@ from typing import Any
 
 import filelock
 
-from aecore.files import remove, run_folders, write_file
+from aecore.files import write_file
+from aecore.folders import INBOX, LOCK, LOG, MEASURER, MEASURING, OWNER, PROGRESS, WATCHED, forget
 
 START = 30.0
 """Seconds that a started process gets to take its lock before it counts as failed."""
@@ -49,7 +49,7 @@ class Job:
     def progress(self) -> dict[str, Any]:
         """What the process reported last: state, epoch, images_per_second, seconds_left, history, error and more."""
         try:
-            progress = json.loads((self.folder / "progress.json").read_bytes())
+            progress = json.loads((self.folder / PROGRESS).read_bytes())
         except (OSError, ValueError, RecursionError):
             return {}
         return progress if isinstance(progress, dict) else {}
@@ -57,7 +57,7 @@ class Job:
     @property
     def alive(self) -> bool:
         """Whether a process holds the lock of this run."""
-        return _held(self.folder / "lock")
+        return _held(self.folder / LOCK)
 
     @property
     def state(self) -> str:
@@ -80,14 +80,14 @@ class Job:
     def owner(self) -> str:
         """SHA-256 of the token of the visitor who started it; empty for a run from a terminal."""
         try:
-            return (self.folder / "owner").read_text(encoding="ascii")
+            return (self.folder / OWNER).read_text(encoding="ascii")
         except (OSError, ValueError):
             return ""
 
     def claim(self, token: str) -> None:
         """Make the holder of this secret token the owner, if nobody is."""
         if not self.owner:
-            write_file(self.folder / "owner", _fingerprint(token).encode())
+            write_file(self.folder / OWNER, _fingerprint(token).encode())
 
     def belongs_to(self, token: str) -> bool:
         """Whether this token's holder started the run."""
@@ -103,7 +103,7 @@ class Job:
             if order not in ("pause", "stop"):
                 self._start(order)
             return
-        with (self.folder / "orders.txt").open("a") as orders:
+        with (self.folder / INBOX).open("a") as orders:
             orders.write(f"{order}\n")
 
     def start(self) -> None:
@@ -117,12 +117,12 @@ class Job:
     def watched(self) -> None:
         """Note that somebody looks at the training."""
         if self.folder.is_dir():
-            (self.folder / "watched").touch()
+            (self.folder / WATCHED).touch()
 
     @property
     def measuring(self) -> bool:
         """Whether a process evaluates the run."""
-        return _held(self.folder / "measuring")
+        return _held(self.folder / MEASURING)
 
     def measure(self) -> None:
         """Evaluate the run in a process of its own; what is known appears in its evaluation.json part by part."""
@@ -135,19 +135,19 @@ class Job:
     def stop_measuring(self) -> None:
         """End the process that evaluates; the parts that it finished are kept."""
         with suppress(OSError, ValueError):
-            pid = int((self.folder / "measuring.pid").read_text())
+            pid = int((self.folder / MEASURER).read_text())
             if self.measuring:
                 os.kill(pid, signal.SIGTERM)
 
     def _start(self, order: str) -> None:
-        write_file(self.folder / "orders.txt", f"{order}\n".encode(), durable=False)
+        write_file(self.folder / INBOX, f"{order}\n".encode(), durable=False)
         before = {} if order == "restart" else self.progress
         tell(self.folder, before | {"state": "waiting", "error": None, "note": None, "pid": None})
         self._spawn("train", "--background", "--resume", self.id)
 
     def _spawn(self, *words: str) -> subprocess.Popen:
         package = Path(__file__).parents[1]
-        with (self.folder / "log.txt").open("ab") as log:
+        with (self.folder / LOG).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", package.name, *words],
                 cwd=package.parent,
@@ -161,18 +161,9 @@ class Job:
         return process
 
 
-def forget(folder: Path) -> None:
-    """Take from a run's folder all that training and evaluation put there; its settings and its owner stay."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            remove(path)
-        elif path.name not in ("run.json", "owner", "lock", "measuring", "log.txt", "orders.txt", "progress.json"):
-            path.unlink(missing_ok=True)
-
-
 def tell(folder: Path, progress: dict[str, Any]) -> None:
     """Write what a run's process reports."""
-    write_file(folder / "progress.json", json.dumps(progress | {"time": time.time()}).encode(), durable=False)
+    write_file(folder / PROGRESS, json.dumps(progress | {"time": time.time()}).encode(), durable=False)
 
 
 def _held(path: Path) -> bool:
@@ -190,33 +181,3 @@ def _held(path: Path) -> bool:
 
 def _fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def active(root: Path) -> list[Job]:
-    """The jobs below root that have a process: by their place in the queue, those that wait for a turn last."""
-    jobs = [Job(folder) for folder in run_folders(root)]
-    states = {job: state for job in jobs if (state := job.state) in LIVE}
-    places = {id: place for place, id in enumerate(tickets(root))}
-    return sorted(states, key=lambda job: (states[job] == "waiting", places.get(job.id, len(places))))
-
-
-def tickets(root: Path) -> list[str]:
-    """Ids of the runs in the queue, in the order of their turns: those that have theirs, then first come first served.
-
-    Nobody's second run goes before anybody's first. A run that was killed may have left its ticket behind.
-    """
-    try:
-        found = [(int(came), id) for came, _, id in (path.name.partition("-") for path in _queue(root)) if id]
-    except FileNotFoundError:
-        return []
-    owners: Counter[str] = Counter()
-    ranked = []
-    for came, id in sorted(found):
-        owner = Job(root / id).owner
-        ranked.append((came > 0, owners[owner] if owner else 0, came, id))
-        owners[owner] += 1
-    return [id for *_, id in sorted(ranked)]
-
-
-def _queue(root: Path) -> list[Path]:
-    return [path for path in (root / ".queue").iterdir() if path.name[0].isdigit()]

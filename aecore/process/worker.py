@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from aecore.process.jobs import ORDERS, Job, forget, tell, tickets
+from aecore.folders import INBOX, LOCK, MEASURER, MEASURING, WATCHED, forget
+from aecore.process.jobs import ORDERS, Job, tell
 from aecore.process.limits import check, limit
+from aecore.process.queue import Place, measuring_turn
 
 if TYPE_CHECKING:
     from aecore.runs import Checkpoint
@@ -37,8 +39,7 @@ class Worker:
         self.asked: list[int] = []  # signals that came in
         self.told: dict[str, Any] = Job(folder).progress
         self._read = 0
-        self._queue = folder.parent / ".queue"
-        self._its_turn = False
+        self.place = Place(folder)
 
     def report(self, **changes: Any) -> None:
         """Tell everybody who looks. A full disk takes the report, not the training."""
@@ -53,7 +54,7 @@ class Worker:
         if self.asked:
             return "stop"
         try:
-            orders = (self.folder / "orders.txt").read_text().splitlines()
+            orders = (self.folder / INBOX).read_text().splitlines()
         except (OSError, ValueError):
             return None
         fresh, self._read = orders[self._read : self._read + 1], min(len(orders), self._read + 1)
@@ -61,36 +62,14 @@ class Worker:
 
     def turns(self) -> Iterator[int]:
         """Yield how many runs are before this one until its turn has come; only background trainings queue."""
-        if self._its_turn or not self.background:
-            return
-        places = max(1, int(limit("AECORE_JOBS", 1)))
-        self._queue.mkdir(exist_ok=True)
-        self.leave()
-        ticket = self._queue / f"{time.time_ns()}-{self.folder.name}"
-        ticket.touch()
-        while True:
-            with filelock.FileLock(self._queue / "lock"):
-                before = tickets(self.folder.parent)
-                before = before[: before.index(self.folder.name)]
-                ahead = sum(Job(self.folder.parent / id).alive for id in dict.fromkeys(before))
-                if ahead < places:
-                    ticket.rename(self._queue / f"0-{self.folder.name}")  # from now on nobody gets before it
-                    self._its_turn = True
-                    return
-            yield ahead - places + 1
-            time.sleep(0.25)
-
-    def leave(self) -> None:
-        """Give the place in the queue back."""
-        self._its_turn = False
-        for ticket in self._queue.glob(f"*-{self.folder.name}"):
-            ticket.unlink(missing_ok=True)
+        if self.background:
+            yield from self.place.turns()
 
 
 @contextmanager
 def working(folder: Path, background: bool = False) -> Iterator[Worker]:
     """Hold the lock of the run in this folder. Raises Busy. A training from a terminal forgets older orders."""
-    lock = filelock.FileLock(folder / "lock")
+    lock = filelock.FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=5)  # somebody who only looks holds it for an instant
     except filelock.Timeout:
@@ -98,28 +77,26 @@ def working(folder: Path, background: bool = False) -> Iterator[Worker]:
     worker = Worker(folder, background)
     try:
         if not background:
-            (folder / "orders.txt").unlink(missing_ok=True)
+            (folder / INBOX).unlink(missing_ok=True)
         yield worker
     finally:
-        worker.leave()
+        worker.place.leave()
         lock.release()
 
 
 @contextmanager
 def measuring(folder: Path, background: bool) -> Iterator[None]:
     """Be the one process that evaluates the run in this folder; in the background, one after the other. Raises Busy."""
-    lock = filelock.FileLock(folder / "measuring")
+    lock = filelock.FileLock(folder / MEASURING)
     try:
         lock.acquire(timeout=5)
     except filelock.Timeout:
         raise Busy(f"run {folder.name!r} is being evaluated by another process; wait for it") from None
     try:
-        (folder / "measuring.pid").write_text(str(os.getpid()))
+        (folder / MEASURER).write_text(str(os.getpid()))
         if background:
             os.nice(19)
-            (folder.parent / ".queue").mkdir(exist_ok=True)
-            turn = filelock.FileLock(folder.parent / ".queue" / "measuring")
-        with turn if background else nullcontext():
+        with measuring_turn(folder.parent) if background else nullcontext():
             yield
     finally:
         lock.release()
@@ -153,7 +130,7 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
         return
 
     from aecore.data.datasets import load_dataset
-    from aecore.runs import Store
+    from aecore.store import Store
     from aecore.training import Diverged, train
 
     store = Store(worker.folder.parent)
@@ -192,7 +169,7 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
         if order == "stop":
             break
         if order == "pause" and not checkpoint.done:
-            worker.leave()
+            worker.place.leave()
             record.write(checkpoint, "paused", everything=True)
             yield checkpoint
             order = _patient(worker)
@@ -204,7 +181,7 @@ def _turn(worker: Worker, order: str) -> str:
     if order in ("go", "epoch"):
         for ahead in worker.turns():
             if new := worker.order():
-                worker.leave()
+                worker.place.leave()
                 return _turn(worker, new)
             worker.report(state="waiting", ahead=ahead)
     return order
@@ -281,7 +258,7 @@ class _Record:
         if self.trained > 60 * (minutes := limit("AECORE_MAX_MINUTES")):
             note = f"It trained for {minutes:g} minutes, the longest that this place allows (AECORE_MAX_MINUTES)."
         elif math.isfinite(idle := limit("AECORE_UNWATCHED_MINUTES")) and self.worker.background:
-            watched = self.worker.folder / "watched"
+            watched = self.worker.folder / WATCHED
             seen = max(self.began, watched.stat().st_mtime if watched.exists() else 0.0)
             if time.time() - seen > 60 * idle:
                 note = f"Nobody watched it for {idle:g} minutes (AECORE_UNWATCHED_MINUTES)."

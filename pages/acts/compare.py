@@ -70,7 +70,7 @@ def _comparison(runs: list[str], live: int) -> None:
 
 def _ready(run: str) -> str:
     """The stamp of what a run has learned; empty while that is nothing."""
-    from aecore.runs import DamagedRun
+    from aecore.store import DamagedRun
 
     try:
         stamp = _cached.stamp(run)
@@ -81,7 +81,7 @@ def _ready(run: str) -> str:
 
 def table() -> None:
     """Every run with what its evaluation found; pick some to compare."""
-    from aecore.runs import DamagedRun
+    from aecore.store import DamagedRun
 
     rows, damaged = [], []
     for run in all_runs():

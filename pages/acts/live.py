@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from aecore.data.datasets import is_here
-from aecore.process.jobs import LIVE, Job, active
-from aecore.runs import DamagedRun
+from aecore.process.jobs import LIVE, Job
+from aecore.process.queue import active
+from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
 from pages._visitor import may
 from pages._widgets import root, start_run

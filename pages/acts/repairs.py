@@ -44,7 +44,7 @@ class Repaired:
 
 def runs_of_shape(first: str) -> "dict[str, Checkpoint]":
     """The run of the page, and the newest others for images of its shape; damaged ones and the rest are left out."""
-    from aecore.runs import DamagedRun
+    from aecore.store import DamagedRun
 
     found: dict[str, Checkpoint] = {}
     shape = _cached.shape(first, _cached.stamp(first))

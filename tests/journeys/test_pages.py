@@ -11,7 +11,7 @@ from conftest import PAGES, components, texts, visit
 from streamlit.testing.v1 import AppTest
 
 import aecore
-from aecore.files import run_folders
+from aecore.folders import run_folders
 from aecore.process.jobs import LIVE, Job, tell
 
 NAMES = ["home", "train", "manifold", "denoise", "search", "classify"]

@@ -18,9 +18,11 @@ import torch
 from aecore.__main__ import main
 from aecore.measure.evaluate import PARTS, measured
 from aecore.models import VAE, Vanilla
-from aecore.process.jobs import Job, active
+from aecore.process.jobs import Job
+from aecore.process.queue import active
 from aecore.process.worker import measuring, working
-from aecore.runs import Run, Store
+from aecore.runs import Run
+from aecore.store import Store
 from aecore.training import train
 
 SHORT = Run("digits", Vanilla(latent=2), "shallow", epochs=1)

@@ -13,7 +13,8 @@ import torch
 from aecore.__main__ import main
 from aecore.models import FLAVORS
 from aecore.process import worker
-from aecore.runs import Run, Store
+from aecore.runs import Run
+from aecore.store import Store
 from aecore.training import train
 
 KILLS = 20  # for each flavor

@@ -14,9 +14,11 @@ import pytest
 from aecore.models import VAE, Vanilla
 from aecore.moments import kept, moment_steps
 from aecore.process import worker as worker_module
-from aecore.process.jobs import Job, tickets
+from aecore.process.jobs import Job
+from aecore.process.queue import tickets
 from aecore.process.worker import Worker, attend, working
-from aecore.runs import Checkpoint, Run, Store
+from aecore.runs import Checkpoint, Run
+from aecore.store import Store
 from aecore.training import train
 
 RUN = Run("digits", VAE(latent=2), "shallow", epochs=3, batch_size=300)  # 5 batches an epoch

@@ -1,0 +1,77 @@
+"""The queue of trainings: a folder of tickets beside the runs, in which a run waits for its turn."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from aecore.folders import LOCK, MEASURING, QUEUE, run_folders
+from aecore.process.jobs import LIVE, Job
+from aecore.process.limits import limit
+
+
+class Place:
+    """The place of the run in this folder, which its process takes and gives back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.id, self.root, self.queue = folder.name, folder.parent, folder.parent / QUEUE
+        self._its_turn = False
+
+    def turns(self) -> Iterator[int]:
+        """Yield how many runs are before this one until its turn has come."""
+        if self._its_turn:
+            return
+        places = max(1, int(limit("AECORE_JOBS", 1)))
+        self.queue.mkdir(exist_ok=True)
+        self.leave()
+        ticket = self.queue / f"{time.time_ns()}-{self.id}"
+        ticket.touch()
+        while True:
+            with filelock.FileLock(self.queue / LOCK):
+                before = tickets(self.root)
+                before = before[: before.index(self.id)]
+                ahead = sum(Job(self.root / id).alive for id in dict.fromkeys(before))
+                if ahead < places:
+                    ticket.rename(self.queue / f"0-{self.id}")  # from now on nobody gets before it
+                    self._its_turn = True
+                    return
+            yield ahead - places + 1
+            time.sleep(0.25)
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._its_turn = False
+        for ticket in self.queue.glob(f"*-{self.id}"):
+            ticket.unlink(missing_ok=True)
+
+
+def measuring_turn(root: Path) -> filelock.FileLock:
+    """What an evaluation in the background holds while it works: one after the other."""
+    (root / QUEUE).mkdir(exist_ok=True)
+    return filelock.FileLock(root / QUEUE / MEASURING)
+
+
+def active(root: Path) -> list[Job]:
+    """The jobs below root that have a process: by their place in the queue, those that wait for a turn last."""
+    jobs = [Job(folder) for folder in run_folders(root)]
+    states = {job: state for job in jobs if (state := job.state) in LIVE}
+    places = {id: place for place, id in enumerate(tickets(root))}
+    return sorted(states, key=lambda job: (states[job] == "waiting", places.get(job.id, len(places))))
+
+
+def tickets(root: Path) -> list[str]:
+    """Ids of the runs in the queue, in the order of their turns: those that have theirs, then first come first served.
+
+    Nobody's second run goes before anybody's first. A run that was killed may have left its ticket behind.
+    """
+    names = (path.name.partition("-") for path in (root / QUEUE).glob("[0-9]*"))
+    found = [(int(came), id) for came, _, id in names if id]
+    owners: Counter[str] = Counter()
+    ranked = []
+    for came, id in sorted(found):
+        owner = Job(root / id).owner
+        ranked.append((came > 0, owners[owner] if owner else 0, came, id))
+        owners[owner] += 1
+    return [id for *_, id in sorted(ranked)]
