@@ -86,7 +86,7 @@ def all_runs() -> list[str]:
 def pick_run(opening: str | None) -> str | None:
     """The run that the page is about: the one it was led to, the visitor's pick, or the one it opens on."""
     ids = all_runs()
-    asked = _view.get("run") or (_view.get("run") is None and _view.page() != "train" and _view.picked())
+    asked = _view.get("run") or (_view.get("run") is None and _view.picked())
     if asked and asked not in ids:
         st.toast("The run in this link is not kept here. You see another one instead.")
         _view.pick(None)
@@ -95,15 +95,12 @@ def pick_run(opening: str | None) -> str | None:
     _view.hand("run", run)
     with st.sidebar:
         st.selectbox("Run", ids, key="run", placeholder="none yet", format_func=_cached.title,
-                     on_change=_pick, args=(_view.page(),))  # fmt: skip
+                     on_change=_pick)  # fmt: skip
     return run
 
 
-def _pick(page: str) -> None:
-    run = st.session_state["run"]
-    _view.pick(run)
-    if page == "train":
-        _view.put("run", run, page=page)
+def _pick() -> None:
+    _view.pick(st.session_state["run"])
 
 
 def opening_run(recipe: str) -> str:
@@ -126,7 +123,7 @@ def open_run(recipe: str) -> tuple[str, str]:
         st.write("No autoencoder is trained here yet. The one on digits takes half a minute.")
         if st.button("Train one", type="primary"):
             go("train")
-        st.stop()
+        _view.stop()
     try:
         stamp = _cached.stamp(run)
         loaded = _cached.checkpoint(run, stamp)
@@ -137,7 +134,7 @@ def open_run(recipe: str) -> tuple[str, str]:
                 go("train", run=run)
         else:
             st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
-        st.stop()
+        _view.stop()
     need_dataset(loaded.run.dataset)
     with st.sidebar:
         facts(run, stamp)
@@ -222,7 +219,7 @@ def need_dataset(name: str) -> "Dataset":
     except Unavailable as error:
         st.error(str(error))
         st.caption("Every other dataset works without a download.")
-    st.stop()
+    _view.stop()
 
 
 def picture(image: "np.ndarray", caption: str, side: int = 224) -> None:
@@ -244,7 +241,8 @@ def knob_controls(
         meta, default = item.metadata, defaults.get(item.name, item.default)
         name, label, look = item.name, item.name.replace("_", " ").capitalize(), {"help": meta["help"]}
         if meta["choices"]:
-            values[name] = _controls.segments(name, label, list(meta["choices"]), default, scope, **look)
+            words = {choice: choice.replace("_", " ") for choice in meta["choices"]}
+            values[name] = _controls.segments(name, label, words, default, scope, wrap=True, **look)
         elif isinstance(item.default, int) or meta["log"]:
             look |= {} if isinstance(item.default, int) else {"format": "%.6g"}
             values[name] = _controls.number(name, label, meta["low"], meta["high"], default, scope, **look)

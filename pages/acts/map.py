@@ -90,6 +90,9 @@ def draw(
 
     def click() -> None:
         if (row := event("map", "click")) is not None:
+            if _view.get("tool") == "path":
+                _view.put("b", int(row), (name, split), 1)
+                return
             _view.put("row", int(row), (name, split), 0)
             if _view.get("tool") in ("selection", "trust"):
                 _view.put("tool", None)  # the others go on with the new image, or do without
@@ -155,7 +158,7 @@ def quality(run: str, stamp: str, way: str) -> None:
         ours, linear = known["rows"]["map"], known["rows"].get("PCA-2", {})
         beside = {name: f" (PCA {value:.3f})" for name, value in linear.items()} if way == "codes" else {}
         pairs = [f"{name} {value:.3f}{beside.get(name, '')}".replace("R^2", "R²") for name, value in ours.items()]
-        st.caption(" · ".join(pairs), help=_sample(known) + (
+        st.caption(f"On {known['split']} images: " + " · ".join(pairs), help=_sample(known) + (
             "" if way == "codes" else " This is the plane of the two principal components of the codes."))  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> 
     strip = np.concatenate([decoded, faded])
     scale = max(1, 56 // strip.shape[2])
     st.image(sheet(strip, FRAMES, scale, gap=2), width="stretch", alt="Film strip: through the code above, faded below")
+    st.caption("Press an image on the map to go there.")
     steps = manifold.steps(decoded)
     words = " ".join(f"{step:.3f}".lstrip("0") for step in steps)
     st.caption(

@@ -127,12 +127,12 @@ def _own(images: "Dataset", source: str) -> Query:
         if not content:
             words = {"drawing": "Draw something.", "camera": "Take a photo.", "upload": "Choose a picture of your own."}
             st.write(f"{words[source]} It is brought to {images.shape[1]} x {images.shape[2]} pixels.")
-            st.stop()
+            _view.stop()
         digest = sha256(content).hexdigest()
         picture, problem = _cached.picture(digest, images.shape, False, content)
         if picture is None:
             st.text(problem)
-            st.stop()
+            _view.stop()
         if source == "drawing":
             ink = "White on black" if dark else "Black on white"
             st.caption(f"{ink}, as this set is; the network sees {images.shape[2]} x {images.shape[1]} pixels of it.")

@@ -263,7 +263,7 @@ def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
     """The nearest others of every distinct image's code, with progress until they are known; ends without others."""
     if len(_cached.distinct(place.name, place.split)[0]) < 2:
         st.write("One image alone has no neighbors.")
-        st.stop()
+        _view.stop()
     bar = st.progress(0.0, "Comparing every code with every other")
     found = _cached.all_nearest(
         place.run, place.stamp, place.split, place.metric,

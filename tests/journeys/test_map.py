@@ -96,6 +96,14 @@ def test_a_click_picks_the_row_under_the_pointer(page: Page) -> None:
         expect(page.get_by_text(f"Image {shown.split.ids[row]},")).to_be_visible()
 
 
+def test_a_click_is_the_end_of_the_path_where_one_is_shown(page: Page) -> None:
+    shown = Map(page, mode="points", tool="path")
+    row = shown.lone()[0]
+    page.mouse.click(*shown.pixel(shown.codes[row]))
+    page.wait_for_url(re.compile(rf"b={row}\b"))
+    expect(page.get_by_label("To", exact=True)).to_have_value(str(row))
+
+
 def test_a_lasso_selects_exactly_the_rows_that_numpy_finds(page: Page) -> None:
     """The corners in the address are what was drawn; scikit-image decides which codes they hold."""
     shown = Map(page, DIGITS, mode="points")

@@ -117,7 +117,7 @@ class Visitor:
     # What has to be there.
 
     def sees(self, page: str, run: "aecore.Run | str | None" = None, image: tuple[str, str, int] | None = None) -> None:
-        assert urlparse(self.page.url).path.strip("/") == ("" if page == "home" else page)
+        expect(self.page).to_have_url(re.compile(rf"^[^?]*:\d+/{'' if page == 'home' else page}/?(\?.*)?$"))
         expect(self.page.get_by_text(re.compile("No autoencoder is trained|is damaged"))).to_have_count(0)
         if run:
             expect(self.page.locator(".st-key-run input")).to_have_value(title(run))
