@@ -205,7 +205,7 @@ def _embed(options: argparse.Namespace) -> int:
     import numpy as np
 
     checkpoint, dataset = _loaded(options.run)
-    split = getattr(dataset, options.split)
+    split = dataset.split(options.split)
     columns = {"codes": checkpoint.encode(split.images), "ids": split.ids}
     if split.labels is not None:
         columns["labels"] = split.labels
@@ -224,7 +224,7 @@ def _nearest(
 ) -> int:
     from aecore.search import Index
 
-    split = getattr(dataset, gallery)
+    split = dataset.split(gallery)
     if not 0 <= query < len(dataset.test):
         raise ValueError(f"the query is row {query}; the test split has rows 0 to {len(dataset.test) - 1}")
     if not 1 <= k <= len(split):

@@ -59,6 +59,13 @@ class Dataset:
         """Channels, height and width of every image."""
         return tuple(self.train.images.shape[1:])
 
+    def split(self, name: str) -> Split:
+        """The split of this name, "train" or "test". Raises ValueError for any other."""
+        splits = {"train": self.train, "test": self.test}
+        if name not in splits:
+            raise ValueError(f"split is {name!r}; choose one of {', '.join(splits)}")
+        return splits[name]
+
     def __repr__(self) -> str:
         size = "x".join(map(str, self.shape))
         return f"<{self.name}: {len(self.train):,} training and {len(self.test):,} test images of {size}>"

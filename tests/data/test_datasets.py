@@ -116,6 +116,17 @@ def test_a_split_refuses_what_is_not_images_with_one_id_each(images: np.ndarray,
         Split(images, ids=None if ids is None else np.array(ids))
 
 
+def test_a_split_is_had_by_its_name() -> None:
+    digits = load_dataset("digits")
+    assert (digits.split("train"), digits.split("test")) == (digits.train, digits.test)
+
+
+@pytest.mark.parametrize("name", ["validation", "name", "shape", "", "Train"])
+def test_a_split_that_no_dataset_has_is_refused_with_the_choices(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^split is '{name}'; choose one of train, test$"):
+        load_dataset("digits").split(name)
+
+
 # Fashion-MNIST in miniature: the same four files, a few images each.
 
 
