@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, KeyError, Busy, OSError) as error:
         return _fail(error)
     except RuntimeError as error:
-        from aecore.data.datasets import Unavailable
+        from aecore.data import Unavailable
         from aecore.runs import DamagedRun
 
         if isinstance(error, (Unavailable, DamagedRun)):
@@ -136,11 +136,11 @@ def _watched(worker: Worker, options: argparse.Namespace) -> int:
 
 
 def _fetch(folder: Path, quiet: bool) -> None:
-    from aecore.data.datasets import fetch
+    from aecore.data import fetch
     from aecore.runs import Store
 
     name = Store(folder.parent).run(folder.name).dataset
-    fetch(name, None if quiet else _Bar("Fashion-MNIST", unit="B", unit_scale=True))
+    fetch(name, None if quiet else _Bar(name, unit="B", unit_scale=True))
 
 
 _BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
@@ -163,7 +163,7 @@ def _run_from(options: argparse.Namespace) -> Any:
     """The Run that the options of `train` describe."""
     import dataclasses
 
-    from aecore.data.datasets import DATASETS
+    from aecore.data import DATASETS
     from aecore.recipes import RECIPES
     from aecore.runs import Run
 
@@ -385,7 +385,7 @@ def _id_of(name: str) -> str:
 
 
 def _loaded(id: str) -> tuple[Any, Any]:
-    from aecore.data.datasets import load_dataset
+    from aecore.data import load_dataset
 
     checkpoint = _store_of(_id_of(id)).load(_id_of(id))
     return checkpoint, load_dataset(checkpoint.run.dataset)

@@ -44,7 +44,7 @@ def _warm_opening_views() -> None:
     """What the experiments show first, so that it is known when the first visitor comes."""
     import logging
 
-    from aecore.data.datasets import is_here
+    from aecore.data import is_here
 
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
     known = recipes()
@@ -57,7 +57,7 @@ def _warm_opening_views() -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images")
 def dataset(name: str) -> "Dataset":
-    from aecore.data.datasets import load_dataset
+    from aecore.data import load_dataset
 
     return load_dataset(name)
 

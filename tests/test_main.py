@@ -12,7 +12,7 @@ from PIL import Image
 
 from aecore import Checkpoint, Store, recipes
 from aecore.__main__ import main
-from aecore.data.datasets import load_dataset
+from aecore.data import load_dataset
 from aecore.measure.metrics import psnr
 from aecore.models import VAE
 from aecore.noise import corrupt
@@ -334,12 +334,8 @@ def test_a_damaged_run_exits_2_with_one_sentence(
         assert said.count("\n") == 1
 
 
-def test_images_that_are_not_to_be_had_exit_2_with_both_ways_out(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("AECORE_FASHION_MNIST", raising=False)
-    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("aecore.data.datasets.FASHION_MIRRORS", ("http://127.0.0.1:9/",))
+@pytest.mark.usefixtures("home", "offline")
+def test_images_that_are_not_to_be_had_exit_2_with_both_ways_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "fashion_mnist", "--json"]) == 2
     said = capsys.readouterr().err
     assert "Connect to the internet" in said
