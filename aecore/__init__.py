@@ -1,4 +1,4 @@
-"""Train, see and use five autoencoders on real images.
+"""Train, see and use autoencoders on real images.
 
 The names below are loaded on first use, so that `import aecore` costs nothing until something is needed:
 

@@ -1,4 +1,4 @@
-"""The flavors: one network, five objectives. A flavor is a frozen dataclass whose fields are its knobs."""
+"""The flavors: one network, many objectives. A flavor is a frozen dataclass whose fields are its knobs."""
 
 import dataclasses
 from abc import ABC, abstractmethod

@@ -321,7 +321,7 @@ def test_classify_says_what_a_set_without_labels_lacks(home: Path) -> None:
     assert "one folder for each class" in texts(visit("classify", run=run.id))
 
 
-def test_one_press_queues_the_five_flavors(home: Path) -> None:
+def test_one_press_queues_every_flavor(home: Path) -> None:
     app = visit("train")
     app.number_input(key="epochs").set_value(1).run()
     next(button for button in app.button if button.label == "Train every flavor").click().run()
