@@ -13,7 +13,7 @@ from aecore.files import write_file
 from aecore.manifold import plane
 
 if TYPE_CHECKING:
-    from aecore.data.datasets import Split
+    from aecore.data import Split
     from aecore.runs import Checkpoint
 
 COUNT = 20

@@ -104,8 +104,8 @@ def _pick() -> None:
 
 
 def opening_run(recipe: str) -> str:
-    """The run of a recipe; of the one on digits where Fashion-MNIST would have to be downloaded first."""
-    from aecore.data.datasets import is_here
+    """The run of a recipe; of the one on digits where its images would have to be downloaded first."""
+    from aecore.data import is_here
 
     known = _cached.recipes()
     return known[recipe if is_here(known[recipe]["run"]["dataset"]) else "digits-map"]["id"]
@@ -206,15 +206,16 @@ def _measuring(job: Job, stamp: str, part: str, ticking: bool) -> None:
 
 def need_dataset(name: str) -> "Dataset":
     """The dataset; where its files are missing, offers the download and ends the page."""
-    from aecore.data.datasets import Unavailable, fetch, is_here
+    from aecore.data import DATASETS, Unavailable, fetch, is_here
 
     try:
         if is_here(name):
             return _cached.dataset(name)
-        st.write("The pictures of this set are not on this machine yet: 30 MB, downloaded once.")
+        size = DATASETS[name].download.size
+        st.write(f"The images of this set are not on this machine yet: {size}, downloaded once.")
         if st.button("Download", type="primary", key=f"download-{name}"):
             bar = st.progress(0.0, "Downloading")
-            fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"))
+            fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {size}"))
             st.rerun()
     except Unavailable as error:
         st.error(str(error))

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
-from aecore.data.datasets import is_here
+from aecore.data import is_here
 from aecore.process.jobs import Job
 from aecore.recipes import opening_settings
 from aecore.runs import DamagedRun

@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 
 from aecore import runs
-from aecore.data.datasets import load_dataset
+from aecore.data import load_dataset
 from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
 from aecore.networks import NETWORKS
 from aecore.runs import Checkpoint, DamagedRun, Run, Store, read_tensors

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from aecore.data.datasets import is_here
+from aecore.data import is_here
 from aecore.process.jobs import LIVE, Job, active
 from aecore.runs import DamagedRun
 from pages import _cached, _controls, _view

@@ -61,7 +61,7 @@ def selected(run: str, stamp: str, split: str, way: str) -> np.ndarray:
         return np.empty(0, int)
     rows, places = _cached_map.mapped(run, stamp, split, way)
     within = manifold.inside(places, np.array(corners))
-    labels = getattr(_cached.dataset(_cached.checkpoint(run, stamp).run.dataset), split).labels
+    labels = _cached.dataset(_cached.checkpoint(run, stamp).run.dataset).split(split).labels
     if shown and labels is not None:
         within &= np.isin(labels[rows], shown)
     return rows[within]
@@ -135,7 +135,7 @@ def send_pictures(run: str, stamp: str, split: str, flat: bool) -> None:
 
 def title(run: str, stamp: str, split: str, way: str) -> str:
     """What the map shows: how many of how many images, where they stand, and how far to trust it."""
-    images = getattr(_cached.dataset(_cached.checkpoint(run, stamp).run.dataset), split)
+    images = _cached.dataset(_cached.checkpoint(run, stamp).run.dataset).split(split)
     rows, _ = _cached_map.mapped(run, stamp, split, way)
     latent = _cached.checkpoint(run, stamp).run.model.latent
     kind = "training" if split == "train" else "test"

@@ -26,7 +26,7 @@ class Map:
     def __init__(self, page: Page, run: str, split: str = "train", **parameters: str) -> None:
         self.page, self.run = page, run
         self.checkpoint = aecore.showcase().load(run)
-        self.split = getattr(aecore.load_dataset(self.checkpoint.run.dataset), split)
+        self.split = aecore.load_dataset(self.checkpoint.run.dataset).split(split)
         self.codes = self.checkpoint.encode(self.split.images)
         self.left, self.right, self.bottom, self.top = bounds(self.codes)
         query = "&".join(f"{name}={value}" for name, value in {"run": run, "of": split, **parameters}.items())

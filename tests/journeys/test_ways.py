@@ -127,7 +127,7 @@ class Visitor:
 
     def sees_image(self, name: str, split: str, row: int) -> None:
         """One of the large pictures is this image of the set, pixel by pixel."""
-        image = getattr(aecore.load_dataset(name), split).images[row, 0]
+        image = aecore.load_dataset(name).split(split).images[row, 0]
         for _ in range(40):
             found = [picture for picture in self.pictures() if picture.shape[0] % image.shape[0] == 0]
             step = [picture.shape[0] // image.shape[0] for picture in found]
