@@ -1,4 +1,4 @@
-"""Train, see and use five autoencoders on real images.
+"""Train, see and use autoencoders on real images.
 
 The names below are loaded on first use, so that `import aecore` costs nothing until something is needed:
 
@@ -20,18 +20,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _HOME = {
     "AutoencoderTransformer": "transformer",
     "Checkpoint": "runs",
-    "DATASETS": "data.datasets",
-    "Dataset": "data.datasets",
+    "DATASETS": "data",
+    "Dataset": "data",
     "FLAVORS": "models",
     "Flavor": "models",
     "Index": "search",
     "Job": "process.jobs",
     "RECIPES": "recipes",
     "Run": "runs",
-    "Split": "data.datasets",
+    "Split": "data",
     "Store": "store",
     "knob": "models",
-    "load_dataset": "data.datasets",
+    "load_dataset": "data",
     "showcase": "store",
     "train": "training",
 }

@@ -1,11 +1,13 @@
 """The command line: python -m aecore --help"""
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NoReturn
 
 from aecore.files import home
@@ -16,14 +18,13 @@ from aecore.process.worker import Busy, Worker, attend, measuring, working
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 when a training failed, 2 for input that cannot be used."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         return options.command(options)
     except (ValueError, KeyError, Busy, OSError) as error:
         return _fail(error)
     except RuntimeError as error:
-        from aecore.data.datasets import Unavailable
+        from aecore.data import Unavailable
         from aecore.store import DamagedRun
 
         if isinstance(error, (Unavailable, DamagedRun)):
@@ -37,6 +38,21 @@ def _fail(error: Exception) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
+    """Its help lists what the registries hold; they are imported when that help is asked for, and never to parse."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.registries: list[tuple[argparse.Action, str]] = []
+
+    def add_name(self, argument: str, registry: str, **options: Any) -> None:
+        """An argument that is a name in a registry, such as "aecore.models:FLAVORS"."""
+        self.registries.append((self.add_argument(argument, **options), registry))
+
+    def format_help(self) -> str:
+        for action, registry in self.registries:
+            action.help = "one of " + ", ".join(resolve_name(registry))
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"aecore: {message}; see `python -m aecore {self.prog.partition(' ')[2]} --help`\n")
 
@@ -45,31 +61,30 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="aecore", description="Train, see and use autoencoders on images.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
 
-    def command(name: str, function: Any, help: str) -> argparse.ArgumentParser:
+    def command(name: str, function: Any, help: str) -> _Parser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.set_defaults(command=function)
         sub.add_argument("--json", action="store_true", help="print JSON, for machines")
         return sub
 
     train = command("train", _train, "train an autoencoder, or go on with one")
-    train.add_argument("dataset", nargs="?", metavar="DATASET", help="blocks, digits or fashion_mnist")
+    train.add_name("dataset", "aecore.data:DATASETS", nargs="?", metavar="DATASET")
     train.add_argument("--recipe", metavar="NAME", help="settings that are known to work; `recipes` lists them")
     train.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
-    train.add_argument("--flavor", help="vanilla, sparse, denoising, contractive or vae")
+    train.add_name("--flavor", "aecore.models:FLAVORS")
     train.add_argument("--latent", type=int, help="numbers in a code")
     train.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="a setting of the flavor")
-    train.add_argument("--network", help="dense, conv or shallow")
-    train.add_argument("--loss", help="mse or kl")
+    train.add_name("--network", "aecore.networks:NETWORKS")
+    train.add_name("--loss", "aecore.models:DISTANCES")
     for name, kind in {"width": int, "epochs": int, "batch-size": int, "lr": float, "seed": int}.items():
         train.add_argument(f"--{name}", type=kind)
-    train.add_argument(
-        "--background", action="store_true", help="wait for a turn in the queue, give way to other programs"
-    )
+    train.add_argument("--background", action="store_true", help="wait in the queue, give way to other programs")
 
     embed = command("embed", _embed, "write the codes of a split to a .npz file")
     search = command("search", _search, "the nearest images to one of the test images")
     denoise = command("denoise", _denoise, "add noise to test images, repair them, measure it")
-    for sub in (embed, search, denoise):
+    evaluate = command("evaluate", _evaluate, "measure a run against its baselines; goes on where it was cut")
+    for sub in (embed, search, denoise, evaluate):
         sub.add_argument("run", metavar="RUN", help="a run's id, or a recipe's name")
     embed.add_argument("--split", choices=("train", "test"), default="test")
     embed.add_argument("--out", type=Path, default=Path("codes.npz"), help="default: codes.npz")
@@ -77,14 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("-k", type=int, default=4, help="how many neighbors (default 4)")
     search.add_argument("--gallery", choices=("train", "test"), default="train", help="where to search")
     search.add_argument("--out", type=Path, help="also draw query and neighbors into this PNG")
-    denoise.add_argument("--noise", default="gaussian", help="gaussian, masking, salt_and_pepper or speckle")
+    denoise.add_name("--noise", "aecore.noise:NOISES", default="gaussian")
     denoise.add_argument("--level", type=float, default=0.5, help="0 to 1 (default 0.5)")
     denoise.add_argument("--seed", type=int, default=0)
     denoise.add_argument("--count", type=int, default=300, help="how many test images (default 300)")
     denoise.add_argument("--out", type=Path, help="also draw clean, noisy and restored images into this PNG")
-
-    evaluate = command("evaluate", _evaluate, "measure a run against its baselines; goes on where it was cut")
-    evaluate.add_argument("run", metavar="RUN", help="a run's id, or a recipe's name")
     evaluate.add_argument("--anew", action="store_true", help="forget what was measured before")
     evaluate.add_argument("--background", action="store_true", help="give way to other programs, print nothing")
     command("runs", _runs, "list the runs")
@@ -118,7 +130,11 @@ def _watched(worker: Worker, options: argparse.Namespace) -> int:
 
     id, quiet, checkpoint = worker.folder.name, options.background or options.json, None
     if not options.background:
-        _fetch(worker.folder, quiet)
+        from aecore.data import fetch
+        from aecore.store import Store
+
+        name = Store(worker.folder.parent).run(id).dataset
+        fetch(name, None if quiet else _Bar(name, unit="B", unit_scale=True))
     with tqdm(unit="epoch", disable=quiet, bar_format=_BAR) as bar:
         try:
             for checkpoint in attend(worker):
@@ -134,14 +150,6 @@ def _watched(worker: Worker, options: argparse.Namespace) -> int:
         print(f"{id}: {worker.told['state']} at epoch {checkpoint.epoch:g}, test MSE {mse:.5f}")
         print(f"Open it: streamlit run app.py, then http://localhost:8501/manifold?run={id}")
     return 0
-
-
-def _fetch(folder: Path, quiet: bool) -> None:
-    from aecore.data.datasets import fetch
-    from aecore.store import Store
-
-    name = Store(folder.parent).run(folder.name).dataset
-    fetch(name, None if quiet else _Bar("Fashion-MNIST", unit="B", unit_scale=True))
 
 
 _BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
@@ -162,9 +170,7 @@ class _Bar:
 
 def _run_from(options: argparse.Namespace) -> Any:
     """The Run that the options of `train` describe."""
-    import dataclasses
-
-    from aecore.data.datasets import DATASETS
+    from aecore.data import DATASETS
     from aecore.recipes import RECIPES
     from aecore.runs import Run
 
@@ -206,7 +212,7 @@ def _embed(options: argparse.Namespace) -> int:
     import numpy as np
 
     checkpoint, dataset = _loaded(options.run)
-    split = getattr(dataset, options.split)
+    split = dataset.split(options.split)
     columns = {"codes": checkpoint.encode(split.images), "ids": split.ids}
     if split.labels is not None:
         columns["labels"] = split.labels
@@ -216,16 +222,10 @@ def _embed(options: argparse.Namespace) -> int:
 
 
 def _search(options: argparse.Namespace) -> int:
-    checkpoint, dataset = _loaded(options.run)
-    return _nearest(checkpoint, dataset, options.query, options.k, options.gallery, options.out, options)
-
-
-def _nearest(
-    checkpoint: Any, dataset: Any, query: int, k: int, gallery: str, out: Path | None, options: argparse.Namespace
-) -> int:
     from aecore.search import Index
 
-    split = getattr(dataset, gallery)
+    checkpoint, dataset = _loaded(options.run)
+    split, query, k = dataset.split(options.gallery), options.query, options.k
     if not 0 <= query < len(dataset.test):
         raise ValueError(f"the query is row {query}; the test split has rows 0 to {len(dataset.test) - 1}")
     if not 1 <= k <= len(split):
@@ -241,13 +241,13 @@ def _nearest(
         f"test image {query} {name(dataset.test, query)}",
         *(f"{h['distance']:.4f}  {h['id']}  {h['class']}" for h in hits),
     ]
-    if out:
+    if options.out:
         import numpy as np
 
         from aecore.figures import save_png, sheet
 
-        save_png(out, sheet(np.concatenate([image, split.images[rows]]), columns=1 + k, scale=4))
-        lines.append(f"drawn into {out}")
+        save_png(options.out, sheet(np.concatenate([image, split.images[rows]]), columns=1 + k, scale=4))
+        lines.append(f"drawn into {options.out}")
     return _say(options, {"query": query, "class": name(dataset.test, query), "hits": hits}, "\n".join(lines))
 
 
@@ -352,11 +352,10 @@ def _experiment(options: argparse.Namespace) -> int:
     from aecore.recipes import RECIPES
     from aecore.store import Store
 
-    run, store = RECIPES[options.recipe].run, Store()
-    if run.id not in store.ids() or not store.load(run.id).done:
-        words = ["train", "--recipe", options.recipe] + (["--json"] if options.json else [])
-        if code := main(words):
-            return code
+    run, store, way = RECIPES[options.recipe].run, Store(), ["--json"] if options.json else []
+    trained = run.id in store.ids() and store.load(run.id).done
+    if not trained and (code := main(["train", "--recipe", options.recipe, *way])):
+        return code
     checkpoint, dataset = _loaded(run.id)
     out = options.out or Path(f"{options.recipe}.png")
     if options.recipe == "blocks-map":
@@ -367,7 +366,8 @@ def _experiment(options: argparse.Namespace) -> int:
     for name in ("Trouser", "Shirt"):
         query = int((dataset.test.labels == dataset.classes.index(name)).argmax())
         drawing = out.with_name(f"{out.stem}-{name.lower()}.png")
-        _nearest(checkpoint, dataset, query, 4, "train", drawing, options)
+        if code := main(["search", run.id, "--query", str(query), "--out", str(drawing), *way]):
+            return code
     return 0
 
 
@@ -386,7 +386,7 @@ def _id_of(name: str) -> str:
 
 
 def _loaded(id: str) -> tuple[Any, Any]:
-    from aecore.data.datasets import load_dataset
+    from aecore.data import load_dataset
 
     checkpoint = _store_of(_id_of(id)).load(_id_of(id))
     return checkpoint, load_dataset(checkpoint.run.dataset)

@@ -14,7 +14,7 @@ from aecore.folders import MOMENTS, NEWEST
 from aecore.manifold import plane
 
 if TYPE_CHECKING:
-    from aecore.data.datasets import Split
+    from aecore.data import Split
     from aecore.runs import Checkpoint
 
 COUNT = 20

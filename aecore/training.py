@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.data.datasets import Dataset, load_dataset
+from aecore.data import Dataset, load_dataset
 from aecore.models import DISTANCES
 from aecore.moments import moment_steps
 from aecore.networks import Autoencoder

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from aecore.data.datasets import Dataset, Split
+from aecore.data import Dataset, Split
 from aecore.models import FLAVORS
 from aecore.runs import Run
 from aecore.training import train

@@ -44,7 +44,7 @@ def _warm_opening_views() -> None:
     """What the experiments show first, so that it is known when the first visitor comes."""
     import logging
 
-    from aecore.data.datasets import is_here
+    from aecore.data import is_here
 
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
     known = recipes()
@@ -57,7 +57,7 @@ def _warm_opening_views() -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images")
 def dataset(name: str) -> "Dataset":
-    from aecore.data.datasets import load_dataset
+    from aecore.data import load_dataset
 
     return load_dataset(name)
 
@@ -126,7 +126,7 @@ def shape(run: str, stamp: str) -> tuple[int, int, int]:
 @st.cache_resource(max_entries=8, show_spinner="Encoding the images")
 def codes(run: str, stamp: str, split: str) -> "np.ndarray":
     loaded = checkpoint(run, stamp)
-    images = getattr(dataset(loaded.run.dataset), split).images
+    images = dataset(loaded.run.dataset).split(split).images
     return _shipped(run, stamp, f"codes-{split}", lambda: [loaded.encode(images)])[0]
 
 
@@ -165,7 +165,7 @@ def distinct(name: str, split: str) -> "tuple[np.ndarray, np.ndarray]":
     import numpy as np
 
     numbers: dict[bytes, int] = {}
-    images = getattr(dataset(name), split).images
+    images = dataset(name).split(split).images
     every = np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in images], np.uint32)
     _, first = np.unique(every, return_index=True)
     return first, every
@@ -188,7 +188,7 @@ def errors(run: str, stamp: str, split: str) -> "np.ndarray":
 
     loaded = checkpoint(run, stamp)
     first, every = distinct(loaded.run.dataset, split)
-    images = getattr(dataset(loaded.run.dataset), split).images[first]
+    images = dataset(loaded.run.dataset).split(split).images[first]
     known = of_distinct(codes(run, stamp, split), run, stamp, split)
     starts = range(0, len(images), 4096)  # floats take four times the room
     return np.concatenate([mse_each(images[s : s + 4096], loaded.decode(known[s : s + 4096])) for s in starts])[every]
@@ -251,7 +251,7 @@ def pixel_neighbors(
     """Distances to and numbers of the distinct raw images nearest to one, whose SHA-256 is `digest`."""
     from aecore.search import nearest_images
 
-    images, (first, every) = getattr(dataset(name), split).images, distinct(name, split)
+    images, (first, every) = dataset(name).split(split).images, distinct(name, split)
     return nearest_images(images if len(first) == len(every) else images[first], _image, k, metric)
 
 

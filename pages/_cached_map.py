@@ -56,7 +56,7 @@ def colors_part(run: str, stamp: str, split: str, way: str, color: str, id: str)
     from aecore.figures import packed
 
     name = checkpoint(run, stamp).run.dataset
-    images, (rows, _) = getattr(dataset(name), split), mapped(run, stamp, split, way)
+    images, (rows, _) = dataset(name).split(split), mapped(run, stamp, split, way)
     if color == "none":
         return packed({"id": id, "kind": "none"}, {})
     if color == "class":
@@ -89,7 +89,7 @@ def trust(run: str, stamp: str, split: str, way: str) -> "np.ndarray":
     from aecore.manifold import trust
 
     name = checkpoint(run, stamp).run.dataset
-    images, (rows, spots) = getattr(dataset(name), split).images, mapped(run, stamp, split, way)
+    images, (rows, spots) = dataset(name).split(split).images, mapped(run, stamp, split, way)
     numbers, first, back = np.unique(distinct(name, split)[1][rows], return_index=True, return_inverse=True)
     anchors = np.sort(np.random.default_rng(0).permutation(len(numbers))[:2000])
     pixels = images[rows[first]].reshape(len(first), -1).astype(np.float32) / 255
@@ -99,7 +99,7 @@ def trust(run: str, stamp: str, split: str, way: str) -> "np.ndarray":
 @st.cache_resource(max_entries=6, show_spinner=False)
 def pictures_part(name: str, split: str, id: str) -> bytes:
     """The distinct images of a split as sprites."""
-    images = getattr(dataset(name), split).images[distinct(name, split)[0]]
+    images = dataset(name).split(split).images[distinct(name, split)[0]]
     return _sprites(id, images)
 
 
@@ -151,7 +151,7 @@ def mean_trust(run: str, stamp: str, split: str, way: str, count: int) -> float 
     from aecore.manifold import trust
 
     name = checkpoint(run, stamp).run.dataset
-    images, (rows, spots) = getattr(dataset(name), split).images, mapped(run, stamp, split, way)
+    images, (rows, spots) = dataset(name).split(split).images, mapped(run, stamp, split, way)
     _, first = np.unique(distinct(name, split)[1][rows], return_index=True)  # copies have no nearest neighbor
     drawn = np.random.default_rng(0).permutation(first)[:2000]
     if len(drawn) < 30:

@@ -40,6 +40,14 @@ def several(name: str, label: str, options: Mapping[str, str], default: list[str
     return value
 
 
+def many(name: str, label: str, options: Mapping[str, str], most: int, **look: Any) -> list[str]:
+    """Any of many, at most so many, in a list; at first none."""
+    value = [key for key in _view.get(name, []) if key in options][:most]
+    _view.hand(name, value)
+    st.multiselect(label, list(options), format_func=options.get, max_selections=most, **_keep(name, (), []), **look)
+    return value
+
+
 def number(
     name: str, label: str, low: float | None, high: float | None, default: float, scope: Scope = (), **look: Any
 ) -> Any:

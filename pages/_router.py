@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import StopException
 
 from pages import _view
 from pages._visitor import meet
@@ -30,9 +29,5 @@ with st.container(key="unseen"):
     one_step_per_act()
     meet()
 _view.enter(page.url_path or "home")
-try:
-    page.run()
-except StopException:  # a page may end early; one that leads to another page must not write here
-    _view.write()
-    raise
-_view.write()
+page.run()
+_view.leave()

@@ -8,7 +8,7 @@ opening view of its page.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -154,6 +154,7 @@ class _Held:
     values: dict[str, dict[tuple[str, Scope], Any]] = field(default_factory=dict)
     scopes: dict[tuple[str, str], Scope] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
+    drawn: set[str] = field(default_factory=set)
 
     def of(self, page: str, name: str) -> dict[tuple[str, Scope], Any]:
         return self.values.setdefault("" if _known(page, name).shared else page, {})
@@ -181,7 +182,20 @@ def enter(page: str) -> None:
             pick(address["run"])
     if page != held.page:
         held.page, held.handed = page, set()
+    held.drawn = set()
     write()
+
+
+def leave() -> None:
+    """After a page is drawn: a control that was left out is new when it comes again."""
+    _held().handed &= _held().drawn
+    write()
+
+
+def stop() -> NoReturn:
+    """End a page early, as `st.stop` does; what the page shows is in the address all the same."""
+    leave()
+    st.stop()
 
 
 def _read(page: str, address: Mapping[str, str]) -> None:
@@ -216,10 +230,10 @@ def words(page: str) -> dict[str, str]:
     held, found = _held(), {}
     for place in (page, ""):
         for (name, scope), value in held.values.get(place, {}).items():
-            parameter = _known(page, name)
+            parameter = PARAMETERS[page].get(name) if place == "" else _known(page, name)
             if parameter and scope in ((), _NOT_KNOWN_YET, held.scopes.get((page, name))):
                 found[name] = parameter.write(value)
-    if held.pick and "run" in PARAMETERS[page] and page != "train":
+    if held.pick and "run" in PARAMETERS[page]:
         found.setdefault("run", held.pick)
     return {name: word for name, word in found.items() if word}
 
@@ -268,6 +282,7 @@ def hand(key: str, value: Any) -> None:
     the visitor is typing.
     """
     held = _held()
+    held.drawn.add(key)
     if key not in held.handed or key not in st.session_state or st.session_state[key] != value:
         held.handed.add(key)
         st.session_state[key] = value
@@ -287,10 +302,9 @@ def pick(run: str | None) -> None:
     """Choose a run for all pages that can show it; what one page was led to before is over."""
     held = _held()
     held.pick = run
-    for page, values in held.values.items():
-        if page != "train":
-            for key in [key for key in values if key[0] == "run"]:
-                del values[key]
+    for values in held.values.values():
+        for key in [key for key in values if key[0] == "run"]:
+            del values[key]
 
 
 def reset() -> None:

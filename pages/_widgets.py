@@ -87,7 +87,7 @@ def all_runs() -> list[str]:
 def pick_run(opening: str | None) -> str | None:
     """The run that the page is about: the one it was led to, the visitor's pick, or the one it opens on."""
     ids = all_runs()
-    asked = _view.get("run") or (_view.get("run") is None and _view.page() != "train" and _view.picked())
+    asked = _view.get("run") or (_view.get("run") is None and _view.picked())
     if asked and asked not in ids:
         st.toast("The run in this link is not kept here. You see another one instead.")
         _view.pick(None)
@@ -96,20 +96,17 @@ def pick_run(opening: str | None) -> str | None:
     _view.hand("run", run)
     with st.sidebar:
         st.selectbox("Run", ids, key="run", placeholder="none yet", format_func=_cached.title,
-                     on_change=_pick, args=(_view.page(),))  # fmt: skip
+                     on_change=_pick)  # fmt: skip
     return run
 
 
-def _pick(page: str) -> None:
-    run = st.session_state["run"]
-    _view.pick(run)
-    if page == "train":
-        _view.put("run", run, page=page)
+def _pick() -> None:
+    _view.pick(st.session_state["run"])
 
 
 def opening_run(recipe: str) -> str:
-    """The run of a recipe; of the one on digits where Fashion-MNIST would have to be downloaded first."""
-    from aecore.data.datasets import is_here
+    """The run of a recipe; of the one on digits where its images would have to be downloaded first."""
+    from aecore.data import is_here
 
     known = _cached.recipes()
     return known[recipe if is_here(known[recipe]["run"]["dataset"]) else "digits-map"]["id"]
@@ -127,7 +124,7 @@ def open_run(recipe: str) -> tuple[str, str]:
         st.write("No autoencoder is trained here yet. The one on digits takes half a minute.")
         if st.button("Train one", type="primary"):
             go("train")
-        st.stop()
+        _view.stop()
     try:
         stamp = _cached.stamp(run)
         loaded = _cached.checkpoint(run, stamp)
@@ -138,7 +135,7 @@ def open_run(recipe: str) -> tuple[str, str]:
                 go("train", run=run)
         else:
             st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
-        st.stop()
+        _view.stop()
     need_dataset(loaded.run.dataset)
     with st.sidebar:
         facts(run, stamp)
@@ -210,20 +207,21 @@ def _measuring(job: Job, stamp: str, part: str, ticking: bool) -> None:
 
 def need_dataset(name: str) -> "Dataset":
     """The dataset; where its files are missing, offers the download and ends the page."""
-    from aecore.data.datasets import Unavailable, fetch, is_here
+    from aecore.data import DATASETS, Unavailable, fetch, is_here
 
     try:
         if is_here(name):
             return _cached.dataset(name)
-        st.write("The pictures of this set are not on this machine yet: 30 MB, downloaded once.")
+        size = DATASETS[name].download.size
+        st.write(f"The images of this set are not on this machine yet: {size}, downloaded once.")
         if st.button("Download", type="primary", key=f"download-{name}"):
             bar = st.progress(0.0, "Downloading")
-            fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"))
+            fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {size}"))
             st.rerun()
     except Unavailable as error:
         st.error(str(error))
         st.caption("Every other dataset works without a download.")
-    st.stop()
+    _view.stop()
 
 
 def picture(image: "np.ndarray", caption: str, side: int = 224) -> None:
@@ -245,7 +243,8 @@ def knob_controls(
         meta, default = item.metadata, defaults.get(item.name, item.default)
         name, label, look = item.name, item.name.replace("_", " ").capitalize(), {"help": meta["help"]}
         if meta["choices"]:
-            values[name] = _controls.segments(name, label, list(meta["choices"]), default, scope, **look)
+            words = {choice: choice.replace("_", " ") for choice in meta["choices"]}
+            values[name] = _controls.segments(name, label, words, default, scope, wrap=True, **look)
         elif isinstance(item.default, int) or meta["log"]:
             look |= {} if isinstance(item.default, int) else {"format": "%.6g"}
             values[name] = _controls.number(name, label, meta["low"], meta["high"], default, scope, **look)

@@ -21,11 +21,11 @@ if images.classes is None:
         _view.put("run", opening_run("fashion-labels"))
         st.rerun()
     st.caption("A set of images has classes when it comes in folders, one folder for each class.")
-    st.stop()
+    _view.stop()
 present, counts = np.unique(images.train.labels, return_counts=True)
 if len(present) < 2:
     st.write(f"All training images of {images.title} are {images.classes[present[0]]}: there is nothing to tell apart.")
-    st.stop()
+    _view.stop()
 
 amounts = [amount for amount in AMOUNTS if amount <= counts.min()]
 first = 10 if 10 in amounts else amounts[-1]

@@ -58,7 +58,7 @@ st.write(
     r"They share one network: an encoder $f$, a decoder $g$, and a distance $d$ between an image $x$ and its "
     "reconstruction. Only what they are asked to do differs."
 )
-with st.grid(3):
+with st.container(key="flavors"), st.grid(3):
     for name, (idea, source, formula, _) in _cached.flavors().items():
         with st.container(border=True, height="stretch"):
             st.subheader("Variational" if name == "vae" else name.capitalize(), help=source)

@@ -18,7 +18,7 @@ with head:
     mode = _controls.segments("mode", "Show", map.MODES, "images")
     first = "test" if len(images.test) >= 500 else "train"
     split_name = _controls.segments("of", "Images", map.SPLITS, first)
-    split = getattr(images, split_name)
+    split = images.split(split_name)
     given = ["tag"] if tags(images.name) else []
     colors = [*(["class"] if images.classes else []), *split.factors, "loss", "trust", *given, "none"]
     color = _controls.choice("color", "Color", colors, colors[0], width=120)

@@ -27,10 +27,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     flat = (latent == 2 and space != "pixels") or space == "map"  # of two numbers, a direction tells too little
     metric = _controls.segments("metric", "Metric", METRICS, "euclidean" if flat else "cosine", (flat,))
     k = _controls.number("k", "How many", 1, 100, 4, width=90)
-place, split = Place(run, stamp, images.name, where, space, metric), getattr(images, where)
+place, split = Place(run, stamp, images.name, where, space, metric), images.split(where)
 
 chosen = examples(images)
-wanted, unwanted = ([getattr(images, of).images[row] for sign, of, row in chosen if sign == kind] for kind in "pm")
+wanted, unwanted = ([images.split(of).images[row] for sign, of, row in chosen if sign == kind] for kind in "pm")
 wanted.insert(0, query.image)
 asked = [(query.split, query.row), *((of, row) for _, of, row in chosen)]
 without = [row for of, row in asked if of == where]
@@ -51,7 +51,7 @@ with right:
     hit_gallery(images, place, rows, lines, "hits", side, offer=("more", "less", "map"))
     st.caption("Press a picture to search for it. " + place.sentence(latent, len(split)))
 
-label = None if split.labels is None or query.row < 0 or chosen else getattr(images, query.split).labels[query.row]
+label = None if split.labels is None or query.row < 0 or chosen else images.split(query.split).labels[query.row]
 same = None if label is None else split.labels[rows] == label
 if chosen:
     head.markdown(f"The mean of {len(wanted)} for, moved away from {len(unwanted)} against." if unwanted else

@@ -7,12 +7,25 @@ from typing import Any
 import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
-from aecore.data.datasets import is_here
+from aecore.data import is_here
 from aecore.process.jobs import Job
 from aecore.recipes import opening_settings
 from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
-from pages._widgets import facts, folder_of, go, knob_controls, need_dataset, pick_run, reset_button, root, start_run
+from pages._visitor import may
+from pages._widgets import (
+    all_runs,
+    facts,
+    folder_of,
+    go,
+    knob_controls,
+    need_dataset,
+    opening_run,
+    pick_run,
+    reset_button,
+    root,
+    start_run,
+)
 from pages.acts import compare, live
 from pages.components.reveal import reveal
 
@@ -100,8 +113,9 @@ def about(run: str, changing: bool) -> None:
 
 
 st.title("Train")
-run = pick_run(None)
-if run is not None and _view.get("run") != run:
+mine = next((run for run in all_runs() if (job := Job(folder_of(run))).folder.parent == root() and may(job)), None)
+run = pick_run(mine or opening_run("blocks-map"))
+if run == mine:
     _view.put("run", run)
 left, right = st.columns([1, 2], gap="large")
 with left:

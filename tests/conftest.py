@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
@@ -61,6 +62,17 @@ def home_with_runs(
     for checkpoint in digits_runs:
         aecore.Store(home / "runs").save(checkpoint)
     return home
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No downloaded set is here, and no mirror answers."""
+    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "downloads"))
+    for name, entry in list(aecore.DATASETS.items()):
+        if entry.download:
+            monkeypatch.delenv(entry.download.folder_variable, raising=False)
+            download = replace(entry.download, mirrors=("http://127.0.0.1:9/",))
+            monkeypatch.setitem(aecore.DATASETS, name, replace(entry, download=download))
 
 
 def visit(page: str, **parameters: str) -> AppTest:

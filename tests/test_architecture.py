@@ -25,9 +25,13 @@ def _dotted(path: Path) -> str:
 NAMES = {_dotted(path) for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "data": set(),
-    "data.datasets": set(),
+    "data": {"data.datasets", "data.downloads", "data.generated", "data.published"},
+    "data.datasets": {"data.downloads"},
+    "data.downloads": set(),
+    "data.generated": {"data.datasets"},
+    "data.idx": {"data.downloads"},
     "data.pictures": set(),
+    "data.published": {"data.datasets", "data.downloads", "data.idx"},
     "figures": set(),
     "files": set(),
     "folders": {"files"},
@@ -35,16 +39,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "manifold": set(),
     "measure": set(),
     "measure.evaluate": {
-        *("data.datasets", "files", "folders", "manifold", "networks", "noise", "runs", "store", "whitening"),
+        *("data", "files", "folders", "manifold", "networks", "noise", "runs", "store", "whitening"),
         *("measure.few_labels", "measure.filters", "measure.metrics", "measure.pca"),
     },
     "measure.few_labels": {"measure.metrics"},
-    "measure.filters": {"data.datasets", "measure.metrics", "measure.pca", "noise"},
+    "measure.filters": {"data", "measure.metrics", "measure.pca", "noise"},
     "measure.metrics": set(),
-    "measure.pca": {"data.datasets", "measure.metrics"},
-    "measure.repair": {"data.datasets", "data.pictures", "measure.filters", "measure.metrics", "noise", "runs"},
+    "measure.pca": {"data", "measure.metrics"},
+    "measure.repair": {"data", "data.pictures", "measure.filters", "measure.metrics", "noise", "runs"},
     "models": {"networks", "noise"},
-    "moments": {"data.datasets", "files", "folders", "manifold", "runs"},
+    "moments": {"data", "files", "folders", "manifold", "runs"},
     "networks": set(),
     "noise": set(),
     "process": set(),
@@ -52,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "process.limits": set(),
     "process.queue": {"folders", "process.jobs", "process.limits"},
     "process.worker": {
-        *("data.datasets", "folders", "moments", "runs", "store", "training"),
+        *("data", "folders", "moments", "runs", "store", "training"),
         *("process.jobs", "process.limits", "process.queue"),
     },
     "recipes": {"models", "runs"},
@@ -60,8 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": set(),
     "store": {"files", "folders", "runs"},
     "tags": {"files"},
-    "training": {"data.datasets", "models", "moments", "networks", "runs"},
-    "transformer": {"data.datasets", "models", "runs", "training"},
+    "training": {"data", "models", "moments", "networks", "runs"},
+    "transformer": {"data", "models", "runs", "training"},
     "whitening": set(),
     "__init__": NAMES - {"figures", "__main__"},
     "__main__": NAMES,
@@ -98,9 +102,15 @@ def _imports(tree: ast.AST, deep: bool = True) -> Iterator[str]:
 
 
 def _siblings(path: Path) -> set[str]:
-    """The modules of the package that a file imports, without the wings that they stand in."""
-    found = {name.removeprefix("aecore.") for name in _imports(_tree(path)) if name.startswith("aecore.")} & NAMES
-    return {name for name in found if not any(other.startswith(f"{name}.") for other in found)}
+    """The modules of the package that a file imports: the wing `data` for a name from it, else the module in it."""
+    found = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("aecore.") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}".removeprefix("aecore.") for alias in node.names}
+            found |= {name if name in NAMES else node.module.removeprefix("aecore.") for name in names}
+    return found & NAMES
 
 
 # Directions.

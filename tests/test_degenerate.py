@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aecore import figures, manifold
-from aecore.data.datasets import Dataset, Split
+from aecore.data import Dataset, Split
 from aecore.measure.few_labels import learn
 from aecore.measure.metrics import mse
 from aecore.models import FLAVORS

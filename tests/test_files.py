@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from test_runs import RUN, checkpoint_at, same
 
-from aecore import files, runs
+from aecore import files, folders
+from aecore import store as store_module
 from aecore.runs import Checkpoint
 from aecore.store import Store
 
@@ -158,7 +159,7 @@ def test_a_full_disk_keeps_the_snapshot_before_and_leaves_no_stump(store: Store,
 def test_a_save_in_the_middle_of_a_question_is_no_error(store: Store, ask: Callable[..., Any]) -> None:
     """The snapshot that was just listed is gone when it is looked at: a newer one has taken its place."""
     store.save(checkpoint_at(1))
-    listing, saved = runs._snapshots, []
+    listing, saved = store_module._snapshots, []
 
     def listed_then_replaced(path: Path) -> list[Path]:
         found = listing(path)
@@ -168,7 +169,7 @@ def test_a_save_in_the_middle_of_a_question_is_no_error(store: Store, ask: Calla
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_snapshots", listed_then_replaced)
+        patch.setattr(store_module, "_snapshots", listed_then_replaced)
         assert ask(store, *([] if ask is Store.ids else [RUN.id]))
     assert saved
     assert store.load(RUN.id).step == 2
@@ -220,6 +221,6 @@ def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_holds_no_runs(tmp_path: Path) -> None:
-    assert files.run_folders(tmp_path / "nowhere") == []
+    assert folders.run_folders(tmp_path / "nowhere") == []
     with pytest.raises(KeyError, match="there is no run"):
-        files.find_run(tmp_path / "nowhere", "x")
+        folders.find_run(tmp_path / "nowhere", "x")

@@ -1,6 +1,9 @@
 """The command line, in this process: what it prints for people and for machines, and how it refuses."""
 
 import json
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,15 @@ from PIL import Image
 
 from aecore import Checkpoint, Store, recipes
 from aecore.__main__ import main
-from aecore.data.datasets import load_dataset
+from aecore.data import DATASETS, load_dataset
 from aecore.measure.metrics import psnr
-from aecore.models import VAE
-from aecore.noise import corrupt
+from aecore.models import DISTANCES, FLAVORS, VAE
+from aecore.networks import NETWORKS
+from aecore.noise import NOISES, corrupt
+from aecore.process.worker import working
 from aecore.runs import Run
 
+ROOT = Path(__file__).parents[1]
 TRAIN = ["train", "digits", "--network", "shallow", "--epochs", "1", "--batch-size", "256"]
 
 
@@ -230,6 +236,52 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(name in shown for name in ("train", "embed", "search", "denoise", "runs", "recipes", "experiment"))
 
 
+REGISTRIES = {"train": (DATASETS, FLAVORS, NETWORKS, DISTANCES), "denoise": (NOISES,)}
+
+
+@pytest.mark.parametrize(("command", "registry"), [(name, one) for name, every in REGISTRIES.items() for one in every])
+def test_help_lists_what_a_registry_holds_whoever_registered_it(
+    command: str, registry: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry, "newcomer", None)
+    with pytest.raises(SystemExit) as leaving:
+        main([command, "--help"])
+    assert leaving.value.code == 0
+    assert f"one of {', '.join(registry)}" in " ".join(capsys.readouterr().out.split())
+
+
+def _modules_after(arguments: list[str]) -> set[str]:
+    """What a process of its own has imported, by first names, once the command has ended well."""
+    script = """
+        import sys
+        from aecore.__main__ import main
+        try:
+            code = main(sys.argv[1:])
+        except SystemExit as leaving:
+            code = leaving.code
+        print(*{name.partition(".")[0] for name in sys.modules})
+        sys.exit(code)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["runs", "--help"], ["embed", "--help"]], ids=" ".join)
+def test_help_that_lists_nothing_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert not _modules_after(arguments) & {"torch", "numpy", "sklearn", "pooch"}
+
+
+def test_a_training_that_waits_for_its_turn_has_not_imported_torch(home: Path) -> None:
+    store = Store()
+    ahead, waiting = (store.create(Run("digits", VAE(latent=2), seed=seed)) for seed in (0, 1))
+    (waiting / "orders.txt").write_text("go\n\nstop\n")  # it goes, waits, and while it waits it is stopped
+    with working(ahead, background=True) as worker:
+        assert list(worker.turns()) == []
+        assert not _modules_after(["train", "--background", "--resume", waiting.name]) & {"torch", "numpy", "sklearn"}
+    assert json.loads((waiting / "progress.json").read_text())["ahead"] == 1
+
+
 # Bad input: exit code 2 and one sentence.
 
 BAD = [
@@ -334,12 +386,8 @@ def test_a_damaged_run_exits_2_with_one_sentence(
         assert said.count("\n") == 1
 
 
-def test_images_that_are_not_to_be_had_exit_2_with_both_ways_out(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("AECORE_FASHION_MNIST", raising=False)
-    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("aecore.data.datasets.FASHION_MIRRORS", ("http://127.0.0.1:9/",))
+@pytest.mark.usefixtures("home", "offline")
+def test_images_that_are_not_to_be_had_exit_2_with_both_ways_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "fashion_mnist", "--json"]) == 2
     said = capsys.readouterr().err
     assert "Connect to the internet" in said

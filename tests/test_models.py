@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from aecore import models
-from aecore.data.datasets import Dataset, Split
+from aecore.data import Dataset, Split
 from aecore.models import DISTANCES, FLAVORS, Distance, Flavor, bernoulli_kl, gaussian_kl, knob, mse
 from aecore.networks import NETWORKS, Autoencoder
 from aecore.runs import Run

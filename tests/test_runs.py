@@ -15,8 +15,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from aecore import runs
-from aecore.data.datasets import load_dataset
+from aecore import store as store_module
+from aecore.data import load_dataset
 from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
 from aecore.networks import NETWORKS
 from aecore.runs import Checkpoint, Run
@@ -377,10 +377,10 @@ def test_an_older_whole_snapshot_stands_in_for_a_damaged_one(store: Store, tmp_p
 
 def test_a_snapshot_of_a_newer_version_is_refused_by_its_number(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as later:
-        later.setattr(runs, "SCHEMA", runs.SCHEMA + 1)
+        later.setattr(store_module, "SCHEMA", store_module.SCHEMA + 1)
         store.save(checkpoint_at(1))
     assert store.ids() == [RUN.id]
-    with pytest.raises(DamagedRun, match=f"a newer version wrote it .schema {runs.SCHEMA + 1}"):
+    with pytest.raises(DamagedRun, match=f"a newer version wrote it .schema {store_module.SCHEMA + 1}"):
         store.load(RUN.id)
 
 
@@ -442,6 +442,6 @@ def test_the_posterior_of_a_variational_run_is_what_its_encoder_says(digits_runs
     ids=["empty", "plain", "cut", "bomb"],
 )
 def test_compressed_weights_are_unpacked_whole_and_within_a_limit_or_not_at_all(content: bytes, said: str) -> None:
-    assert runs._inflated(lzma.compress(b"weights"), 2**20) == b"weights"
+    assert store_module._inflated(lzma.compress(b"weights"), 2**20) == b"weights"
     with pytest.raises(DamagedRun, match=said):
-        runs._inflated(content, 2**20)
+        store_module._inflated(content, 2**20)

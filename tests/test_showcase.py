@@ -10,7 +10,7 @@ import pytest
 import aecore
 from aecore import RECIPES
 from aecore.__main__ import main
-from aecore.data.datasets import load_dataset
+from aecore.data import load_dataset
 from aecore.measure import metrics
 from aecore.measure.evaluate import PARTS, measured
 from aecore.networks import NETWORKS

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from aecore.data.datasets import Dataset, Split, load_dataset
+from aecore.data import Dataset, Split, load_dataset
 from aecore.measure.metrics import mse, retrieval
 from aecore.models import FLAVORS, Distance, Flavor, Vanilla
 from aecore.moments import moment_steps

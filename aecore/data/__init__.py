@@ -1,1 +1,20 @@
-"""Where images come from."""
+"""Where images come from: the registry of image sets, and what a set is made of."""
+
+from aecore.data import generated, published  # noqa: F401 (importing them registers their sets)
+from aecore.data.datasets import DATASETS, Dataset, Entry, Split, dataset, fetch, is_here, load_dataset
+from aecore.data.downloads import Download, Progress, RemoteFile, Unavailable
+
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Download",
+    "Entry",
+    "Progress",
+    "RemoteFile",
+    "Split",
+    "Unavailable",
+    "dataset",
+    "fetch",
+    "is_here",
+    "load_dataset",
+]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from aecore.data.datasets import Dataset, Progress, load_dataset
+from aecore.data import Dataset, Progress, load_dataset
 from aecore.files import home, write_file
 from aecore.folders import EVALUATION
 from aecore.manifold import plane

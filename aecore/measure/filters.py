@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from aecore.data.datasets import Dataset
+from aecore.data import Dataset
 from aecore.measure.metrics import psnr
 from aecore.measure.pca import LARGEST, flat
 from aecore.noise import corrupt

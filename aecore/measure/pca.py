@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from aecore.data.datasets import Dataset
+from aecore.data import Dataset
 from aecore.measure.metrics import unit
 
 LARGEST = 4096

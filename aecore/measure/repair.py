@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from aecore.data.datasets import Dataset
+from aecore.data import Dataset
 from aecore.data.pictures import InputRejected, Picture, png
 from aecore.measure.filters import filters
 from aecore.measure.metrics import psnr

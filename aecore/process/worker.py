@@ -129,7 +129,7 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
         worker.report(state="stopped")
         return
 
-    from aecore.data.datasets import load_dataset
+    from aecore.data import load_dataset
     from aecore.store import Store
     from aecore.training import Diverged, train
 

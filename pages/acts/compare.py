@@ -1,19 +1,18 @@
 """The lower half of the Train page: chosen runs side by side, and all runs in a table."""
 
-import hashlib
 from typing import Any
 
 import streamlit as st
 
 from aecore.process.jobs import LIVE, Job
-from pages import _cached, _view
+from pages import _cached, _controls
 from pages._visitor import may
 from pages._widgets import all_runs, folder_of, need_dataset, root
 
 FIGURES = {
     "test MSE": ("reconstruction", "MSE"),
     "P@4": ("retrieval", "P@4"),
-    "5-NN": ("retrieval", "5-NN"),
+    "5-NN by cosine": ("retrieval", "5-NN"),
     "10 labels": ("few_labels", "10"),
     "PSNR at .5": ("denoising", "gaussian 0.5"),
     "active units": ("code", "active units"),
@@ -23,10 +22,11 @@ MOST = 6
 
 
 def comparison() -> None:
-    """The chosen runs side by side; those that still train are drawn again as they go on."""
-    runs = [run for run in _view.get("compare", []) if run in all_runs()][:MOST]
+    """Runs to choose, and the chosen ones side by side; those that still train are drawn again as they go on."""
+    st.subheader("Side by side")
+    options = {run: _cached.title(run) for run in all_runs()}
+    runs = _controls.many("compare", "Runs", options, MOST, placeholder=f"Choose two to {MOST} runs to compare them")
     if len(runs) > 1:
-        st.subheader("Side by side")
         live = sum(_training(run) for run in runs)
         st.fragment(_comparison, run_every=3.0 if live else None)(runs, live)
 
@@ -80,7 +80,7 @@ def _ready(run: str) -> str:
 
 
 def table() -> None:
-    """Every run with what its evaluation found; pick some to compare."""
+    """Every run with what its evaluation found."""
     from aecore.store import DamagedRun
 
     rows, damaged = [], []
@@ -93,22 +93,14 @@ def table() -> None:
     if not rows:
         return
     st.subheader("All runs", help="On the test split; empty where a run was not evaluated.")
-    formats = {name: st.column_config.NumberColumn(format="%.4f") for name in ("test MSE", "P@4", "5-NN", "10 labels")}
+    formats = {
+        name: st.column_config.NumberColumn(format="%.4f")
+        for name in ("test MSE", "P@4", "5-NN by cosine", "10 labels")
+    }
     formats["PSNR at .5"] = st.column_config.NumberColumn(format="%.2f dB", help="Gaussian noise 0.5, clipped.")
     formats["run"] = st.column_config.TextColumn(width="medium")
-    ids, chosen = [row.pop("id") for row in rows], _view.get("compare", [])
-    selected = [place for place, run in enumerate(ids) if run in chosen]
-    digest = hashlib.sha256(str((ids, selected)).encode()).hexdigest()[:12]
-
-    def choose() -> None:
-        places = st.session_state[f"runs-{digest}"]["selection"]["rows"]
-        _view.put("compare", [ids[place] for place in places if place < len(ids)] or None, page="train")
-
-    st.dataframe(
-        rows, hide_index=True, key=f"runs-{digest}", on_select=choose, selection_mode="multi-row", placeholder="–",
-        selection_default={"selection": {"rows": selected}}, column_config=formats,
-    )  # fmt: skip
-    st.caption(f"Pick two runs or more, at most {MOST}, to see them side by side.")
+    ids = [row.pop("id") for row in rows]
+    st.dataframe(rows, hide_index=True, placeholder="–", column_config=formats)
     for text in damaged:
         st.text(text)
     _measure([run for run, row in zip(ids, rows, strict=True) if row["test MSE"] is None])

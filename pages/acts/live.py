@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from aecore.data.datasets import is_here
+from aecore.data import is_here
 from aecore.process.jobs import LIVE, Job
 from aecore.process.queue import active
 from aecore.store import DamagedRun

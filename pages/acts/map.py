@@ -61,7 +61,7 @@ def selected(run: str, stamp: str, split: str, way: str) -> np.ndarray:
         return np.empty(0, int)
     rows, places = _cached_map.mapped(run, stamp, split, way)
     within = manifold.inside(places, np.array(corners))
-    labels = getattr(_cached.dataset(_cached.checkpoint(run, stamp).run.dataset), split).labels
+    labels = _cached.dataset(_cached.checkpoint(run, stamp).run.dataset).split(split).labels
     if shown and labels is not None:
         within &= np.isin(labels[rows], shown)
     return rows[within]
@@ -90,6 +90,9 @@ def draw(
 
     def click() -> None:
         if (row := event("map", "click")) is not None:
+            if _view.get("tool") == "path":
+                _view.put("b", int(row), (name, split), 1)
+                return
             _view.put("row", int(row), (name, split), 0)
             if _view.get("tool") in ("selection", "trust"):
                 _view.put("tool", None)  # the others go on with the new image, or do without
@@ -132,7 +135,7 @@ def send_pictures(run: str, stamp: str, split: str, flat: bool) -> None:
 
 def title(run: str, stamp: str, split: str, way: str) -> str:
     """What the map shows: how many of how many images, where they stand, and how far to trust it."""
-    images = getattr(_cached.dataset(_cached.checkpoint(run, stamp).run.dataset), split)
+    images = _cached.dataset(_cached.checkpoint(run, stamp).run.dataset).split(split)
     rows, _ = _cached_map.mapped(run, stamp, split, way)
     latent = _cached.checkpoint(run, stamp).run.model.latent
     kind = "training" if split == "train" else "test"
@@ -155,7 +158,7 @@ def quality(run: str, stamp: str, way: str) -> None:
         ours, linear = known["rows"]["map"], known["rows"].get("PCA-2", {})
         beside = {name: f" (PCA {value:.3f})" for name, value in linear.items()} if way == "codes" else {}
         pairs = [f"{name} {value:.3f}{beside.get(name, '')}".replace("R^2", "R²") for name, value in ours.items()]
-        st.caption(" · ".join(pairs), help=_sample(known) + (
+        st.caption(f"On {known['split']} images: " + " · ".join(pairs), help=_sample(known) + (
             "" if way == "codes" else " This is the plane of the two principal components of the codes."))  # fmt: skip
 
 

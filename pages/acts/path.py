@@ -18,7 +18,7 @@ FRAMES = 9
 
 def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> dict[str, Any]:
     """From image A to image B through the code, beside the plain cross-fade of pixels; returns the marks of it."""
-    split, checkpoint = getattr(images, split_name), _cached.checkpoint(run, stamp)
+    split, checkpoint = images.split(split_name), _cached.checkpoint(run, stamp)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         scope = (images.name, split_name)
         ends = [
@@ -42,6 +42,7 @@ def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> 
     strip = np.concatenate([decoded, faded])
     scale = max(1, 56 // strip.shape[2])
     st.image(sheet(strip, FRAMES, scale, gap=2), width="stretch", alt="Film strip: through the code above, faded below")
+    st.caption("Press an image on the map to go there.")
     steps = manifold.steps(decoded)
     words = " ".join(f"{step:.3f}".lstrip("0") for step in steps)
     st.caption(
@@ -60,7 +61,7 @@ def samples(run: str, stamp: str, images: "Dataset", split_name: str, row: int, 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Roll the dice", on_click=_roll, type="primary")
         seed = _controls.number("dice", "Seed", 0, 10_000, 0, width=120)
-    mean, deviation = checkpoint.posterior(getattr(images, split_name).images[row : row + 1])
+    mean, deviation = checkpoint.posterior(images.split(split_name).images[row : row + 1])
     drawn = mean + deviation * np.random.default_rng(seed).standard_normal((5, mean.shape[1])).astype(np.float32)
     decoded = checkpoint.decode(np.concatenate([mean, drawn]))
     scale = max(1, 84 // decoded.shape[2])

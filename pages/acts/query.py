@@ -42,7 +42,7 @@ def pick_query(images: "Dataset") -> Query:
         if source in ("test", "train"):
             row = _pick_row(images, source)
     if source in ("test", "train"):
-        split = getattr(images, source)
+        split = images.split(source)
         _pick_class(images, source, row)
         kind = "" if split.labels is None else f", {images.classes[split.labels[row]]}"
         return Query(split.images[row], f"{SOURCES[source][:-1]} {split.ids[row]}{kind}", source, row)
@@ -60,7 +60,7 @@ def _first(name: str, split: str) -> int:
 
 
 def _pick_row(images: "Dataset", source: str) -> int:
-    split, first = getattr(images, source), _first(images.name, source)
+    split, first = images.split(source), _first(images.name, source)
     first = first if first < len(split) else 0
 
     def by_chance() -> None:
@@ -88,7 +88,7 @@ def _pick_row(images: "Dataset", source: str) -> int:
 def _pick_class(images: "Dataset", source: str, row: int) -> None:
     if images.classes is None:
         return
-    labels, classes = getattr(images, source).labels, images.classes
+    labels, classes = images.split(source).labels, images.classes
 
     def by_class() -> None:
         chosen = st.session_state["class"]  # None when the class that is shown is pressed again
@@ -127,12 +127,12 @@ def _own(images: "Dataset", source: str) -> Query:
         if not content:
             words = {"drawing": "Draw something.", "camera": "Take a photo.", "upload": "Choose a picture of your own."}
             st.write(f"{words[source]} It is brought to {images.shape[1]} x {images.shape[2]} pixels.")
-            st.stop()
+            _view.stop()
         digest = sha256(content).hexdigest()
         picture, problem = _cached.picture(digest, images.shape, False, content)
         if picture is None:
             st.text(problem)
-            st.stop()
+            _view.stop()
         if source == "drawing":
             ink = "White on black" if dark else "Black on white"
             st.caption(f"{ink}, as this set is; the network sees {images.shape[2]} x {images.shape[1]} pixels of it.")

@@ -19,7 +19,7 @@ SHOWN = 40
 
 def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np.ndarray) -> None:
     """What to do with the selected rows (m,) of a split."""
-    split, checkpoint = getattr(images, split_name), _cached.checkpoint(run, stamp)
+    split, checkpoint = images.split(split_name), _cached.checkpoint(run, stamp)
     if not len(rows):
         st.write("Draw around some images: choose the lasso or the box above the map. Esc clears the selection.")
         _given(images.name, split_name)
@@ -67,7 +67,7 @@ def _given(name: str, split_name: str) -> None:
 def _table(images: "Dataset", split_name: str, rows: np.ndarray, codes: np.ndarray) -> bytes:
     """The selected rows as CSV."""
     codes = codes if codes.shape[1] <= 3 else codes[:, :0]
-    split = getattr(images, split_name)
+    split = images.split(split_name)
     given = {word: set(splits.get(split_name, [])) for word, splits in tags(images.name).items()}
     text = io.StringIO()
     table = csv.writer(text)

@@ -51,7 +51,7 @@ class Place:
 
         One row for equal images; the rows `without` are never found, but a copy of them may be.
         """
-        images = getattr(_cached.dataset(self.name), self.split).images
+        images = _cached.dataset(self.name).split(self.split).images
         first, every = _cached.distinct(self.name, self.split)
         rows_of = {int(number): self._another(int(number), without) for number in every[without]}
         lone = [number for number, row in rows_of.items() if row < 0]
@@ -76,7 +76,7 @@ class Place:
 
     def sameness(self, image: np.ndarray, row: int) -> list[str]:
         """In a word, whether an image of the split is equal to another, or its code is; nothing for most."""
-        other = getattr(_cached.dataset(self.name), self.split).images[row]
+        other = _cached.dataset(self.name).split(self.split).images[row]
         if (image == other).all():
             return ["duplicate"]
         if self.space == "pixels":
@@ -129,7 +129,7 @@ def examples(images: "Dataset") -> list[Example]:
         (sign, split, int(row))
         for sign, split, row in found
         if sign in "pm" and split in ("train", "test") and row.isascii() and row.isdecimal() and len(row) < 10
-        and int(row) < len(getattr(images, split))
+        and int(row) < len(images.split(split))
     ]  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def show_examples(images: "Dataset", chosen: list[Example]) -> None:
     def drop(place: int, _: str) -> None:
         _keep_examples(images.name, [example for example in chosen if example != chosen[place]])
 
-    pictures = np.stack([getattr(images, split).images[row] for _, split, row in chosen])
+    pictures = np.stack([images.split(split).images[row] for _, split, row in chosen])
     lines = [["for" if sign == "p" else "against"] for sign, _, _ in chosen]
     gallery(pictures, lines, "examples-shown", "Examples", ("drop", "Take this example away"), drop, side=56, most=64)
 
@@ -180,14 +180,14 @@ def hit_gallery(
         Action("map", "map", "Locate on the map", links),
     )
     gallery(
-        getattr(images, place.split).images[rows], lines, key, "Images found", ("query", "Make it the query"), act,
+        images.split(place.split).images[rows], lines, key, "Images found", ("query", "Make it the query"), act,
         [action for action in actions if action.name in offer], side=side, most=most,
     )  # fmt: skip
 
 
 def name_of(images: "Dataset", split: str, row: int) -> str:
     """An image's class, where it is known, and id; how many like it there are, where it is not the only one."""
-    part, copies = getattr(images, split), _copies(images.name, split, row)
+    part, copies = images.split(split), _copies(images.name, split, row)
     name = part.ids[row] if part.labels is None else f"{images.classes[part.labels[row]]}, {part.ids[row]}"
     return f"{name}, one of {copies:,} equal" if copies > 1 else name
 
@@ -215,7 +215,7 @@ def duplicates(images: "Dataset", place: Place) -> None:
     order = np.argsort(every, kind="stable")
     ends = np.cumsum(_cached.copies(images.name, place.split))
     members = [np.concatenate([order[(ends[n - 1] if n else 0) : ends[n]] for n in group]) for group in found]
-    ids = getattr(images, place.split).ids
+    ids = images.split(place.split).ids
     table = [
         (number, row, ids[row], int(every[row]))
         for number, rows in enumerate(members, start=1)
@@ -244,7 +244,7 @@ def outliers(images: "Dataset", place: Place) -> None:
         distances, _ = _all_nearest(place)
         values, unit = distances.mean(axis=1), f"mean {place.metric} distance to its {distances.shape[1]} nearest codes"
     order = np.argsort(-values, kind="stable")
-    ids, rows = getattr(images, place.split).ids, first[order]
+    ids, rows = images.split(place.split).ids, first[order]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.write(f"By the {unit}; the median is {np.median(values):.4f}.")
         _export(
@@ -263,7 +263,7 @@ def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
     """The nearest others of every distinct image's code, with progress until they are known; ends without others."""
     if len(_cached.distinct(place.name, place.split)[0]) < 2:
         st.write("One image alone has no neighbors.")
-        st.stop()
+        _view.stop()
     bar = st.progress(0.0, "Comparing every code with every other")
     found = _cached.all_nearest(
         place.run, place.stamp, place.split, place.metric,

@@ -19,7 +19,7 @@ STEPS = 11
 
 def image(run: str, stamp: str, images: "Dataset", split_name: str, row: int) -> None:
     """An image, its reconstruction, what is known of it, and what to do with it."""
-    split, checkpoint = getattr(images, split_name), _cached.checkpoint(run, stamp)
+    split, checkpoint = images.split(split_name), _cached.checkpoint(run, stamp)
     one = split.images[row : row + 1]
     rebuilt = checkpoint.reconstruct(one)
     facts = [f"{name} {values[row]:g}" for name, values in split.factors.items()]

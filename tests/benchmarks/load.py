@@ -41,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from conftest import Server
 
 from aecore import RECIPES, Store
-from aecore.data.datasets import is_here
+from aecore.data import is_here
 from aecore.process.jobs import Job
 
 PATIENCE = 60.0

@@ -26,7 +26,7 @@ class Map:
     def __init__(self, page: Page, run: str, split: str = "train", **parameters: str) -> None:
         self.page, self.run = page, run
         self.checkpoint = aecore.showcase().load(run)
-        self.split = getattr(aecore.load_dataset(self.checkpoint.run.dataset), split)
+        self.split = aecore.load_dataset(self.checkpoint.run.dataset).split(split)
         self.codes = self.checkpoint.encode(self.split.images)
         self.left, self.right, self.bottom, self.top = bounds(self.codes)
         query = "&".join(f"{name}={value}" for name, value in {"run": run, "of": split, **parameters}.items())
@@ -94,6 +94,14 @@ def test_a_click_picks_the_row_under_the_pointer(page: Page) -> None:
         page.mouse.click(*shown.pixel(shown.codes[row]))
         page.wait_for_url(re.compile(rf"row={row}(&|$)"))
         expect(page.get_by_text(f"Image {shown.split.ids[row]},")).to_be_visible()
+
+
+def test_a_click_is_the_end_of_the_path_where_one_is_shown(page: Page) -> None:
+    shown = Map(page, mode="points", tool="path")
+    row = shown.lone()[0]
+    page.mouse.click(*shown.pixel(shown.codes[row]))
+    page.wait_for_url(re.compile(rf"b={row}\b"))
+    expect(page.get_by_label("To", exact=True)).to_have_value(str(row))
 
 
 def test_a_lasso_selects_exactly_the_rows_that_numpy_finds(page: Page) -> None:

@@ -7,8 +7,8 @@ import pytest
 from conftest import visit
 from test_degenerate import _dataset, _images
 
-from aecore import Run, Store
-from aecore.data import datasets
+from aecore import DATASETS, Run, Store
+from aecore.data import Entry
 from aecore.models import FLAVORS
 from aecore.training import train
 
@@ -37,7 +37,7 @@ def test_a_page_opens_on_odd_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset = _dataset(_images(kind, count), classes)
-    monkeypatch.setitem(datasets.DATASETS, "odd", lambda: dataset)
+    monkeypatch.setitem(DATASETS, "odd", Entry(lambda: dataset))
     run = Run("odd", FLAVORS[flavor](latent=latent), width=32, epochs=2, batch_size=4)
     Store(home / "runs").save(deque(train(run, dataset), maxlen=1)[0])
     app = visit(page, run=run.id)
@@ -50,7 +50,7 @@ def test_the_map_opens_in_every_mode_on_next_to_nothing(
     mode: str, count: int, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = _dataset(_images("random", count))
-    monkeypatch.setitem(datasets.DATASETS, "odd", lambda: dataset)
+    monkeypatch.setitem(DATASETS, "odd", Entry(lambda: dataset))
     run = Run("odd", FLAVORS["vae"](latent=2), width=32, epochs=2, batch_size=4)
     Store(home / "runs").save(deque(train(run, dataset), maxlen=1)[0])
     visit("manifold", run=run.id, mode=mode)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from conftest import PAGES, components, texts, visit
 from streamlit.testing.v1 import AppTest
 
 import aecore
+from aecore.data import RemoteFile
 from aecore.folders import run_folders
 from aecore.process.jobs import LIVE, Job, tell
 
@@ -223,20 +225,30 @@ def test_a_damaged_run_is_a_sentence(home_with_runs: Path, digits_runs: list[aec
     assert "is damaged" in texts(app)
 
 
-def test_missing_fashion_mnist_offers_the_download_and_its_failure_names_both_ways_out(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("AECORE_FASHION_MNIST", raising=False)
-    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("aecore.data.datasets.FASHION_MIRRORS", ("http://127.0.0.1:9/",))
+@pytest.mark.usefixtures("home", "offline")
+def test_missing_fashion_mnist_offers_the_download_and_its_failure_names_both_ways_out() -> None:
     app = visit("train")
     app.selectbox(key="dataset").set_value("fashion_mnist").run()
+    assert "31 MB, downloaded once" in texts(app)
     app.button(key="download-fashion_mnist").click().run()
     assert not app.exception
     assert "Connect to the internet" in app.error[0].value
     assert "AECORE_FASHION_MNIST" in app.error[0].value
     app.selectbox(key="dataset").set_value("digits").run()
     assert "Train" in [button.label for button in app.button]
+
+
+@pytest.mark.usefixtures("home", "offline")
+def test_a_set_registered_from_outside_is_offered_with_its_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    clothes = aecore.DATASETS["fashion_mnist"]
+    stamps = replace(clothes.download, files=(RemoteFile("stamps.bin", 170_498_071, "0" * 64),))
+    monkeypatch.setitem(aecore.DATASETS, "stamps", replace(clothes, download=stamps))
+    app = visit("train")
+    app.selectbox(key="dataset").set_value("stamps").run()
+    assert "171 MB, downloaded once" in texts(app)
+    app.button(key="download-stamps").click().run()
+    assert "images of stamps" in app.error[0].value
+    assert "stamps.bin" in app.error[0].value
 
 
 def test_train_starts_a_process_with_the_settings_on_the_page(home: Path) -> None:
@@ -307,7 +319,7 @@ def test_classify_says_what_a_set_without_labels_lacks(home: Path) -> None:
     assert "one folder for each class" in texts(visit("classify", run=run.id))
 
 
-def test_one_press_queues_the_five_flavors(home: Path) -> None:
+def test_one_press_queues_every_flavor(home: Path) -> None:
     app = visit("train")
     app.number_input(key="epochs").set_value(1).run()
     next(button for button in app.button if button.label == "Train every flavor").click().run()

@@ -150,7 +150,7 @@ def test_search_among_whitened_codes(home_with_runs: Path, digits_runs: list[Che
 def test_the_query_is_never_its_own_neighbor(space: str, home_with_runs: Path) -> None:
     for where, source in (("test", "test"), ("train", "train")):
         hits = tiles(visit("search", gallery=source, source=source, image="5", space=space), "hits")
-        name = getattr(DIGITS, where).ids[5]
+        name = DIGITS.split(where).ids[5]
         assert len(hits) == 4
         assert not any(hit[1].endswith(f", {name}") for hit in hits)
 

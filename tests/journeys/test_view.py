@@ -121,3 +121,24 @@ def test_two_places_in_one_direction_are_no_duplicates(home_with_runs: Path, dig
 
     app = visit("search", run=digits_runs[0].run.id, space="map", metric="cosine", k="100")
     assert not any(len(tile) > 2 for tile in tiles(app, "hits"))
+
+
+def test_controls_are_set_again_after_a_page_that_ended_early(home_with_runs: Path) -> None:
+    """Without a picture the page ends before its other controls; the browser has dropped those when they come again."""
+    app = visit("search")
+    app.segmented_control(key="source").set_value("upload").run()
+    assert not app.number_input
+    app.segmented_control(key="source").set_value("test").run()
+    assert app.number_input(key="k").proto.set_value
+    assert app.segmented_control(key="space").proto.set_value
+
+
+def test_train_shows_the_pick_and_keeps_words_of_other_pages_out_of_its_address(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = visit("search", source="train", image="3")
+    picked = aecore.RECIPES["digits-map"].run.id
+    app.selectbox(key="run").set_value(picked).run()
+    by_the_menu(app, "train")
+    assert app.selectbox(key="run").value == picked
+    assert set(app.query_params) == {"run"}

@@ -9,7 +9,7 @@ import torch
 from sklearn.decomposition import PCA
 
 import aecore
-from aecore.data.datasets import Dataset, Split, load_dataset
+from aecore.data import Dataset, Split, load_dataset
 from aecore.measure import metrics
 from aecore.measure.evaluate import NOISES, PARTS, as_text, evaluate
 from aecore.measure.few_labels import accuracies

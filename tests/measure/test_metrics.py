@@ -8,7 +8,7 @@ from sklearn import manifold
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from aecore.data.datasets import load_dataset
+from aecore.data import load_dataset
 from aecore.measure.metrics import mse, nats, nearest_mse, psnr, retrieval, ssim, trustworthiness
 
 RNG = np.random.default_rng(0)

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from aecore.__main__ import main
+from aecore.folders import forget
 from aecore.measure.evaluate import PARTS, measured
 from aecore.models import VAE, Vanilla
 from aecore.process.jobs import Job
@@ -260,3 +261,13 @@ def test_a_ticket_left_behind_holds_nobody_up(store: Store) -> None:
 
 def test_nothing_is_active_where_there_is_no_store(tmp_path: Path) -> None:
     assert active(tmp_path / "nowhere") == []
+
+
+def test_forgetting_leaves_what_the_processes_of_a_run_need(tmp_path: Path) -> None:
+    """Training again while the run is measured: the measuring can still be stopped."""
+    lasting = ("run.json", "owner", "lock", "measuring", "measuring.pid", "log.txt", "orders.txt", "progress.json")
+    for name in (*lasting, "evaluation.json", "live.safetensors", "watched"):
+        (tmp_path / name).touch()
+    (tmp_path / "snapshots" / "000000001-aaaaaaaaaaaa").mkdir(parents=True)
+    forget(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(lasting)

@@ -139,7 +139,7 @@ def test_a_full_disk_takes_snapshots_not_the_training(store: Store, monkeypatch:
     first = next(training)
     assert store.load(RUN.id).step == first.step == 0
     with monkeypatch.context() as full:
-        full.setattr("aecore.runs.write_folder", _full)
+        full.setattr("aecore.store.write_folder", _full)
         checkpoint = next(training)
         assert "No space left on device" in job.progress["warning"]
         assert job.state == "running"
@@ -155,7 +155,7 @@ def test_when_even_the_last_snapshot_does_not_fit_the_run_fails_with_the_way_out
 ) -> None:
     training, job = _attended(store), Job(store.create(RUN))
     next(training)
-    monkeypatch.setattr("aecore.runs.write_folder", _full)
+    monkeypatch.setattr("aecore.store.write_folder", _full)
     with pytest.raises(OSError, match="free some space"):
         deque(training, maxlen=0)
     assert job.state == "failed"
