@@ -25,6 +25,7 @@ def _dotted(path: Path) -> str:
 NAMES = {_dotted(path) for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "charts": set(),
     "data": set(),
     "data.datasets": set(),
     "data.pictures": set(),
@@ -57,10 +58,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"data.datasets", "models", "moments", "networks", "runs"},
     "transformer": {"data.datasets", "models", "runs", "training"},
     "whitening": set(),
-    "__init__": NAMES - {"figures", "__main__"},
+    "__init__": NAMES - {"charts", "figures", "__main__"},
     "__main__": NAMES,
 }
-HEAVY = {"torch", "sklearn", "scipy", "plotly", "pandas", "skimage", "pooch", "safetensors"}
+HEAVY = {"torch", "sklearn", "scipy", "plotly", "altair", "pandas", "skimage", "pooch", "safetensors"}
 LIGHT = {"aecore", "aecore.files", "aecore.process.jobs", "aecore.process.limits", "aecore.process.worker"}
 
 per_module = pytest.mark.parametrize("path", MODULES, ids=_dotted)
