@@ -27,6 +27,7 @@ def warm_up() -> None:
     """
     import gc
 
+    import aecore.charts
     import aecore.figures
     import aecore.manifold
     import aecore.measure.evaluate

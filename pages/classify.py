@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from aecore.figures import accuracy_curves, confusion
+from aecore.charts import accuracy_curves, confusion
 from aecore.measure.few_labels import AMOUNTS
 from pages import _cached, _controls, _view
 from pages._widgets import go, offer_measuring, open_run, opening_run
@@ -37,7 +37,7 @@ left, right = st.columns(2, gap="large")
 with left:
     st.subheader("More labels")
     if part := _cached.measured(run, stamp).get("few_labels"):
-        st.vega_lite_chart(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
+        st.altair_chart(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
         st.caption(f"Mean and standard deviation over {part['seeds']} draws of the labels.")
     else:
         offer_measuring(run, stamp, "few_labels")
@@ -46,7 +46,7 @@ with right:
     result = _cached.classified(run, stamp, amount, seed)
     said, sure = result["said"], result["confidence"]
     chart = confusion(images.test.labels, said, images.classes)
-    st.vega_lite_chart(chart, height=340, alt="Confusion matrix of the test images")
+    st.altair_chart(chart, height=340, alt="Confusion matrix of the test images")
 
 plain = _cached.classified_pixels(images.name, amount, seed)
 st.write(

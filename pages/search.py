@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from aecore.figures import bars
+from aecore.charts import bars
 from aecore.search import METRICS
 from pages import _cached, _controls
 from pages._widgets import go, open_run, picture
@@ -80,7 +80,7 @@ if act == "scores":
         values = 1 - distances if metric == "cosine" else distances
         kinds = None if same is None else np.where(same, "same class", "other class").tolist()
         chart = bars(values, "rank", "cosine similarity" if metric == "cosine" else "euclidean distance", kinds)
-        st.vega_lite_chart(chart, height=200, alt="Score of every hit by its rank")
+        st.altair_chart(chart, height=200, alt="Score of every hit by its rank")
 elif act == "duplicates":
     with copies:
         duplicates(images, place)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 import streamlit as st
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -88,6 +89,11 @@ def visit(page: str, **parameters: str) -> AppTest:
         app.run()
     assert not app.exception, [item.message for item in app.exception]
     return app
+
+
+def tables(chart: Any) -> dict[str, list[dict[str, Any]]]:
+    """The rows that a chart on a page draws, by the names that its specification has for them."""
+    return {part.name: convert_arrow_bytes_to_pandas_df(part.data.data).to_dict("records") for part in chart.datasets}
 
 
 def components(app: AppTest) -> list[Any]:

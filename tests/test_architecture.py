@@ -25,6 +25,7 @@ def _dotted(path: Path) -> str:
 NAMES = {_dotted(path) for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "charts": set(),
     "data": {"data.datasets", "data.downloads", "data.generated", "data.published"},
     "data.datasets": {"data.downloads"},
     "data.downloads": set(),
@@ -67,10 +68,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"data", "models", "moments", "networks", "runs"},
     "transformer": {"data", "models", "runs", "training"},
     "whitening": set(),
-    "__init__": NAMES - {"figures", "__main__"},
+    "__init__": NAMES - {"charts", "figures", "__main__"},
     "__main__": NAMES,
 }
-HEAVY = {"torch", "sklearn", "scipy", "plotly", "pandas", "skimage", "pooch", "safetensors"}
+HEAVY = {"torch", "sklearn", "scipy", "plotly", "altair", "pandas", "skimage", "pooch", "safetensors"}
 LIGHT = {
     *("aecore", "aecore.files", "aecore.folders"),
     *("aecore.process.jobs", "aecore.process.limits", "aecore.process.queue", "aecore.process.worker"),

@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-from aecore import figures, manifold
+from aecore import charts, figures, manifold
 from aecore.data import Dataset, Split
 from aecore.measure.few_labels import learn
 from aecore.measure.metrics import mse
@@ -62,8 +62,8 @@ def _is_of_use(dataset: Dataset, run: Run) -> None:
     assert len(set(found.tolist())) == k
     assert np.isfinite(distances).all()
     moment = moment_of(checkpoint, dataset.test)
-    assert figures.small_map(moment.places, box, ["image"] * len(moment.places), "image")
-    assert figures.curves(checkpoint.history, log=True)
+    assert charts.small_map(moment.places, box, ["image"] * len(moment.places), "image").to_dict()
+    assert charts.curves(checkpoint.history, log=True).to_dict()
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)

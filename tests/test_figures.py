@@ -1,4 +1,4 @@
-"""Pictures, charts and payloads made from arrays."""
+"""Pictures and payloads made from arrays."""
 
 import io
 import json
@@ -8,50 +8,9 @@ import pytest
 from PIL import Image
 
 from aecore import figures
-from aecore.figures import packed, resized, sprites, tile_side, unit_bars
+from aecore.figures import packed, resized, sprites, tile_side
 
 RNG = np.random.default_rng(0)
-HISTORY = [
-    {"epoch": 0.0, "test": {"reconstruction": 0.5, "mse": 0.2}},
-    {"epoch": 0.5, "reconstruction": 0.3, "test": {"reconstruction": 0.25, "mse": 0.1}},
-    {"epoch": 1.0, "reconstruction": 0.2, "test": {"reconstruction": 0.0, "mse": 0.1}},
-]
-
-
-def test_curves_have_a_line_for_each_term_of_training_and_held_out_images() -> None:
-    lines, here = figures.curves(HISTORY, cursor=0.5)["layer"]
-    rows = {(row["images"], row["epoch"]): row["value"] for row in lines["data"]["values"]}
-    assert rows == {
-        ("held out", 0.0): 0.5,
-        ("training", 0.5): 0.3,
-        ("held out", 0.5): 0.25,
-        ("training", 1.0): 0.2,
-        ("held out", 1.0): 0.0,
-    }
-    assert here["data"]["values"] == [{"epoch": 0.5}]
-    assert figures.curves(HISTORY)["layer"][1]["data"]["values"] == []
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 199, 200, 201, 1030])
-def test_a_long_history_is_drawn_thinned_with_both_ends(count: int) -> None:
-    rows = [{"epoch": float(row), "test": {"reconstruction": 1.0, "mse": 1.0}} for row in range(count)]
-    drawn = [row["epoch"] for row in figures.curves(rows)["layer"][0]["data"]["values"]]
-    assert drawn == sorted(set(drawn))
-    assert drawn[:1] + drawn[-1:] == [float(row) for row in (0, count - 1) if count]
-    assert len(drawn) == count if count < 400 else 200 <= len(drawn) <= 400
-
-
-def test_a_log_axis_leaves_out_what_it_cannot_show() -> None:
-    values = figures.curves(HISTORY, log=True)["layer"][0]["data"]["values"]
-    assert min(row["value"] for row in values) > 0
-
-
-@pytest.mark.parametrize(("groups", "kind"), [(["a", "b", "a"], "nominal"), ([1.0, 2.5, 3.0], "quantitative")])
-def test_a_small_map_colors_names_as_kinds_and_numbers_as_amounts(groups: list, kind: str) -> None:
-    chart = figures.small_map(np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), (0, 4, 1, 5), groups, "what")
-    assert chart["encoding"]["color"]["type"] == kind
-    assert [row["what"] for row in chart["data"]["values"]] == groups
-    assert chart["encoding"]["y"]["scale"]["domain"] == [1, 5]
 
 
 @pytest.mark.parametrize("groups", [["a", "b"], [0.0, 9.0]])
@@ -134,8 +93,3 @@ def test_smaller_pictures_are_averages() -> None:
     assert np.abs(small - expected).max() <= 1
     assert resized(images, 8, 8) is images
     np.testing.assert_array_equal(resized(np.array([[[[0.0, 2.0], [0.5, -1]]]]), 2, 2), [[[[0, 255], [128, 0]]]])
-
-
-def test_bars_of_units_begin_with_the_most_active() -> None:
-    values = unit_bars(np.array([0.1, 3.0, 0.5]), "variance")["data"]["values"]
-    assert [(bar["rank"], bar["unit"]) for bar in values] == [(1, 1), (2, 2), (3, 0)]

@@ -36,7 +36,7 @@ def _training(run: str) -> bool:
 
 
 def _comparison(runs: list[str], live: int) -> None:
-    from aecore.figures import curves, overlay
+    from aecore.charts import curves, overlay
 
     now = sum(_training(run) for run in runs)
     if live and not now:
@@ -50,7 +50,7 @@ def _comparison(runs: list[str], live: int) -> None:
         st.skeleton(height=200)
         return
     chart = overlay({names[run]: history for run, history in histories.items()})
-    st.vega_lite_chart(chart, key="overlay", height=240, alt="Test MSE of every run over its epochs")
+    st.altair_chart(chart, key="overlay", height=240, alt="Test MSE of every run over its epochs")
     for column, run in zip(st.columns(len(ready)), ready, strict=True):
         stamp, loaded = ready[run], _cached.checkpoint(run, ready[run])
         need_dataset(loaded.run.dataset)
@@ -60,7 +60,7 @@ def _comparison(runs: list[str], live: int) -> None:
             st.caption(f"{loaded.run.model.latent} numbers per code, epoch {loaded.epoch:g}, test MSE {error:.4f}")
             st.image(_cached.strip(run, stamp), width="stretch", alt=f"Eight images and their reconstructions by {run}")
             chart = curves(histories[run], beside=histories.values())
-            st.vega_lite_chart(chart, key=f"curves-{run}", height=200, alt=f"Loss terms of {run}")
+            st.altair_chart(chart, key=f"curves-{run}", height=200, alt=f"Loss terms of {run}")
             st.image(_cached.map_picture(run, stamp), width="stretch", alt=f"Map of {run}")
     st.caption(
         "Curves: solid training, dashed held out; all on one axis. Maps: test images at their codes, or at the two "

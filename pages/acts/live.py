@@ -176,7 +176,7 @@ def _problems(job: Job, state: str, progress: dict[str, Any]) -> None:
 
 def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
     """Curves, map and reconstructions: of now while it trains, of any kept moment afterwards."""
-    from aecore import figures
+    from aecore import charts
     from aecore.manifold import bounds
     from aecore.moments import newest
 
@@ -203,15 +203,14 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 log = _controls.toggle("log", "Log axis", False)
                 st.caption("solid: training, dashed: held out")
-            chart = figures.curves(history, log, cursor)
-            drawn.vega_lite_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
+            chart = charts.curves(history, log, cursor)
+            drawn.altair_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
     if map:
         title, groups = _cached.probes(run.dataset, len(shown.places))
         box, alt = bounds(_all(moments)), "Small map of test images by their code"
         with map:
-            st.vega_lite_chart(
-                figures.small_map(shown.places, box, groups, title), key="small-map", height=240, alt=alt
-            )
+            chart = charts.small_map(shown.places, box, groups, title)
+            st.altair_chart(chart, key="small-map", height=240, alt=alt)
             plane = "their codes" if run.model.latent <= 2 else "two principal components of their codes"
             st.caption(f"{len(groups)} test images at {plane}; color is {title}")
     if len(moments) > 1 and images is not None:

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from aecore import manifold
-from aecore.figures import unit_bars
+from aecore.charts import unit_bars
 from aecore.tags import tags
 from pages import _cached, _cached_map, _controls, _view
 from pages._widgets import offer_measuring
@@ -199,7 +199,7 @@ def numbers(run: str, stamp: str) -> None:
     units = _cached_map.units(run, stamp)
     variational = _cached.checkpoint(run, stamp).run.model.prior is not None
     kind = "KL divergence (nats)" if variational else "variance"
-    st.vega_lite_chart(unit_bars(units["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
+    st.altair_chart(unit_bars(units["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
     used = _cached.measured(run, stamp).get("code")
     dead = f", {used['rows']['code']['dead units']} dead" if used else ""
     active = int((units["variance"] > 0.01).sum())

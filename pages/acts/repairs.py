@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from aecore.charts import bars, sweep
 from aecore.data import pictures
-from aecore.figures import bars, sweep
 from aecore.measure.repair import COUNT, LEVELS, again, repair_all, trained_on
 from pages import _cached, _controls
 from pages._widgets import all_runs
@@ -95,7 +95,7 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
         bar.progress(done / len(LEVELS), f"Level {level:g}, {done} of {len(LEVELS)}")
     bar.empty()
     trained = [(short[id], on[1]) for id in chosen if (on := trained_on(runs[id].run)) and on[0] == noise.kind]
-    chart.vega_lite_chart(sweep(rows, trained, noise.level), height=380, alt="PSNR over the level of the noise")
+    chart.altair_chart(sweep(rows, trained, noise.level), height=380, alt="PSNR over the level of the noise")
     count = min(COUNT, len(_cached.dataset(name).test))
     st.caption(
         f"Mean over the first {count} test images, seed {noise.seed}; bars hold the mean with 95%. Filters are dashed; "
@@ -110,7 +110,7 @@ def walk(checkpoint: "Checkpoint", name: str, noisy: np.ndarray) -> None:
     images, steps = again(checkpoint, noisy, times)
     lines = [["noisy"], *([f"{time}", f"step {step:.4f}"] for time, step in enumerate(steps, start=1))]
     gallery(images, lines, "walk", "The picture after every repetition", side=80, most=130)
-    st.vega_lite_chart(bars(steps, "repetition", "step length"), height=180, alt="Length of every step")
+    st.altair_chart(bars(steps, "repetition", "step length"), height=180, alt="Length of every step")
     st.caption(
         f"Repaired by {name} again and again. A step's length is the root of its mean square over the pixels. Images "
         "that the network can rebuild stay where they are: short steps mean that the picture has come to one."

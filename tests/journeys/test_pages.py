@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PAGES, components, texts, visit
+from conftest import PAGES, components, tables, texts, visit
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -212,10 +212,11 @@ def test_the_trust_of_a_map_and_its_units_are_on_the_page(
 ) -> None:
     app = visit("manifold", run=digits_runs[0].run.id, tool="trust")
     assert "of 2 units active" in texts(app)
-    chart = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    shown = sorted(bar["value"] for bar in chart["data"]["values"]) if "values" in chart.get("data", {}) else None
+    (chart,) = app.get("vega_lite_chart")
+    (bars,) = tables(chart.proto).values()
     kl = digits_runs[0].unit_kl(aecore.load_dataset("digits").test.images)
-    assert shown is None or shown == pytest.approx(sorted(kl.tolist()), rel=1e-4)
+    assert [bar["value"] for bar in bars] == pytest.approx(sorted(kl.tolist(), reverse=True), rel=1e-4)
+    assert [bar["unit"] for bar in bars] == np.argsort(-kl).tolist()
 
 
 def test_a_damaged_run_is_a_sentence(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
@@ -306,8 +307,9 @@ def test_train_compares_runs_of_the_link(home_with_runs: Path, digits_runs: list
     runs = [checkpoint.run.id for checkpoint in digits_runs]
     app = visit("train", compare="~".join(runs))
     assert set(app.dataframe[0].value["run"]) >= {checkpoint.run.title for checkpoint in digits_runs}
-    charts = [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")][-2:]
-    axes = [chart["layer"][0]["encoding"] for chart in charts]
+    overlay, *curves = [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")][-3:]
+    assert overlay["encoding"]["y"]["field"] == "MSE"
+    axes = [chart["layer"][0]["encoding"] for chart in curves]
     assert axes[0]["y"]["scale"]["domain"] == axes[1]["y"]["scale"]["domain"]
     assert axes[0]["color"]["scale"]["domain"] == axes[1]["color"]["scale"]["domain"] == ["reconstruction", "kl"]
     assert "all on one axis" in texts(app)

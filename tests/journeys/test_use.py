@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Server, components, settle, texts, visit
+from conftest import Server, components, settle, tables, texts, visit
 from PIL import Image
 from playwright.sync_api import Page, expect
-from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -85,13 +84,13 @@ def test_the_sweep_draws_the_figures_of_the_evaluation(home_with_runs: Path, dig
     app = visit("denoise", run=digits_runs[1].run.id, act="levels")
     assert not app.exception
     proto = app.get("vega_lite_chart")[0].proto
-    chart, table = json.loads(proto.spec), convert_arrow_bytes_to_pandas_df(proto.data.data)
-    drawn = {(row["name"], row["level"]): row["mean"] for row in table.to_dict("records")}
+    chart, known = json.loads(proto.spec), tables(proto)
+    drawn = {(row["name"], row["level"]): row["mean"] for row in known[chart["data"]["name"]]}
     rows = PARTS["denoising"](digits_runs[1], DIGITS, compute_anew)["rows"]
     for name, ours in (("code", "denoising 16"), ("noisy", "doing nothing"), ("linear filter", "linear filter")):
         for level in (0.25, 0.5, 0.75):
             assert drawn[ours, level] == rows[name][f"gaussian {level:g}"]["PSNR"]
-    assert [row["text"] for row in chart["layer"][0]["data"]["values"]] == ["trained at 0.5"]
+    assert [row["text"] for row in known[chart["layer"][0]["data"]["name"]]] == ["trained at 0.5"]
 
 
 def test_again_prints_the_length_of_every_step(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:

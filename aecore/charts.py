@@ -1,0 +1,237 @@
+"""Charts of numbers, drawn by Altair. Imported by the pages.
+
+Rows go in as lists of dicts, and each field says its type: no table library is needed. In a tooltip, a number that is
+called nominal (:N) is printed as it is.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+GREY = "#8A8894"
+"""Rules and notes, on either ground."""
+MOST = 200
+"""Rows of a history that a chart draws; more would only make every tick of a live training heavy."""
+
+
+def _data(rows: list[dict[str, Any]]) -> alt.InlineData:
+    """Filled afterwards: rows that are there from the start are checked one by one, which takes 0.25 ms for each."""
+    data = alt.InlineData([])
+    data["values"] = rows
+    return data
+
+
+def _layers(rows: list[dict[str, Any]], *layers: alt.Chart) -> alt.LayerChart:
+    """Rows of the whole chart are not copied with its layers, and are the table that a visitor can open."""
+    return alt.layer(*layers, data=_data(rows))
+
+
+def curves(
+    history: Sequence[Mapping[str, Any]],
+    log: bool = False,
+    cursor: float | None = None,
+    beside: Collection[Sequence[Mapping[str, Any]]] = (),
+) -> alt.LayerChart:
+    """Every loss term of a history over the epochs, training solid, held-out dashed, with a line at the epoch `cursor`.
+
+    beside: other histories that are drawn beside this one; all get the same axes, and each term one color. There is no
+    legend for the dashes; say it beside the chart. Of a long history, about MOST rows are drawn.
+    """
+    every = [row for other in (history, *beside) for row in _terms(other, log)]
+    x = alt.X("epoch:Q")
+    scale: dict[str, Any] = {"type": "log"} if log else {"zero": False}
+    if beside and every:
+        values = [row["value"] for row in every]
+        scale["domain"] = [min(values), max(values)]
+        x = x.scale(domain=[0, max(row["epoch"] for row in every)])
+    terms = list(dict.fromkeys(row["term"] for row in every))
+    lines = alt.Chart().mark_line(point=len(history) < 3)
+    lines = lines.encode(
+        x,
+        alt.Y("value:Q").title("per pixel").scale(**scale),
+        alt.Color("term:N").title(None).legend(orient="top").scale(domain=terms),
+        alt.StrokeDash("images:N").legend(None).scale(domain=["training", "held out"], range=[[1, 0], [4, 3]]),
+        tooltip=["term:N", "images:N", "epoch:N", "value:N"],
+    )
+    here = alt.Chart(_data([] if cursor is None else [{"epoch": cursor}])).mark_rule(strokeWidth=2, opacity=0.5)
+    return _layers(_terms(history, log), lines, here.encode(x))
+
+
+def _terms(history: Sequence[Mapping[str, Any]], log: bool) -> list[dict[str, Any]]:
+    rows = []
+    for row in _thinned(history):
+        for name, value in row.items():
+            if name not in ("epoch", "test"):
+                rows.append({"epoch": row["epoch"], "term": name, "images": "training", "value": value})
+        for name, value in row["test"].items():
+            if name != "mse":
+                rows.append({"epoch": row["epoch"], "term": name, "images": "held out", "value": value})
+    return [row for row in rows if row["value"] > 0 or not log]
+
+
+def _thinned(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [*history[: -1 : max(1, len(history) // MOST)], *history[-1:]]
+
+
+def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> alt.Chart:
+    """The MSE on held-out images over the epochs, a line for each name of a history."""
+    rows = [
+        {"epoch": row["epoch"], "run": name, "MSE": row["test"]["mse"]}
+        for name, history in histories.items()
+        for row in _thinned(history)
+        if row["test"].get("mse", 0) > 0
+    ]
+    lines = alt.Chart(_data(rows)).mark_line(point={"size": 14}, clip=True)
+    return lines.encode(
+        alt.X("epoch:Q"),
+        alt.Y("MSE:Q").title("MSE, held out").scale(type="log"),
+        alt.Color("run:N").title(None).legend(orient="top"),
+        tooltip=["run:N", "epoch:N", "MSE:N"],
+    )
+
+
+def small_map(
+    places: np.ndarray, box: tuple[float, float, float, float], groups: Sequence[Any], title: str
+) -> alt.Chart:
+    """Points (n, 2) in a box (left, right, bottom, top), without axes.
+
+    groups (n,) are names or numbers and give the colors; title is what they are.
+    """
+    left, right, bottom, top = box
+    rows = [
+        {"x": round(x, 4), "y": round(y, 4), title: group}
+        for (x, y), group in zip(places.tolist(), groups, strict=True)
+    ]
+    if all(isinstance(group, (int, float)) for group in groups):
+        scheme = alt.SchemeParams("cividis", extent=[0.25, 1])
+        color = alt.Color(field=title, type="quantitative").legend(None).scale(scheme=scheme)
+    else:
+        color = alt.Color(field=title, type="nominal").legend(columns=1, symbolLimit=12, title=None)
+    points = alt.Chart(_data(rows)).mark_circle(size=22, opacity=0.85, clip=True)
+    return points.encode(
+        alt.X("x:Q").axis(None).scale(domain=[left, right]),
+        alt.Y("y:Q").axis(None).scale(domain=[bottom, top]),
+        color,
+        alt.Tooltip(field=title, type="nominal"),
+    )
+
+
+def accuracy_curves(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> alt.LayerChart:
+    """Accuracy over labels per class, a line for each kind of features, with bars of one standard deviation.
+
+    rows: features -> labels per class -> {"mean", "deviation"}. The line of the code is the thick one.
+    """
+    points = [
+        {
+            "features": features, "labels": labels, "accuracy": row["mean"],
+            "low": row["mean"] - row["deviation"], "high": row["mean"] + row["deviation"],
+        }
+        for features, curve in rows.items()
+        for labels, row in curve.items()
+    ]  # fmt: skip
+    base = alt.Chart().encode(
+        alt.X("labels:O").sort(None).title("labels per class").axis(labelAngle=0),
+        alt.Color("features:N").sort(None).title(None).legend(orient="top"),
+    )
+    lines = base.mark_line(point=True).encode(
+        alt.Y("accuracy:Q").title("test accuracy").scale(zero=False),
+        strokeWidth=alt.when("datum.features === 'code'").then(alt.value(4)).otherwise(alt.value(1.5)),
+        tooltip=["features:N", "labels:N", alt.Tooltip("accuracy:N").format(".3f")],
+    )
+    return _layers(points, base.mark_rule().encode(alt.Y("low:Q"), alt.Y2("high")), lines)
+
+
+def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> alt.LayerChart:
+    """How often images whose labels (n,) are one class were said (n,) to be another, as shares of the class.
+
+    Both are places in `classes`.
+    """
+    counts = np.zeros((len(classes), len(classes)))
+    np.add.at(counts, (labels, said), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    rows = [
+        {"is": true, "said": name, "share": float(shares[row, column])}
+        for row, true in enumerate(classes)
+        for column, name in enumerate(classes)
+    ]
+    base = alt.Chart().encode(alt.X("said:N").sort(None).title("predicted"), alt.Y("is:N").sort(None))
+    squares = base.mark_rect().encode(
+        alt.Color("share:Q").scale(scheme="cividis").legend(None),
+        tooltip=["is:N", "said:N", alt.Tooltip("share:N").format(".1%")],
+    )
+    numbers = base.mark_text(fontSize=10).encode(
+        alt.Text("share:Q").format(".0%"),
+        color=alt.when("datum.share > 0.55").then(alt.value("#1C1B22")).otherwise(alt.value("#FBFAF7")),
+    )
+    return _layers(rows, squares, numbers.transform_filter("datum.share >= 0.01"))
+
+
+def sweep(
+    rows: Sequence[Mapping[str, Any]], trained: Sequence[tuple[str, float]] = (), now: float | None = None
+) -> alt.LayerChart:
+    """PSNR over the level of noise, from rows {"name", "by", "level", "mean", "error"}.
+
+    One line for each name, those by a filter dashed; rules mark the levels that runs were trained on, (name, level),
+    and a thin one the level `now`.
+    """
+    x = alt.X("level:Q").title("level of the noise").scale(domain=[0, 1]).axis(tickCount=5)
+    color = alt.Color("name:N").sort(None).title(None).legend(orient="right", labelLimit=220)
+    points = [{**row, "low": row["mean"] - row["error"], "high": row["mean"] + row["error"]} for row in rows]
+    lines = alt.Chart().mark_line(point={"size": 16}, strokeWidth=1.5)
+    lines = lines.encode(
+        x,
+        alt.Y("mean:Q").title("PSNR in dB").scale(zero=False),
+        color,
+        alt.StrokeDash("by:N").legend(None).scale(domain=["run", "filter"], range=[[1, 0], [5, 3]]),
+        tooltip=[
+            *("name:N", "level:N"),
+            alt.Tooltip("mean:N").format(".2f").title("PSNR"),
+            alt.Tooltip("error:N").format(".2f").title("±"),
+        ],
+    )
+    levels = sorted({level for _, level in trained})
+    marks = alt.Chart(_data([{"level": level, "text": f"trained at {level:g}"} for level in levels])).encode(x)
+    here = alt.Chart(_data([] if now is None else [{"level": now}])).encode(x)
+    return _layers(
+        points,
+        marks.mark_rule(color=GREY, strokeDash=[2, 2]),
+        marks.mark_text(align="left", baseline="top", dx=4, y=2, fontSize=12, color=GREY).encode(alt.Text("text:N")),
+        here.mark_rule(color=GREY, opacity=0.5),
+        alt.Chart().mark_rule(strokeWidth=2).encode(x, alt.Y("low:Q"), alt.Y2("high"), color),
+        lines,
+    )
+
+
+def bars(
+    values: Sequence[float], across: str, up: str, groups: Sequence[str] | None = None, zero: bool = True
+) -> alt.Chart:
+    """One bar for each of n values, numbered from 1; groups (n,) color them.
+
+    across and up name the axes; zero: whether the upper axis begins at 0.
+    """
+    rows: list[dict[str, Any]] = [{across: number, up: float(value)} for number, value in enumerate(values, start=1)]
+    chart = alt.Chart(_data(rows)).mark_bar(clip=True)
+    chart = chart.encode(
+        alt.X(f"{across}:O").axis(labelAngle=0, labelOverlap=True),
+        alt.Y(f"{up}:Q").scale(zero=zero),
+        tooltip=[f"{across}:N", alt.Tooltip(f"{up}:N").format(".4f")],
+    )
+    if groups is None:
+        return chart
+    for row, group in zip(rows, groups, strict=True):
+        row["group"] = group
+    return chart.encode(alt.Color("group:N").sort(None).title(None).legend(orient="right"))
+
+
+def unit_bars(activity: np.ndarray, title: str) -> alt.Chart:
+    """One number per unit of a code (latent,), the largest first; title says what it is."""
+    order = np.argsort(-activity, kind="stable")
+    rows = [{"rank": rank, "unit": int(unit), "value": float(activity[unit])} for rank, unit in enumerate(order, 1)]
+    chart = alt.Chart(_data(rows)).mark_bar()
+    return chart.encode(
+        alt.X("rank:O").title("units, most active first").axis(labels=False, ticks=False),
+        alt.Y("value:Q").title(title),
+        tooltip=["unit:N", alt.Tooltip("value:N").format(".3g")],
+    )
