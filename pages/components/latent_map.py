@@ -1,4 +1,4 @@
-"""The latent map as a component: a plotly chart with pictures in it, driven by latent_map.js."""
+"""The latent map as a component: a plotly chart with pictures in it, driven by latent_map/main.js."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 _COMPONENT = st.components.v2.component(
     "latent_map",
     css=(HERE / "latent_map.css").read_text(),
-    js=(HERE / "latent_map.js").read_text(),
+    js=(HERE / "latent_map" / "main.js").read_text(),
     isolate_styles=False,
 )
 
