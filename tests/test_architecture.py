@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "aecore").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
+SCRIPTS = sorted((ROOT / "pages").rglob("*.js"))
 APP = [path for path in [ROOT / "app.py"] if path.exists()]
 
 
@@ -79,6 +80,7 @@ LIGHT = {
 
 per_module = pytest.mark.parametrize("path", MODULES, ids=_dotted)
 per_source = pytest.mark.parametrize("path", [*MODULES, *PAGES, *APP], ids=lambda path: str(path.relative_to(ROOT)))
+per_script = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
 per_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 
 
@@ -172,8 +174,7 @@ def test_no_pickle_is_read_and_no_text_is_run(path: Path) -> None:
 
 
 def test_no_markup_is_made_from_text() -> None:
-    scripts = [*(ROOT / "pages").rglob("*.js"), *(ROOT / "pages").rglob("*.html")]
-    for path in [*MODULES, *PAGES, *APP, *scripts]:
+    for path in [*MODULES, *PAGES, *APP, *SCRIPTS, *(ROOT / "pages").rglob("*.html")]:
         text = path.read_text(encoding="utf-8")
         for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "unsafe_allow_javascript=True"):
             assert word not in text, (path.name, word)
@@ -202,9 +203,29 @@ def test_no_file_is_longer_than_500_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
 
 
+@per_script
+def test_no_script_is_longer_than_260_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 260
+
+
 @per_source
 def test_every_file_begins_with_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(_tree(path))
+
+
+@per_script
+def test_every_script_begins_with_what_it_is_for(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("// ")
+
+
+def test_every_script_of_the_map_is_joined_and_only_the_last_is_an_entry() -> None:
+    folder = ROOT / "pages" / "components" / "latent_map"
+    tree = _tree(folder.with_suffix(".py"))
+    (value,) = (n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "SCRIPTS")
+    names = [node.value for node in ast.walk(value) if isinstance(node, ast.Constant)]
+    assert sorted(names) == sorted(path.stem for path in folder.glob("*.js"))
+    entries = [name for name in names if "export" in (folder / f"{name}.js").read_text(encoding="utf-8")]
+    assert entries == names[-1:]
 
 
 def _public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:

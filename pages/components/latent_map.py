@@ -1,4 +1,4 @@
-"""The latent map as a component: a plotly chart with pictures in it, driven by latent_map.js."""
+"""The latent map as a component: a plotly chart with pictures in it, driven by the scripts in latent_map/."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -8,10 +8,15 @@ from typing import Any
 import streamlit as st
 
 HERE = Path(__file__).parent
+SCRIPTS = (
+    *("bytes", "elements", "plotly", "viewport", "chart", "tiles"),
+    *("lattice", "marks", "card", "pointer", "tools", "main"),
+)
+"""A component is one script without imports: these are joined into it, in this order."""
 _COMPONENT = st.components.v2.component(
     "latent_map",
     css=(HERE / "latent_map.css").read_text(),
-    js=(HERE / "latent_map.js").read_text(),
+    js="\n".join((HERE / "latent_map" / f"{name}.js").read_text() for name in SCRIPTS),
     isolate_styles=False,
 )
 

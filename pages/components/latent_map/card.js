@@ -1,0 +1,80 @@
+// The card over the pointer: the image there and its reconstruction or, with the decoder, what it makes of the place.
+const PICTURES = { pictures: "image", rebuilt: "reconstruction" };
+
+class Card {
+  constructor(map) {
+    this.map = map;
+    this.root = element("div", "latent-map-card", map.stage);
+    this.pictures = element("div", "latent-map-pictures", this.root);
+    this.caption = element("div", "latent-map-caption", this.root);
+  }
+
+  show() {
+    const { chart, data, pointer, viewport } = this.map;
+    if (!chart.ready || !pointer.place) this.hide();
+    else if (data.mode === "decoder") this.showPlace(viewport.view(), pointer.place);
+    else this.showImage(viewport.view(), pointer.place);
+  }
+
+  hide() {
+    this.root.dataset.shown = "";
+  }
+
+  showImage(view, place) {
+    const { colors, data, points, tiles } = this.map;
+    const index = this.map.indexAt(place);
+    if (index < 0) return this.hide();
+    this.entitle(Object.values(PICTURES));
+    Object.keys(PICTURES).forEach((name, number) => {
+      const part = this.map.part(name);
+      const pen = this.pen(number, part ?? { width: 1, height: 1 });
+      tiles.stamp(pen, part, index, [0, 0, pen.canvas.width, pen.canvas.height]);
+    });
+    const row = this.map.rowOf(index);
+    const value = colors.kind === "class" ? colors.names[colors.values[index]] : colors.values?.[index];
+    const said = typeof value === "number" ? `${colors.title} ${+value.toPrecision(4)}` : value;
+    this.caption.textContent = `Image ${row}${said === undefined ? "" : ` · ${said}`}`;
+    this.put(data.mode === "images" ? place : [view.toX(points.x[index]), view.toY(points.y[index])], row);
+  }
+
+  showPlace(view, place) {
+    const part = this.map.lattice.part();
+    const [x, y] = [view.fromX(place[0]), view.fromY(place[1])];
+    const [left, right, bottom, top] = part?.box ?? [0, 0, 0, 0];
+    if (!(x >= left && x <= right && y >= bottom && y <= top)) return this.hide();
+    this.entitle(["decoded"]);
+    const picture = new ImageData(part.width, part.height);
+    blend(part, x, y, picture.data, part.width, 0);
+    this.pen(0, part).putImageData(picture, 0, 0);
+    const words = isFar(part, x, y) ? " · far from any code: guessing" : "";
+    this.caption.textContent = `(${x.toFixed(2)}, ${y.toFixed(2)})${words}`;
+    this.put(place, "place");
+  }
+
+  // One picture for every title.
+  entitle(titles) {
+    while (this.pictures.children.length > titles.length) this.pictures.lastChild.remove();
+    titles.forEach((title, number) => {
+      const figure = this.pictures.children[number] ?? element("figure", "", this.pictures);
+      if (!figure.firstChild) {
+        element("canvas", "", figure);
+        element("figcaption", "", figure);
+      }
+      figure.lastChild.textContent = title;
+    });
+  }
+
+  pen(number, { width, height }) {
+    const canvas = this.pictures.children[number].firstChild;
+    setSize(canvas, width, height);
+    return canvas.getContext("2d", { willReadFrequently: true });
+  }
+
+  put([x, y], name) {
+    const [wide, high] = [this.root.offsetWidth, this.root.offsetHeight];
+    const left = Math.min(Math.max(4, x - wide / 2), this.map.stage.clientWidth - wide - 4);
+    const above = y - high - 14;
+    this.root.style.transform = `translate(${Math.round(left)}px, ${Math.round(above < 0 ? y + 18 : above)}px)`;
+    this.root.dataset.shown = String(name);
+  }
+}

@@ -1,0 +1,48 @@
+// Marks over the map: the selected area, a path, a cloud of samples, a picked place, the picked image.
+function paintMarks(map, pen, view) {
+  const { data: { area, marks, row }, points, theme } = map;
+  const at = ([x, y]) => [view.toX(x), view.toY(y)];
+  const stroke = (draw, width = 2) => {
+    for (const [color, thick] of [[theme.ground, width + 3], [theme.accent, width]]) {
+      Object.assign(pen, { strokeStyle: color, lineWidth: thick });
+      pen.beginPath();
+      draw();
+      pen.stroke();
+    }
+  };
+  const line = (places) => places.forEach((place) => pen.lineTo(...at(place))); // the first begins it
+  const circle = (place, radius) => pen.arc(...at(place), radius, 0, 7);
+  const dot = (place, radius) => {
+    pen.fillStyle = theme.accent;
+    pen.beginPath();
+    circle(place, radius);
+    pen.fill();
+  };
+  if (area.length) {
+    stroke(() => {
+      line(area);
+      pen.closePath();
+    }, 1.5);
+  }
+  if (marks.path) {
+    stroke(() => line(marks.path));
+    for (const place of marks.path) dot(place, 3);
+  }
+  if (marks.ellipse) {
+    const [x, y, rx, ry] = marks.ellipse;
+    const [cx, cy] = at([x, y]);
+    stroke(() => pen.ellipse(cx, cy, Math.abs(view.toX(x + rx) - cx), Math.abs(view.toY(y + ry) - cy), 0, 0, 7), 1.5);
+  }
+  for (const place of marks.dots ?? []) dot(place, 4);
+  if (marks.place) {
+    const [x, y] = at(marks.place);
+    stroke(() => {
+      for (const [dx, dy] of [[9, 0], [0, 9]]) {
+        pen.moveTo(x - dx, y - dy);
+        pen.lineTo(x + dx, y + dy);
+      }
+    });
+  }
+  const index = row === null ? -1 : map.indexOf(row);
+  if (index >= 0) stroke(() => circle([points.x[index], points.y[index]], 8));
+}
