@@ -10,9 +10,8 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
 
-from aecore.files import home
-from aecore.folders import find_run
-from aecore.process.jobs import Job
+from aecore.folders import find_run, own_runs
+from aecore.process.jobs import Job, shown_folder
 from aecore.process.worker import Busy, Worker, attend, measuring, working
 
 
@@ -111,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 def _train(options: argparse.Namespace) -> int:
     if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
         raise ValueError(f"torchrun started {processes} processes; one process trains a run: --nproc-per-node 1")
-    root = home() / "runs"
+    root = own_runs()
     if options.resume:
         if options.dataset or options.recipe or options.flavor or options.knob:
             raise ValueError("a run keeps its settings; leave everything but --resume away, or train a new one")
@@ -283,7 +282,7 @@ def _denoise(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     if options.background:
-        with measuring(find_run(home() / "runs", options.run), background=True):
+        with measuring(find_run(own_runs(), options.run), background=True):
             return _measure(options)
     id = _id_of(options.run)
     store = _store_of(id)
@@ -372,10 +371,10 @@ def _experiment(options: argparse.Namespace) -> int:
 
 
 def _store_of(id: str) -> Any:
-    """One's own store, or the shipped one where only that has the run."""
-    from aecore.store import Store, showcase
+    """The store from which a run is shown, as on the pages. Raises UnknownRun."""
+    from aecore.store import store_at
 
-    return showcase() if id in showcase().ids() and id not in Store().ids() else Store()
+    return store_at(shown_folder(id))
 
 
 def _id_of(name: str) -> str:

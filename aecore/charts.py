@@ -87,7 +87,7 @@ def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> alt.Chart:
     return lines.encode(
         alt.X("epoch:Q"),
         alt.Y("MSE:Q").title("MSE, held out").scale(type="log"),
-        alt.Color("run:N").title(None).legend(orient="top"),
+        alt.Color("run:N").title(None).legend(orient="top", columns=3),
         tooltip=["run:N", "epoch:N", "MSE:N"],
     )
 
@@ -133,7 +133,7 @@ def accuracy_curves(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> al
     ]  # fmt: skip
     base = alt.Chart().encode(
         alt.X("labels:O").sort(None).title("labels per class").axis(labelAngle=0),
-        alt.Color("features:N").sort(None).title(None).legend(orient="top"),
+        alt.Color("features:N").sort(None).title(None).legend(orient="top", columns=3),
     )
     lines = base.mark_line(point=True).encode(
         alt.Y("accuracy:Q").title("test accuracy").scale(zero=False),
@@ -152,14 +152,14 @@ def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> a
     np.add.at(counts, (labels, said), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     rows = [
-        {"is": true, "said": name, "share": float(shares[row, column])}
+        {"true": true, "predicted": name, "share": float(shares[row, column])}
         for row, true in enumerate(classes)
         for column, name in enumerate(classes)
     ]
-    base = alt.Chart().encode(alt.X("said:N").sort(None).title("predicted"), alt.Y("is:N").sort(None))
+    base = alt.Chart().encode(alt.X("predicted:N").sort(None).title("predicted"), alt.Y("true:N").sort(None))
     squares = base.mark_rect().encode(
         alt.Color("share:Q").scale(scheme="cividis").legend(None),
-        tooltip=["is:N", "said:N", alt.Tooltip("share:N").format(".1%")],
+        tooltip=["true:N", "predicted:N", alt.Tooltip("share:N").format(".1%")],
     )
     numbers = base.mark_text(fontSize=10).encode(
         alt.Text("share:Q").format(".0%"),

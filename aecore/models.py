@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -44,11 +44,13 @@ def knob(
     low: float | None = None,
     high: float | None = None,
     log: bool = False,
-    choices: tuple[str, ...] | None = None,
+    choices: Collection[str] | None = None,
     help: str = "",
+    label: str = "",
 ) -> Any:
-    """A setting that a person may turn: its default, its range or choices, and what it does."""
-    return field(default=default, metadata={"low": low, "high": high, "log": log, "choices": choices, "help": help})
+    """A setting that a person may turn: its default, range or choices, what it does, its label if not its name."""
+    about = {"low": low, "high": high, "log": log, "choices": choices, "help": help, "label": label}
+    return field(default=default, metadata=about)
 
 
 def check_knobs(settings: Any) -> None:
@@ -161,7 +163,7 @@ class Denoising(Flavor):
         "pictures get a little softer, noisy ones much better; the Denoise page has the figures."
     )
 
-    noise: str = knob("gaussian", choices=tuple(NOISES), help="What corrupts the image.")
+    noise: str = knob("gaussian", choices=NOISES, help="What corrupts the image.")
     level: float = knob(0.5, low=0.0, high=1.0, help="How strong the noise may be.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:

@@ -9,28 +9,44 @@ from torch import Tensor
 Level = float | Tensor
 """0 to 1, one for all images or one for each, (b, 1, 1, 1)."""
 
+Noise = Callable[[Tensor, Level, torch.Generator], Tensor]
+"""(x (b, c, h, w), level, rng) -> corrupted x."""
 
+NOISES: dict[str, Noise] = {}
+
+
+def noise(function: Noise) -> Noise:
+    """Register a way to corrupt an image under its name; its docstring is its help."""
+    NOISES[function.__name__] = function
+    return function
+
+
+@noise
 def gaussian(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Add Gaussian noise; the level is its standard deviation, 1 being the range from black to white."""
     return x + level * torch.randn(x.shape, generator=rng)
 
 
+@noise
 def masking(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Set pixels to black; the level is their share."""
     return x * (torch.rand(x.shape, generator=rng) >= level)
 
 
+@noise
 def salt_and_pepper(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Set pixels to black or white, half each; the level is their share."""
     draw = torch.rand(x.shape, generator=rng)
     return torch.where(draw < level / 2, 0.0, torch.where(draw < level, 1.0, x))
 
 
+@noise
 def speckle(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Multiply by Gaussian noise around 1, as in radar and ultrasound; the level is its standard deviation."""
     return x * (1 + level * torch.randn(x.shape, generator=rng))
 
 
+@noise
 def occlusion(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Cover a black rectangle of the image's own proportions somewhere; the level is its share of the area."""
     count, _, height, width = x.shape
@@ -41,15 +57,6 @@ def occlusion(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     lines, columns = torch.arange(height).view(-1, 1), torch.arange(width)
     covered = (lines >= top) & (lines < top + high) & (columns >= left) & (columns < left + wide)
     return torch.where(covered, 0.0, x)
-
-
-NOISES: dict[str, Callable[[Tensor, Level, torch.Generator], Tensor]] = {
-    "gaussian": gaussian,
-    "masking": masking,
-    "salt_and_pepper": salt_and_pepper,
-    "speckle": speckle,
-    "occlusion": occlusion,
-}
 
 
 def corrupt(images: np.ndarray, kind: str, level: float, seed: int = 0, clip: bool = True) -> np.ndarray:

@@ -27,15 +27,22 @@ class Run:
     model: Flavor
     network: str = knob(
         "dense",
-        choices=tuple(NETWORKS),
+        choices=NETWORKS,
         help="dense: all pixels at once; conv: the same small filters everywhere; shallow: one layer each way; "
         "edges: one layer on fixed edge filters, for codes by which to find and to classify.",
     )
     width: int = knob(1024, low=32, high=4096, help="Units of a hidden layer; 32 times the channels of a convolution.")
-    loss: str = knob("mse", choices=tuple(DISTANCES), help="What reconstruction costs: squared error, or Bernoulli KL.")
+    loss: str = knob("mse", choices=DISTANCES, help="What reconstruction costs: squared error, or Bernoulli KL.")
     epochs: int = knob(10, low=1, high=1000, help="How often every training image is seen.")
     batch_size: int = knob(128, low=1, high=4096, help="Images per step.")
-    lr: float = knob(1e-3, low=1e-6, high=1.0, log=True, help="Highest step size; it rises, then falls to zero.")
+    lr: float = knob(
+        1e-3,
+        low=1e-6,
+        high=1.0,
+        log=True,
+        help="Highest step size; it rises, then falls to zero.",
+        label="Learning rate",
+    )
     seed: int = knob(0, low=0, high=2**31 - 1, help="Decides the first weights, the order and the noise.")
 
     def __post_init__(self) -> None:

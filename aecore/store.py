@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aecore.files import remove, write_file, write_folder
-from aecore.folders import SETTINGS, SHIPPED, SNAPSHOTS, find_run, folder_of, own_runs, run_folders
+from aecore.folders import SETTINGS, SHIPPED, SNAPSHOTS, find_run, own_runs, run_folders
 from aecore.runs import Checkpoint, Run, id_of
 
 SCHEMA = 1
@@ -143,10 +143,9 @@ def showcase() -> Store:
     return Store(SHIPPED, read_only=True)
 
 
-def store_of(id: str) -> Store:
-    """The store that has a run: one's own, else the shipped one. Raises UnknownRun."""
-    folder = folder_of(id).parent
-    return Store(folder, read_only=folder == SHIPPED)
+def store_at(folder: Path) -> Store:
+    """The store that the folder of a run belongs to; the shipped one is read-only."""
+    return Store(folder.parent, read_only=folder.parent == SHIPPED)
 
 
 def _snapshots(path: Path) -> list[Path]:

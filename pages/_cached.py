@@ -64,24 +64,19 @@ def dataset(name: str) -> "Dataset":
 
 
 def store(run: str) -> "Store":
-    """The store from which pages show a run: the visitors' own, or the shipped one while theirs is not trained out."""
-    from aecore import showcase
-    from aecore.folders import run_folders
-    from aecore.process.jobs import Job
+    """The store from which pages show a run."""
+    from aecore.process.jobs import shown_folder
+    from aecore.store import store_at
 
-    own, shipped = training_store(run), showcase()
-    if own.folder == shipped.folder or run not in [path.name for path in run_folders(shipped.folder)]:
-        return own
-    return own if Job(own.path(run)).state in ("done", "idle") else shipped
+    return store_at(shown_folder(run))
 
 
 def training_store(run: str) -> "Store":
-    """The store in which a run trains: the visitors' own, also when it has just begun there, or the shipped one."""
-    from aecore import Store, showcase
-    from aecore.folders import run_folders
+    """The store in which a run trains or trained."""
+    from aecore.folders import folder_of
+    from aecore.store import store_at
 
-    own = Store()
-    return own if run in [path.name for path in run_folders(own.folder)] else showcase()
+    return store_at(folder_of(run))
 
 
 @st.cache_data(max_entries=1024, show_spinner=False)
@@ -133,10 +128,9 @@ def codes(run: str, stamp: str, split: str) -> "np.ndarray":
 
 def _shipped(run: str, stamp: str, what: str, compute: "Callable[[], list[np.ndarray]]") -> "list[np.ndarray]":
     """Arrays that take long, on disk for a run that comes with the app: it is what every visitor sees first."""
-    from aecore import showcase
     from aecore.kept import kept
 
-    if store(run).folder == showcase().folder:
+    if store(run).read_only:
         return kept(f"{run}-{stamp}-{what}", compute)
     arrays = compute()
     for array in arrays:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from aecore.files import home
-from aecore.folders import UnknownRun, find_run, run_folders
+from aecore.folders import SHIPPED, folder_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
 from pages._visitor import may, token
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
     from aecore import Dataset
 
 PAGES = Path(__file__).parent
-SHOWCASE = PAGES.parent / "aecore" / "showcase"
-
-
-def root() -> Path:
-    """The folder of the runs."""
-    return home() / "runs"
 
 
 def go(page: str, **parameters: Any) -> NoReturn:
@@ -55,23 +48,15 @@ def start_run(settings: dict[str, Any]) -> str:
     from aecore import Run, Store
     from aecore.process import limits
 
-    run, kept = Run.from_dict(settings), [path.name for path in run_folders(root())]
+    run, kept = Run.from_dict(settings), [path.name for path in run_folders(own_runs())]
     limits.check(run.epochs, len(kept) + (run.id not in kept))
-    job = Job(Store(root()).create(run))
+    job = Job(Store(own_runs()).create(run))
     job.claim(token())
     if may(job):
         job.start()
     else:
-        st.toast("Another visitor trains these settings: you see their run. For one of your own, choose another seed.")
+        st.toast("Another visitor is training these settings; this is their run. For your own, choose another seed.")
     return run.id
-
-
-def folder_of(run: str) -> Path:
-    """The folder of a run, the visitor's own or a shipped one. Raises UnknownRun."""
-    try:
-        return find_run(root(), run)
-    except UnknownRun:
-        return find_run(SHOWCASE, run)
 
 
 def all_runs() -> list[str]:
@@ -80,8 +65,8 @@ def all_runs() -> list[str]:
     def rank(path: Path) -> tuple[bool, float]:
         return not may(Job(path)), -path.stat().st_mtime
 
-    newest = sorted(run_folders(root()), key=rank)
-    return list(dict.fromkeys(path.name for path in [*newest, *run_folders(SHOWCASE)]))
+    newest = sorted(run_folders(own_runs()), key=rank)
+    return list(dict.fromkeys(path.name for path in [*newest, *run_folders(SHIPPED)]))
 
 
 def pick_run(opening: str | None) -> str | None:
@@ -89,7 +74,7 @@ def pick_run(opening: str | None) -> str | None:
     ids = all_runs()
     asked = _view.get("run") or (_view.get("run") is None and _view.picked())
     if asked and asked not in ids:
-        st.toast("The run in this link is not kept here. You see another one instead.")
+        st.toast("The run in this link is not kept here. Another one is shown instead.")
         _view.pick(None)
         _view.put("run", None)
     run = asked if asked in ids else opening if opening in ids else next(iter(ids), None)
@@ -121,7 +106,7 @@ def open_run(recipe: str) -> tuple[str, str]:
 
     run = pick_run(opening_run(recipe))
     if run is None:
-        st.write("No autoencoder is trained here yet. The one on digits takes half a minute.")
+        st.write("No autoencoder has been trained here yet. Digits take about half a minute.")
         if st.button("Train one", type="primary"):
             go("train")
         _view.stop()
@@ -149,7 +134,7 @@ def open_run(recipe: str) -> tuple[str, str]:
 def _wait_for(run: str) -> None:
     from aecore.store import DamagedRun
 
-    st.write("This run has just begun. It appears here with its first results.")
+    st.write("This run has just started. Its first results will appear here.")
     try:
         _cached.store(run).stamp(run)
     except DamagedRun:
@@ -159,7 +144,7 @@ def _wait_for(run: str) -> None:
 
 def reset_button() -> None:
     """Brings every page back to its opening view, for the next presentation."""
-    help = "Every page back to its opening view. Runs and tags are kept; drawings and uploads are forgotten."
+    help = "Return every page to its opening view. Runs and tags are kept; drawings and uploads are discarded."
     st.button("Reset all pages", key="reset-all", type="tertiary", on_click=_view.reset, help=help)
 
 
@@ -177,7 +162,7 @@ def facts(run: str, stamp: str) -> None:
         f"Test MSE {error:.4f}{baseline}"
     )
     if loaded.run.network == "edges":
-        st.caption("It is made to tell images apart, not to rebuild them: it compares edges, and never sees pixels.")
+        st.caption("Built for search and classification: its code describes edges, so reconstructions are rougher.")
 
 
 def offer_measuring(run: str, stamp: str, part: str) -> None:
@@ -195,11 +180,11 @@ def _measuring(job: Job, stamp: str, part: str, ticking: bool) -> None:
         st.rerun()
     if ticking:
         done, every = len(known), len(PARTS)
-        st.progress(done / every, f"Measuring: {done} of {every} parts. You may leave; it goes on.")
+        st.progress(done / every, f"Measuring: {done} of {every} parts. You can leave this page; it continues.")
         if may(job):
             st.button("Stop measuring", on_click=job.stop_measuring)
     else:
-        st.write("This run is not measured against its baselines yet.")
+        st.write("This run has not been compared with its baselines yet.")
         if may(job) and st.button("Measure it"):
             job.measure()
             st.rerun()
@@ -213,14 +198,14 @@ def need_dataset(name: str) -> "Dataset":
         if is_here(name):
             return _cached.dataset(name)
         size = DATASETS[name].download.size
-        st.write(f"The images of this set are not on this machine yet: {size}, downloaded once.")
+        st.write(f"The images of this dataset are not on this machine yet: {size}, downloaded once.")
         if st.button("Download", type="primary", key=f"download-{name}"):
             bar = st.progress(0.0, "Downloading")
             fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {size}"))
             st.rerun()
     except Unavailable as error:
         st.error(str(error))
-        st.caption("Every other dataset works without a download.")
+        st.caption("The other datasets need no download.")
     _view.stop()
 
 
@@ -241,7 +226,7 @@ def knob_controls(
         if item.name not in names:
             continue
         meta, default = item.metadata, defaults.get(item.name, item.default)
-        name, label, look = item.name, item.name.replace("_", " ").capitalize(), {"help": meta["help"]}
+        name, label, look = item.name, meta["label"] or item.name.replace("_", " ").capitalize(), {"help": meta["help"]}
         if meta["choices"]:
             words = {choice: choice.replace("_", " ") for choice in meta["choices"]}
             values[name] = _controls.segments(name, label, words, default, scope, wrap=True, **look)

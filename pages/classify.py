@@ -16,15 +16,15 @@ run, stamp = open_run("fashion-labels")
 checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 if images.classes is None:
-    st.write(f"{images.title} has no classes, so there is nothing to tell apart. These have:")
+    st.write(f"{images.title} has no classes to predict. This run has some:")
     if st.button(_cached.title(opening_run("fashion-labels")), type="primary", key="one-with-classes"):
         _view.put("run", opening_run("fashion-labels"))
         st.rerun()
-    st.caption("A set of images has classes when it comes in folders, one folder for each class.")
+    st.caption("A dataset has classes when its images come in folders, one folder for each class.")
     _view.stop()
 present, counts = np.unique(images.train.labels, return_counts=True)
 if len(present) < 2:
-    st.write(f"All training images of {images.title} are {images.classes[present[0]]}: there is nothing to tell apart.")
+    st.write(f"All training images of {images.title} are {images.classes[present[0]]}: there is nothing to predict.")
     _view.stop()
 
 amounts = [amount for amount in AMOUNTS if amount <= counts.min()]
@@ -38,7 +38,7 @@ with left:
     st.subheader("More labels")
     if part := _cached.measured(run, stamp).get("few_labels"):
         st.altair_chart(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
-        st.caption(f"Mean and standard deviation over {part['seeds']} draws of the labels.")
+        st.caption(f"Mean and standard deviation over {part['seeds']} random choices of the labels.")
     else:
         offer_measuring(run, stamp, "few_labels")
 with right:
@@ -51,15 +51,15 @@ with right:
 plain = _cached.classified_pixels(images.name, amount, seed)
 st.write(
     f"The network saw {len(images.train):,} images and no label. With {amount * len(images.classes):,} labels, "
-    f"logistic regression on its codes is right on **{result['accuracy']:.1%}** of {len(images.test):,} test images; "
-    f"on raw pixels, with the same labels, {plain['accuracy']:.1%}."
+    f"logistic regression on its codes classifies **{result['accuracy']:.1%}** of {len(images.test):,} test images "
+    f"correctly; on raw pixels, with the same labels, {plain['accuracy']:.1%}."
 )
 
 st.subheader("Most confident mistakes")
 wrong = np.flatnonzero(said != images.test.labels)
 worst = wrong[np.argsort(-sure[wrong], kind="stable")][:8]
 lines = [
-    [f"{images.classes[said[row]]}, {sure[row]:.0%} sure", f"{images.classes[images.test.labels[row]]} by its label"]
+    [f"{images.classes[said[row]]}, {sure[row]:.0%} sure", f"{images.classes[images.test.labels[row]]} is its label"]
     for row in worst
 ]
 

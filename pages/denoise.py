@@ -26,7 +26,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     kind = _controls.segments("noise", "Noise", noises, "gaussian", help=help, wrap=True)
     level = _controls.slider("level", "Level", 0.0, 1.0, 0.5, 0.05, width=180)
     seed = _controls.number("noise-seed", "Seed", 0, 10_000, 0, width=120)
-    help = "Keep the noisy image in [0, 1], as a file would. It costs the filters some decibels."
+    help = "Clip the noisy image to [0, 1], as an image file would. This costs the filters some decibels."
     clip = _controls.toggle("clip", "Clip", True, help=help)
 query = pick_query(images)
 
@@ -84,14 +84,14 @@ with below:
     similar = [line[2] for line in lines if len(line) > 2]
     best += [(place, 2) for place, line in enumerate(lines) if len(line) > 2 and line[2] == max(similar)]
     gallery(
-        np.concatenate(list(repaired.values())).clip(0, 1), lines, "repairs", "What every run and filter makes of it",
+        np.concatenate(list(repaired.values())).clip(0, 1), lines, "repairs", "The result of every run and filter",
         ("choose", "Show it large"), choose, side=68, most=130, chosen=keys.index(asked if asked in keys else run),
         marked=best,
     )  # fmt: skip
-    st.caption("Underlined: the best PSNR and the best SSIM for this picture. Press one to see it large.")
+    st.caption("Underlined: the best PSNR and SSIM for this image. Press one to see it large.")
 
 act, (again, levels, everything) = _controls.tabs(
-    "act", {"again": "Again and again", "levels": "Over levels", "set": "A whole set"}
+    "act", {"again": "Repeat", "levels": "By noise level", "set": "A whole set"}
 )
 if act == "again":
     with again:

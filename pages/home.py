@@ -1,16 +1,16 @@
-"""What an autoencoder is, and where to go."""
+"""What an autoencoder is, and where to start."""
 
 import streamlit as st
 
-from aecore.folders import run_folders
+from aecore.folders import SHIPPED, own_runs, run_folders
 from pages import _cached, _controls
-from pages._widgets import PAGES, SHOWCASE, open_view, picture, reset_button, root, start
+from pages._widgets import PAGES, open_view, picture, reset_button, start
 
 st.title("Autoencoders on real images")
 st.write(
     "An autoencoder squeezes an image through a few numbers, its **code**, and rebuilds the image from them. Nobody "
-    "tells it what the images show: to rebuild them, it has to find out by itself what they have in common. "
-    "Train one here, look at what it learned, and use it."
+    "tells it what the images show: to rebuild them, it has to discover what they have in common. "
+    "Train one here, see what it learned, and use it."
 )
 drawing = (PAGES / "components" / "autoencoder.svg").read_text()
 
@@ -39,7 +39,7 @@ with act:
     decode()
 
 st.header("Two experiments")
-recipes, trained = _cached.recipes(), {path.name for path in [*run_folders(root()), *run_folders(SHOWCASE)]}
+recipes, trained = _cached.recipes(), {path.name for path in [*run_folders(own_runs()), *run_folders(SHIPPED)]}
 for column, (name, page) in zip(
     st.columns(2), {"blocks-map": "manifold", "fashion-search": "search"}.items(), strict=True
 ):
@@ -53,7 +53,7 @@ for column, (name, page) in zip(
         elif st.button("Train it", key=name, type="primary", help="A few minutes on a laptop."):
             start(name)
 
-st.header("The flavors of one idea")
+st.header("Flavors of one idea")
 st.write(
     r"They share one network: an encoder $f$, a decoder $g$, and a distance $d$ between an image $x$ and its "
     "reconstruction. Only what they are asked to do differs."
@@ -67,17 +67,17 @@ with st.container(key="flavors"), st.grid(3):
             if st.button("Try it", key=f"try-{name}"):
                 open_view("train", flavor=name)
 
-st.header("What to do with a trained one")
+st.header("What to do with a trained autoencoder")
 with st.grid(4, min_column_width=220):
     for page, title, words in (
         (
             "manifold",
             "Manifold",
-            "See every image at the place of its code, and what the decoder makes of the places between.",
+            "See every image at the place of its code, and what the decoder draws in between.",
         ),
-        ("denoise", "Denoise", "Add noise to an image and compare how every run repairs it, in decibels."),
-        ("search", "Search", "Find the images whose codes are nearest by cosine distance."),
-        ("classify", "Classify", "Name images from ten labels per class, on codes that were learned without any."),
+        ("denoise", "Denoise", "Add noise to an image and compare how well each run removes it, in decibels."),
+        ("search", "Search", "Find the images with the most similar codes."),
+        ("classify", "Classify", "Classify images from ten labels per class, on codes learned without labels."),
     ):
         with st.container(border=True, height="stretch"):
             st.page_link(PAGES / f"{page}.py", label=f"**{title}**")

@@ -22,7 +22,7 @@ with st.container(key="query"):
     query = pick_query(images)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     where = _controls.segments("gallery", "Search in", {name: SOURCES[name] for name in ("train", "test")}, "train")
-    help = "What is compared. Whitened: codes along their principal axes, the strong ones held back by half."
+    help = "What is compared. Whitened: codes along their principal axes, with strong axes scaled down."
     space = _controls.segments("space", "Space", SPACES, "code", help=help)
     flat = (latent == 2 and space != "pixels") or space == "map"  # of two numbers, a direction tells too little
     metric = _controls.segments("metric", "Metric", METRICS, "euclidean" if flat else "cosine", (flat,))
@@ -49,20 +49,20 @@ with right:
     ]
     side = 130 if len(rows) <= 4 else 84
     hit_gallery(images, place, rows, lines, "hits", side, offer=("more", "less", "map"))
-    st.caption("Press a picture to search for it. " + place.sentence(latent, len(split)))
+    st.caption("Press an image to search for it. " + place.sentence(latent, len(split)))
 
 label = None if split.labels is None or query.row < 0 or chosen else images.split(query.split).labels[query.row]
 same = None if label is None else split.labels[rows] == label
 if chosen:
-    head.markdown(f"The mean of {len(wanted)} for, moved away from {len(unwanted)} against." if unwanted else
-                  f"The mean of {len(wanted)} examples.")  # fmt: skip
+    away = f", away from {len(unwanted)} counterexamples" if unwanted else ""
+    head.markdown(f"Query: the mean of {len(wanted)} examples{away}.")
 elif query.row < 0 and space != "pixels":
     usual = _cached.usual_distances(run, stamp, where, space, metric)
     far = usual[int(0.99 * len(usual))]
-    verdict = "farther than" if distances[0] > far else "as near as"
+    verdict = "less similar than" if distances[0] > far else "as similar as"
     head.markdown(
-        f"**Nearest at {place.score(distances[0])}**: {verdict} images of this set are; "
-        f"99% of test images find one at {place.score(far)} or nearer."
+        f"**Best match {place.score(distances[0])}**: {verdict} images of this dataset usually are; "
+        f"99% of test images have a match of {place.score(far)} or better."
     )
 elif same is not None:
     plain = place.in_pixels().find([query.image], [], k, without)[1]

@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
 from aecore.data import is_here
+from aecore.folders import folder_of, own_runs
 from aecore.process.jobs import Job
 from aecore.recipes import opening_settings
 from aecore.store import DamagedRun
@@ -16,14 +17,12 @@ from pages._visitor import may
 from pages._widgets import (
     all_runs,
     facts,
-    folder_of,
     go,
     knob_controls,
     need_dataset,
     opening_run,
     pick_run,
     reset_button,
-    root,
     start_run,
 )
 from pages.acts import compare, live
@@ -36,7 +35,7 @@ def settings() -> None:
     """The left third: what to train."""
     recipes = _cached.recipes()
     options = {OWN: "Own settings", **{name: recipe["title"] for name, recipe in recipes.items()}}
-    help = "Settings that are known to work."
+    help = "Settings known to work well."
     recipe = _controls.choice("recipe", "Recipe", options, OWN, help=help)
     if recipe != OWN:
         chosen = recipes[recipe]["run"]
@@ -80,7 +79,7 @@ def buttons(chosen: dict[str, Any], all_flavors: list[dict[str, Any]]) -> None:
     try:
         if st.button("Train", type="primary", width="stretch"):
             watch([start_run(chosen)])
-        help = "The same images, network and seed, one after the other; then a comparison of them."
+        help = "The same images, network and seed, one after another; then compare them."
         if all_flavors and st.button("Train every flavor", width="stretch", help=help):
             watch([start_run(settings) for settings in all_flavors])
     except ValueError as error:
@@ -98,7 +97,7 @@ def watch(runs: list[str]) -> None:
 def explain(flavor: str) -> None:
     """On request the flavor's formula and what to watch."""
     _, source, formula, watched = _cached.flavors()[flavor]
-    with st.expander("Formula, and what to watch", key="formula"):
+    with st.expander("Formula and what to watch", key="formula"):
         st.latex(formula)
         st.write(watched)
         st.caption(source)
@@ -113,7 +112,7 @@ def about(run: str, changing: bool) -> None:
 
 
 st.title("Train")
-mine = next((run for run in all_runs() if (job := Job(folder_of(run))).folder.parent == root() and may(job)), None)
+mine = next((run for run in all_runs() if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)), None)
 run = pick_run(mine or opening_run("blocks-map"))
 if run == mine:
     _view.put("run", run)
@@ -122,7 +121,7 @@ with left:
     settings()
 with right, st.container(key="training"):
     if run is None:
-        st.write("The training will show here: its curves, and eight images getting better.")
+        st.write("The training appears here: its curves, and eight images getting sharper.")
     else:
         job = Job(folder_of(run))
         pace = live.PACE.get(job.state)
@@ -136,7 +135,7 @@ with right, st.container(key="training"):
             ):
                 if st.button(label, key=f"to-{page}", type="tertiary"):
                     go(page, run=run)
-        live.queue(root(), run)
+        live.queue(own_runs(), run)
         about(run, pace is not None)
 reveal("training", st.session_state.get("started", ""))
 compare.comparison()

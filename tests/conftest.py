@@ -78,7 +78,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def visit(page: str, **parameters: str) -> AppTest:
     """A page without a browser, opened from a link with these parameters."""
-    app = AppTest.from_file(str(PAGES / "_router.py"), default_timeout=60)
+    app = AppTest.from_file(str(PAGES / "_router.py"), default_timeout=180)
     for name, value in parameters.items():
         app.query_params[name] = value
     app.run()

@@ -90,7 +90,9 @@ def test_a_small_map_colors_names_as_kinds_and_numbers_as_amounts(groups: list, 
 
 def test_a_confusion_matrix_has_the_shares_of_every_class() -> None:
     labels, said = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1])
-    shares = {(row["is"], row["said"]): row["share"] for row in rows(charts.confusion(labels, said, ["a", "b", "c"]))}
+    shares = {
+        (row["true"], row["predicted"]): row["share"] for row in rows(charts.confusion(labels, said, ["a", "b", "c"]))
+    }
     assert {pair: share for pair, share in shares.items() if share} == {
         ("a", "a"): 0.75,
         ("a", "b"): 0.25,

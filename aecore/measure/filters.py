@@ -1,5 +1,6 @@
-"""Repairs without a network, the baselines of denoising: median, total variation, and a learned linear filter."""
+"""Denoising without a network: the baselines."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -9,38 +10,64 @@ from aecore.measure.metrics import psnr
 from aecore.measure.pca import LARGEST, flat
 from aecore.noise import corrupt
 
+Filter = Callable[[np.ndarray, Dataset, str, float, bool], np.ndarray | None]
+"""(noisy images (n, c, h, w) float, dataset, kind, level, clipped or not) -> denoised; None where it cannot be used.
+
+What is fitted is fitted to this noise, on training images.
+"""
+
+FILTERS: dict[str, Filter] = {}
+
+
+def filter(function: Filter) -> Filter:
+    """Register a filter; its name with spaces is what people read."""
+    FILTERS[function.__name__.replace("_", " ")] = function
+    return function
+
 
 def filters(noisy: np.ndarray, dataset: Dataset, kind: str, level: float, clip: bool = True) -> dict[str, np.ndarray]:
-    """Images (n, c, h, w) float repaired without a network: name -> repaired.
+    """Images (n, c, h, w) float denoised by every filter that can be used: name -> denoised."""
+    found = {name: apply(noisy, dataset, kind, level, clip) for name, apply in FILTERS.items()}
+    return {name: images for name, images in found.items() if images is not None}
 
-    What is fitted is fitted to this kind and level of noise, clipped or not, on training images.
-    """
+
+@filter
+def median(noisy: np.ndarray, dataset: Dataset, kind: str, level: float, clip: bool) -> np.ndarray:
+    """The median of every 3x3 neighborhood."""
     from scipy.ndimage import median_filter
+
+    return median_filter(noisy, size=(1, 1, 3, 3))
+
+
+@filter
+def total_variation(noisy: np.ndarray, dataset: Dataset, kind: str, level: float, clip: bool) -> np.ndarray:
+    """Rudin, Osher and Fatemi 1992 by Chambolle 2004, its weight chosen on training images."""
+    return _denoised_tv(noisy, _tv_weight(dataset, kind, level, clip))
+
+
+@filter
+def linear_filter(noisy: np.ndarray, dataset: Dataset, kind: str, level: float, clip: bool) -> np.ndarray | None:
+    """The best linear map from noisy to clean training images; None for images too large for it."""
+    if int(np.prod(dataset.shape)) > LARGEST:
+        return None
+    mean, gain, noisy_mean = _wiener(dataset, kind, level, clip)
+    return ((flat(noisy) - noisy_mean) @ gain + mean).reshape(noisy.shape).clip(0, 1)
+
+
+def _denoised_tv(noisy: np.ndarray, weight: float) -> np.ndarray:
     from skimage.restoration import denoise_tv_chambolle
 
-    weight = _tv_weight(dataset, kind, level, clip)
-    found = {
-        "median": median_filter(noisy, size=(1, 1, 3, 3)),
-        "total variation": np.stack([denoise_tv_chambolle(x, weight, channel_axis=0) for x in noisy]),
-    }
-    if int(np.prod(dataset.shape)) <= LARGEST:
-        mean, gain, noisy_mean = _wiener(dataset, kind, level, clip)
-        restored = (flat(noisy) - noisy_mean) @ gain + mean
-        found["linear filter"] = restored.reshape(noisy.shape).clip(0, 1)
-    return found
+    return np.stack([denoise_tv_chambolle(x, weight, channel_axis=0) for x in noisy])
 
 
 @lru_cache(32)
 def _tv_weight(dataset: Dataset, kind: str, level: float, clip: bool) -> float:
     """The strength of total variation that does best on the first 100 training images."""
-    from skimage.restoration import denoise_tv_chambolle
-
     clean = dataset.train.images[:100]
     noisy = corrupt(clean, kind, level, 1, clip)
 
     def score(weight: float) -> float:
-        restored = np.stack([denoise_tv_chambolle(x, weight, channel_axis=0) for x in noisy])
-        return float(psnr(clean, restored).mean())
+        return float(psnr(clean, _denoised_tv(noisy, weight)).mean())
 
     return max((0.05, 0.1, 0.2, 0.3, 0.5, 0.8), key=score)
 

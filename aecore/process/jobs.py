@@ -22,7 +22,21 @@ from typing import Any
 import filelock
 
 from aecore.files import write_file
-from aecore.folders import INBOX, LOCK, LOG, MEASURER, MEASURING, OWNER, PROGRESS, WATCHED, forget
+from aecore.folders import (
+    INBOX,
+    LOCK,
+    LOG,
+    MEASURER,
+    MEASURING,
+    OWNER,
+    PROGRESS,
+    SHIPPED,
+    WATCHED,
+    UnknownRun,
+    find_run,
+    folder_of,
+    forget,
+)
 
 START = 30.0
 """Seconds that a started process gets to take its lock before it counts as failed."""
@@ -159,6 +173,20 @@ class Job:
             )
         threading.Thread(target=process.wait, daemon=True).start()  # reaps it when it ends
         return process
+
+
+def shown_folder(id: str) -> Path:
+    """The folder that a run is shown from: where it trains, or the shipped one until it has trained to its end here.
+
+    Raises UnknownRun.
+    """
+    own = folder_of(id)
+    if own.parent == SHIPPED or Job(own).state in ("done", "idle"):
+        return own
+    try:
+        return find_run(SHIPPED, id)
+    except UnknownRun:
+        return own
 
 
 def tell(folder: Path, progress: dict[str, Any]) -> None:

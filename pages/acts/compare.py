@@ -4,10 +4,11 @@ from typing import Any
 
 import streamlit as st
 
+from aecore.folders import folder_of, own_runs
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._visitor import may
-from pages._widgets import all_runs, folder_of, need_dataset, root
+from pages._widgets import all_runs, need_dataset
 
 FIGURES = {
     "test MSE": ("reconstruction", "MSE"),
@@ -63,8 +64,8 @@ def _comparison(runs: list[str], live: int) -> None:
             st.altair_chart(chart, key=f"curves-{run}", height=200, alt=f"Loss terms of {run}")
             st.image(_cached.map_picture(run, stamp), width="stretch", alt=f"Map of {run}")
     st.caption(
-        "Curves: solid training, dashed held out; all on one axis. Maps: test images at their codes, or at the two "
-        "principal components of them."
+        "Curves: training solid, held out dashed, all on one axis. Maps: test images at their codes, or at the two "
+        "principal components of their codes."
     )
 
 
@@ -92,7 +93,7 @@ def table() -> None:
                 damaged.append(str(error))
     if not rows:
         return
-    st.subheader("All runs", help="On the test split; empty where a run was not evaluated.")
+    st.subheader("All runs", help="On test images; empty where a run has not been measured.")
     formats = {
         name: st.column_config.NumberColumn(format="%.4f")
         for name in ("test MSE", "P@4", "5-NN by cosine", "10 labels")
@@ -108,10 +109,10 @@ def table() -> None:
 
 def _measure(missing: list[str]) -> None:
     """Offer to measure the visitor's own runs that are not measured."""
-    jobs = [job for run in missing if (job := Job(folder_of(run))).folder.parent == root() and may(job)]
+    jobs = [job for run in missing if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)]
     if waiting := [job for job in jobs if not job.measuring and job.state not in LIVE]:
-        help = "Every figure of the table, one run after the other, in the background."
-        if st.button(f"Measure {len(waiting)} that {'is' if len(waiting) == 1 else 'are'} not", help=help):
+        help = "Fills in every figure of the table, one run after another, in the background."
+        if st.button(f"Measure {len(waiting)} unmeasured {'run' if len(waiting) == 1 else 'runs'}", help=help):
             for job in waiting:
                 job.measure()
             st.rerun()
@@ -123,7 +124,7 @@ def _measuring(before: int, jobs: list[Job]) -> None:
     busy = sum(job.measuring for job in jobs)
     if busy < before:
         st.rerun()
-    st.caption(f"Measuring {busy} {'run' if busy == 1 else 'runs'}; you may leave, it goes on.")
+    st.caption(f"Measuring {busy} {'run' if busy == 1 else 'runs'}; you can leave this page.")
 
 
 def _row(run: str, stamp: str) -> dict[str, Any]:

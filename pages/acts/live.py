@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from aecore.data import is_here
+from aecore.folders import own_runs
 from aecore.process.jobs import LIVE, Job
 from aecore.process.queue import active
 from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
 from pages._visitor import may
-from pages._widgets import root, start_run
+from pages._widgets import start_run
 
 if TYPE_CHECKING:
     from aecore import Checkpoint
     from aecore.moments import Moment
 
 STATES = {
-    "waiting": "Waits for its turn",
-    "running": "Trains",
+    "waiting": "Waiting in the queue",
+    "running": "Training",
     "paused": "Paused",
     "done": "Done",
     "stopped": "Stopped and saved",
@@ -29,11 +30,11 @@ STATES = {
     "idle": "Trained",
 }
 BUTTONS = {
-    "pause": ("Pause", "Saves, and keeps everything ready."),
-    "go": ("Resume", "Trains on from here."),
+    "pause": ("Pause", "Save, and stay ready to continue."),
+    "go": ("Resume", "Continue training from here."),
     "batch": ("Step batch", "One step of the optimizer, then pause."),
-    "epoch": ("Step epoch", "Until every training image was seen once more, then pause."),
-    "stop": ("Stop and keep", "Saves and ends; it can go on later."),
+    "epoch": ("Step epoch", "Finish the current epoch, then pause."),
+    "stop": ("Stop and keep", "Save and end; training can continue later."),
 }
 OFFERED = {
     "waiting": ("stop",),
@@ -63,7 +64,7 @@ def live(job: Job, pace: float | None) -> None:
         _pictures(job, state, progress)
     except DamagedRun:
         st.skeleton(height=160)
-        st.caption("Curves, pictures and map appear here after the first seconds.")
+        st.caption("Curves, images and map appear here within seconds.")
 
 
 def _headline(state: str, progress: dict[str, Any]) -> None:
@@ -71,7 +72,7 @@ def _headline(state: str, progress: dict[str, Any]) -> None:
     starting = state == "waiting" and not progress.get("ahead")
     line = [f"**{'Starting' if starting else STATES[state]}**"]
     if state == "waiting" and progress.get("ahead"):
-        line.append(f"{progress['ahead']} before it")
+        line.append(f"{progress['ahead']} ahead of it")
     if "epoch" in progress:
         line.append(f"epoch {progress['epoch']:.1f} of {progress['epochs']}")
     if state in ("paused", "stopped", "interrupted") and "step" in progress:
@@ -85,12 +86,12 @@ def _headline(state: str, progress: dict[str, Any]) -> None:
 
 def _buttons(job: Job, state: str) -> None:
     """The buttons that make sense now, for whom they are."""
-    if job.folder.parent != root():
+    if job.folder.parent != own_runs():
         st.button("Train it here", key="train-here", on_click=_train_here, args=(job.id,))
-        st.caption("This run comes with the app, already trained. Train it here to see how it learns.")
+        st.caption("This run came with the app, already trained. Train it here to watch it learn.")
         return
     if not may(job):
-        st.caption("Another visitor started this training: you may watch it and use it, not steer or delete it.")
+        st.caption("Another visitor started this training. You can watch and use it, but not steer or delete it.")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for order in OFFERED.get(state, ()):
@@ -98,10 +99,10 @@ def _buttons(job: Job, state: str) -> None:
             st.button(label, key=f"order-{order}", help=help, on_click=_order, args=(job, order))
         if state == "waiting":
             return
-        help = "The same training once more, with the same seed; what it learned so far is deleted."
+        help = "Discard progress and retrain with the same seed."
         if st.button("Train again", key="order-restart", type="tertiary", help=help):
             _again(job)
-        help = "The same settings with the next seed, as a run of its own beside this one."
+        help = "The same settings with the next seed, as a separate run."
         st.button("New seed", key="new-seed", type="tertiary", help=help, on_click=_new_seed, args=(job.id,))
         if state not in LIVE and st.button("Delete", key="delete", type="tertiary"):
             _delete(job)
@@ -120,7 +121,7 @@ def _order(job: Job, order: str) -> None:
 
 @st.dialog("Train this run again?")
 def _again(job: Job) -> None:
-    st.write("What it learned so far is deleted, with its curves and measurements; then the same training starts.")
+    st.write("Its progress, curves and measurements are deleted; then the same training starts.")
     with st.container(horizontal=True):
         if st.button(
             "Delete and train again", type="primary", key="restart-now", on_click=_order, args=(job, "restart")
@@ -150,7 +151,7 @@ def _try(settings: dict[str, Any]) -> None:
 @st.dialog("Delete this run?")
 def _delete(job: Job) -> None:
     st.code(job.id)
-    st.write("Its weights, its curves and its measurements are deleted permanently.")
+    st.write("Its weights, curves and measurements are deleted permanently.")
     with st.container(horizontal=True):
         if st.button("Delete permanently", type="primary", key="delete-permanently"):
             if may(job) and job.state not in LIVE:
@@ -167,8 +168,8 @@ def _problems(job: Job, state: str, progress: dict[str, Any]) -> None:
     """What went wrong or was cut short, and the way out."""
     if state == "interrupted":
         saved = progress.get("saved")
-        kept = f"Last saved at epoch {saved:g}; Resume goes on from there." if saved else "Nothing was saved yet."
-        st.text(f"Its process ended at epoch {progress.get('epoch', 0):g}, perhaps for lack of memory. {kept}")
+        kept = f"Last saved at epoch {saved:g}; Resume continues from there." if saved else "Nothing was saved yet."
+        st.text(f"Its process ended at epoch {progress.get('epoch', 0):g}, perhaps because memory ran out. {kept}")
     for text in (job.error, progress.get("warning"), progress.get("note")):
         if text:
             st.text(f"{text[:1].upper()}{text[1:]}")
@@ -212,10 +213,10 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
             chart = charts.small_map(shown.places, box, groups, title)
             st.altair_chart(chart, key="small-map", height=240, alt=alt)
             plane = "their codes" if run.model.latent <= 2 else "two principal components of their codes"
-            st.caption(f"{len(groups)} test images at {plane}; color is {title}")
+            st.caption(f"{len(groups)} test images at {plane}, colored by {title}")
     if len(moments) > 1 and images is not None:
         film = _cached.film(job.id, latest.step)
-        help = "Every kept moment as a frame: pictures and map."
+        help = "One frame for every moment kept: images and map."
         st.download_button("Save as GIF", film, f"{job.id}.gif", "image/gif", help=help, on_click="ignore")
 
 
@@ -229,7 +230,7 @@ def _trained(job: Job) -> "Checkpoint":
 def _pick_moment(moments: "list[Moment]", run: str) -> "Moment":
     """A slider over the kept moments of a training; the last one at first."""
     steps = {moment.step: f"epoch {moment.epoch:g}" for moment in moments}
-    help = "Map, pictures and the line on the curves move together; each map is turned to fit the next one."
+    help = "Map, images and the line on the curves move together; each map is rotated to match the next."
     chosen = _controls.stops("moment", "Replay", steps, moments[-1].step, (run,), help=help)
     return moments[list(steps).index(chosen)]
 

@@ -29,7 +29,7 @@ def picked_row(name: str, split: str, count: int) -> int:
 
 def row_field(name: str, split: str, count: int) -> None:
     """A field for the row of the image."""
-    _controls.number("row", "Image, by its row", 0, count - 1, 0, (name, split), width=150)
+    _controls.number("row", "Image (row)", 0, count - 1, 0, (name, split), width=150)
 
 
 def located(run: str, split: str, row: int) -> dict[str, Any]:
@@ -171,8 +171,8 @@ def lay_out(run: str, stamp: str, split: str) -> None:
     codes = _cached.codes(run, stamp, split)
     rows = np.sort(np.random.default_rng(0).permutation(len(codes))[:5000])
     st.write(
-        f"t-SNE draws neighborhoods rather than distances. It lays out {len(rows):,} of {len(codes):,} images, "
-        f"drawn with seed 0, in about {max(1, len(rows) // 250)} seconds; until then the map is by PCA."
+        f"t-SNE preserves neighborhoods rather than distances. It lays out {len(rows):,} of {len(codes):,} images, "
+        f"chosen with seed 0, in about {max(1, len(rows) // 250)} seconds. Until then the map shows PCA."
     )
     with st.container(horizontal=True):
         started = st.button("Lay out by t-SNE", type="primary")
@@ -190,7 +190,10 @@ def lay_out(run: str, stamp: str, split: str) -> None:
 def numbers(run: str, stamp: str) -> None:
     """How good the map is beside the linear one, and what each unit of the code does."""
     if known := _cached.measured(run, stamp).get("map_quality"):
-        table = [{"map": name, **figures} for name, figures in known["rows"].items()]
+        table = [
+            {"map": name, **{figure.replace("R^2", "R²"): value for figure, value in figures.items()}}
+            for name, figures in known["rows"].items()
+        ]
         formats = {name: st.column_config.NumberColumn(format="%.3f") for name in table[0] if name != "map"}
         st.dataframe(table, hide_index=True, column_config=formats)
         st.caption(f"{_sample(known)} PCA-2, the plane of the pixels' two principal components, is the baseline.")

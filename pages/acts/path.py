@@ -38,15 +38,17 @@ def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> 
     with both[0]:
         picture(decoded[frame], "Through the code", side=168)
     with both[1]:
-        picture(faded[frame], "Pixels faded over", side=168)
+        picture(faded[frame], "Cross-fade of pixels", side=168)
     strip = np.concatenate([decoded, faded])
     scale = max(1, 56 // strip.shape[2])
-    st.image(sheet(strip, FRAMES, scale, gap=2), width="stretch", alt="Film strip: through the code above, faded below")
-    st.caption("Press an image on the map to go there.")
+    st.image(
+        sheet(strip, FRAMES, scale, gap=2), width="stretch", alt="Film strip: through the code above, cross-fade below"
+    )
+    st.caption("Press an image on the map to make it the end.")
     steps = manifold.steps(decoded)
     words = " ".join(f"{step:.3f}".lstrip("0") for step in steps)
     st.caption(
-        f"Steps from frame to frame, root mean squared pixels: {words}. The largest is "
+        f"RMS change from frame to frame: {words}. The largest is "
         f"{steps.max() / max(steps.mean(), 1e-9):.1f} times the mean."
     )
     if way == "tsne":
@@ -65,13 +67,14 @@ def samples(run: str, stamp: str, images: "Dataset", split_name: str, row: int, 
     drawn = mean + deviation * np.random.default_rng(seed).standard_normal((5, mean.shape[1])).astype(np.float32)
     decoded = checkpoint.decode(np.concatenate([mean, drawn]))
     scale = max(1, 84 // decoded.shape[2])
-    st.image(sheet(decoded, 6, scale, gap=2), width="stretch", alt="Decoded mean and five draws")
+    st.image(sheet(decoded, 6, scale, gap=2), width="stretch", alt="Decoded mean and five samples")
     st.caption(
-        f"The cloud of image {row}: its mean decoded, then five draws. Deviation {deviation.mean():.3g} on average."
+        f"Posterior of image {row}: its mean decoded, then five samples. "
+        f"Mean standard deviation {deviation.mean():.3g}."
     )
     new = checkpoint.sample(24, seed=seed)
     st.image(sheet(new, 6, scale, gap=2), width="stretch", alt="24 new images")
-    st.caption("New images: 24 draws of the prior, the unit Gaussian, decoded.")
+    st.caption("New images: 24 samples from the prior, the unit Gaussian, decoded.")
     if way == "tsne":
         return {}
     marks: dict[str, Any] = {"dots": manifold.project(drawn, *_cached.axes(run, stamp)).tolist()}

@@ -71,7 +71,7 @@ def _pick_row(images: "Dataset", source: str) -> int:
         if len(found):
             ask_for(images.name, source, int(found[0]))
         else:
-            st.toast("No image of this set has this id.")
+            st.toast("No image of this dataset has this id.")
 
     label = f"{SOURCES[source][:-1]}, of {len(split):,}"
     row = _controls.number(
@@ -81,7 +81,7 @@ def _pick_row(images: "Dataset", source: str) -> int:
         help = "Type the id of an image to find it."
         st.text_input("Id", key="id", on_change=by_id, placeholder=f"id {split.ids[row]}", width=110, help=help,
                       label_visibility="collapsed")  # fmt: skip
-    st.button("Another", on_click=by_chance, help="An image of this set by chance.")
+    st.button("Another", on_click=by_chance, help="A random image of this dataset.")
     return row
 
 
@@ -97,7 +97,7 @@ def _pick_class(images: "Dataset", source: str, row: int) -> None:
         ask_for(images.name, source, int(later[0] if len(later) else rows[0]))
 
     st.session_state["class"] = classes[labels[row]]
-    help = "The first image of a class; press again for the next one."
+    help = "The first image of a class; press again for the next."
     st.pills("Class", classes, key="class", on_change=by_class, help=help, label_visibility="collapsed")
 
 
@@ -126,7 +126,7 @@ def _own(images: "Dataset", source: str) -> Query:
     with told:
         if not content:
             words = {"drawing": "Draw something.", "camera": "Take a photo.", "upload": "Choose a picture of your own."}
-            st.write(f"{words[source]} It is brought to {images.shape[1]} x {images.shape[2]} pixels.")
+            st.write(f"{words[source]} It will be resized to {images.shape[1]} x {images.shape[2]} pixels.")
             _view.stop()
         digest = sha256(content).hexdigest()
         picture, problem = _cached.picture(digest, images.shape, False, content)
@@ -135,9 +135,9 @@ def _own(images: "Dataset", source: str) -> Query:
             _view.stop()
         if source == "drawing":
             ink = "White on black" if dark else "Black on white"
-            st.caption(f"{ink}, as this set is; the network sees {images.shape[2]} x {images.shape[1]} pixels of it.")
+            st.caption(f"{ink}, like this dataset; the network sees {images.shape[2]} x {images.shape[1]} pixels.")
         else:
-            help = "Swap black and white. This set shows light things on a dark ground." if dark else None
+            help = "Swap black and white. This dataset shows light objects on a dark background." if dark else None
             # at first: dark on light, where the set is light on dark, is inverted
             if _controls.toggle("invert", "Invert", dark != (picture.edge < 128), (digest,), help=help):
                 picture, _ = _cached.picture(digest, images.shape, True, content)

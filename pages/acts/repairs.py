@@ -98,8 +98,8 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
     chart.altair_chart(sweep(rows, trained, noise.level), height=380, alt="PSNR over the level of the noise")
     count = min(COUNT, len(_cached.dataset(name).test))
     st.caption(
-        f"Mean over the first {count} test images, seed {noise.seed}; bars hold the mean with 95%. Filters are dashed; "
-        f"they are fitted to every level, a run is trained once. Noisy images are "
+        f"Mean over the first {count} test images, seed {noise.seed}, with 95% confidence intervals. Filters are "
+        "dashed: they are fitted to each level, while a run is trained once. Noisy images are "
         f"{'clipped to [0, 1]' if noise.clip else 'not clipped'}."
     )
 
@@ -109,11 +109,11 @@ def walk(checkpoint: "Checkpoint", name: str, noisy: np.ndarray) -> None:
     times = _controls.slider("times", "Times", 1, 10, 5, width=240)
     images, steps = again(checkpoint, noisy, times)
     lines = [["noisy"], *([f"{time}", f"step {step:.4f}"] for time, step in enumerate(steps, start=1))]
-    gallery(images, lines, "walk", "The picture after every repetition", side=80, most=130)
-    st.altair_chart(bars(steps, "repetition", "step length"), height=180, alt="Length of every step")
+    gallery(images, lines, "walk", "The image after every pass", side=80, most=130)
+    st.altair_chart(bars(steps, "pass", "step length"), height=180, alt="Length of every step")
     st.caption(
-        f"Repaired by {name} again and again. A step's length is the root of its mean square over the pixels. Images "
-        "that the network can rebuild stay where they are: short steps mean that the picture has come to one."
+        f"{name} applied to its own output. A step is the RMS change of the pixels. Images that the network can "
+        "reconstruct stay as they are, so short steps mean that one has been reached."
     )
 
 
@@ -121,16 +121,18 @@ def whole_set(checkpoint: "Checkpoint", run: str, name: str) -> None:
     """A zip or a folder of pictures in, a zip of repaired ones out."""
     height, width = checkpoint.network.shape[1:]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        way = st.segmented_control("Take", ["Zip", "Folder"], default="Zip", required=True, key="set-way")
-        invert = st.toggle("Invert", key="set-invert", help="Swap black and white before the network sees a picture.")
+        way = st.segmented_control("Input", ["Zip", "Folder"], default="Zip", required=True, key="set-way")
+        invert = st.toggle(
+            "Invert", key="set-invert", help="Swap black and white before the network sees the pictures."
+        )
     kinds = ["zip"] if way == "Zip" else list(pictures.SUFFIXES)
     given = st.file_uploader(
-        f"Noisy pictures, brought to {width} x {height} pixels", kinds, key=f"set-{way}",
+        f"Noisy pictures, resized to {width} x {height} pixels", kinds, key=f"set-{way}",
         accept_multiple_files=False if way == "Zip" else "directory",
     )  # fmt: skip
     files = [] if not given else [given] if way == "Zip" else given
     of = (run, invert, *(file.file_id for file in files))
-    if given and st.button(f"Repair all with {name}", type="primary", key="repair-all"):
+    if given and st.button(f"Denoise all with {name}", type="primary", key="repair-all"):
         out = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as what the session keeps of it
         bar, told = st.progress(0.0, "Reading"), []
         try:
@@ -152,7 +154,7 @@ def whole_set(checkpoint: "Checkpoint", run: str, name: str) -> None:
     if done and done.of == of:
         skipped = [{"file": file, "skipped because": problem} for file, problem in done.told if problem]
         count = len(done.told) - len(skipped)
-        st.write(f"{count:,} pictures repaired, {len(skipped):,} files skipped.")
+        st.write(f"{count:,} pictures denoised, {len(skipped):,} files skipped.")
         if count:
             st.download_button(
                 "Download the zip", lambda: _whole(done.file), "repaired.zip", "application/zip", type="primary"

@@ -21,7 +21,7 @@ def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np
     """What to do with the selected rows (m,) of a split."""
     split, checkpoint = images.split(split_name), _cached.checkpoint(run, stamp)
     if not len(rows):
-        st.write("Draw around some images: choose the lasso or the box above the map. Esc clears the selection.")
+        st.write("Choose the lasso or the box above the map and draw around some images. Esc clears the selection.")
         _given(images.name, split_name)
         return
     st.markdown(f"**{len(rows):,}** of {len(split):,} images selected")
@@ -33,7 +33,7 @@ def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np
     pictures = np.concatenate([checkpoint.decode(average[None]), split.images[near] / np.float32(255)])
     st.image(sheet(pictures, 6, max(1, 84 // pictures.shape[2]), gap=2), width="stretch", alt="Average and neighbors")
     first = f"The first {SHOWN} above. " if len(rows) > SHOWN else ""
-    st.caption(f"{first}Below: their average code decoded, then the five images whose codes are nearest to it.")
+    st.caption(f"{first}Below: their mean code decoded, then the five images with the nearest codes.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with (
             st.form("tag-form", border=False, enter_to_submit=True),
@@ -44,7 +44,7 @@ def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np
         if tagged and word.strip():
             new = not tags(images.name)
             tag(images.name, word, split_name, split.ids[rows])
-            st.session_state["tagged"] = f"{len(rows):,} images are tagged. Color the map by tag to see them."
+            st.session_state["tagged"] = f"{len(rows):,} images tagged. Color the map by tag to see them."
             if new:
                 st.rerun()  # the map can be colored by tag from now on
         if words := st.session_state.pop("tagged", ""):

@@ -101,17 +101,17 @@ class Place:
         vector = {
             "code": f"Codes of {latent} numbers",
             "whitened": f"Half-whitened codes of {latent} numbers",
-            "pixels": "Raw pixels, all of an image",
+            "pixels": "Raw pixels",
             "map": "Places on the map, "
             + ("the 2 numbers of a code" if latent == 2 else "the 2 main axes of the codes"),
         }[self.space]
         centered = "centered" if self.space == "whitened" or (self.space == "map" and latent != 2) else "not centered"
         of = "training" if self.split == "train" else "test"
         measure = "cosine similarity, 1 is the same direction" if self.metric == "cosine" else "euclidean distance"
-        words = f"{vector}, {centered}; {measure}; among {count:,} {of} images. No label is used."
+        words = f"{vector}, {centered}; {measure}; among {count:,} {of} images. No labels are used."
         if self.space != "pixels":
             index = _cached.index(self.run, self.stamp, self.split, self.space, self.metric)
-            words += "" if index.exact else f" Nearly exact: {index.recall:.1%} of the ten nearest are found."
+            words += "" if index.exact else f" Approximate: {index.recall:.1%} of the ten nearest are found."
         return words
 
 
@@ -145,7 +145,7 @@ def show_examples(images: "Dataset", chosen: list[Example]) -> None:
 
     pictures = np.stack([images.split(split).images[row] for _, split, row in chosen])
     lines = [["for" if sign == "p" else "against"] for sign, _, _ in chosen]
-    gallery(pictures, lines, "examples-shown", "Examples", ("drop", "Take this example away"), drop, side=56, most=64)
+    gallery(pictures, lines, "examples-shown", "Examples", ("drop", "Remove this example"), drop, side=56, most=64)
 
 
 def hit_gallery(
@@ -180,7 +180,7 @@ def hit_gallery(
         Action("map", "map", "Locate on the map", links),
     )
     gallery(
-        images.split(place.split).images[rows], lines, key, "Images found", ("query", "Make it the query"), act,
+        images.split(place.split).images[rows], lines, key, "Images found", ("query", "Search for it"), act,
         [action for action in actions if action.name in offer], side=side, most=most,
     )  # fmt: skip
 
@@ -222,7 +222,7 @@ def duplicates(images: "Dataset", place: Place) -> None:
         for row in rows.tolist()
     ]  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.write(f"{len(found):,} groups, {len(table):,} images in them; the largest are shown.")
+        st.write(f"{len(found):,} groups, {len(table):,} images in all; the largest are shown.")
         _export("near-duplicates.csv", ("group", "row", "id", "distinct image"), table)
     largest = sorted(range(len(found)), key=lambda number: -len(members[number]))[:8]
     for number in largest:
@@ -235,7 +235,7 @@ def duplicates(images: "Dataset", place: Place) -> None:
 
 def outliers(images: "Dataset", place: Place) -> None:
     """The images that the run rebuilds worst, or whose codes have no near neighbor; equal images count once."""
-    kinds = {"error": "Rebuilt worst", "far": "Farthest from its neighbors"}
+    kinds = {"error": "Worst reconstruction", "far": "Farthest from its neighbors"}
     kind = _controls.segments("odd", "By", kinds, "error", label_visibility="collapsed")
     first, _ = _cached.distinct(images.name, place.split)
     if kind == "error":
@@ -262,7 +262,7 @@ def outliers(images: "Dataset", place: Place) -> None:
 def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
     """The nearest others of every distinct image's code, with progress until they are known; ends without others."""
     if len(_cached.distinct(place.name, place.split)[0]) < 2:
-        st.write("One image alone has no neighbors.")
+        st.write("A single image has no neighbors.")
         _view.stop()
     bar = st.progress(0.0, "Comparing every code with every other")
     found = _cached.all_nearest(

@@ -29,7 +29,8 @@ def image(run: str, stamp: str, images: "Dataset", split_name: str, row: int) ->
     with pair[0]:
         picture(one[0], f"Image {', '.join([split.ids[row], *facts])}")
     with pair[1]:
-        picture(rebuilt[0], f"Its reconstruction, MSE {np.square(rebuilt - one / np.float32(255)).mean():.2g}")
+        error = np.square(rebuilt - one / np.float32(255)).mean()
+        picture(rebuilt[0], f"Reconstruction, MSE {error:.4f}" if error >= 5e-5 else "Reconstruction, MSE below 0.0001")
     with st.container(horizontal=True):
         for page, label in (("denoise", "Use in Denoise"), ("search", "Find similar")):
             if st.button(label):
@@ -56,8 +57,10 @@ def place(run: str, stamp: str) -> dict[str, Any]:
     with st.container(width=240):
         picture(decoded, f"Decoded from ({where[0]:.2f}, {where[1]:.2f})", side=280)
     box = manifold.PRIOR_BOX if _cached.checkpoint(run, stamp).run.model.prior else None
-    extent = "the middle 99.8% of the prior each way" if box else "the middle 98% of the codes each way"
-    st.caption(f"The lattice covers {extent}. Hatched: farther from every code than codes are from each other.")
+    extent = (
+        "the middle 99.8% of the prior in each direction" if box else "the middle 98% of the codes in each direction"
+    )
+    st.caption(f"The lattice covers {extent}. Hatched: far from all data, where the decoder is guessing.")
     return {"place": where}
 
 
@@ -72,7 +75,7 @@ def rack(run: str, stamp: str, code: np.ndarray, split: str, row: int) -> np.nda
 
     left, right = st.columns(2, vertical_alignment="bottom")
     with right:
-        st.caption(f"The code of image {row}, but for the sliders. They move its most active units.")
+        st.caption(f"The code of image {row}. The sliders move its most active units.")
         st.button(f"Set to image {row}", on_click=_view.put, args=("units", None, scope), disabled=not moved)
     made = code.copy()
     name = "KL divergence, nats" if _cached.checkpoint(run, stamp).run.model.prior else "variance"
@@ -87,7 +90,7 @@ def rack(run: str, stamp: str, code: np.ndarray, split: str, row: int) -> np.nda
         with sliders[place % 2]:
             st.slider(
                 f"Unit {unit + 1} · {known['activity'][unit]:.2g}", low, high, key=key, step=(high - low) / 100,
-                format="%.2f", help=f"{name} {known['activity'][unit]:.3g}; from its 1% to its 99% value.",
+                format="%.2f", help=f"{name} {known['activity'][unit]:.3g}; from its 1st to its 99th percentile.",
                 on_change=move, args=(unit,),
             )  # fmt: skip
     with left:
@@ -107,6 +110,6 @@ def traversals(run: str, stamp: str, code: np.ndarray) -> None:
     )  # fmt: skip
     names = ", ".join(str(unit + 1) for unit in order)
     st.caption(
-        f"Each line moves one unit of the code at the right (top to bottom: {names}) from its 1% to its 99% value "
-        "over the test images and keeps the others. The most active comes first."
+        f"Each line moves one unit of the code at the right (top to bottom: {names}) from its 1st to its 99th "
+        "percentile over the test images and keeps the others. The most active unit is on top."
     )

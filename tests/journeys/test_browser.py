@@ -135,7 +135,7 @@ def at_batch(page: Page, number: int) -> None:
 
 def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, server: Server) -> None:
     run = begin(page)
-    says(page, "Trains")
+    says(page, "Training")
     headline = page.get_by_text(re.compile("images/s"))
     before = headline.inner_text()
     for _ in range(2):  # two ticks
@@ -157,7 +157,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
     page.reload()  # the link finds it, and the browser knows whose it is
     says(page, "Paused")
     press(page, "Resume")
-    says(page, "Trains")
+    says(page, "Training")
     press(page, "Stop and keep")
     says(page, "Stopped and saved")
     last = batch(page)
@@ -177,7 +177,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
         assert film.n_frames == len(kept(server.home / "runs" / run)) > 5
     press(page, "New seed")
     page.wait_for_url(lambda url: run not in url)
-    says(page, "Trains")
+    says(page, "Training")
     press(page, "Stop and keep")
     says(page, "Stopped and saved")
     assert aecore.Store(server.home / "runs").run(run_of(page)).seed == 1
@@ -209,7 +209,7 @@ def test_the_queue_is_told_as_it_shrinks(page: Page, server: Server) -> None:
 
 def test_a_training_is_restarted_only_after_a_question_that_stays(page: Page, server: Server) -> None:
     run = begin(page, Seed="12")
-    says(page, "Trains")
+    says(page, "Training")
     job = Job(server.home / "runs" / run)
     expect(page.get_by_text(re.compile(r"epoch [1-9]\d*\.\d of 1000"))).to_be_visible()
     press(page, "Train again")
@@ -229,19 +229,19 @@ def test_a_training_is_restarted_only_after_a_question_that_stays(page: Page, se
             break
         page.wait_for_timeout(50)
     assert job.progress.get("step", 0) < begun
-    says(page, "Trains")
+    says(page, "Training")
     press(page, "Stop and keep")
     says(page, "Stopped and saved")
 
 
 def test_a_training_survives_the_server_and_its_link_finds_it(page: Page, server: Server) -> None:
     begin(page, Seed="7")
-    says(page, "Trains")
+    says(page, "Training")
     link = page.url
     server.stop()
     server.start()
     page.goto(link)
-    says(page, "Trains")
+    says(page, "Training")
     press(page, "Stop and keep")
     says(page, "Stopped and saved")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
@@ -249,7 +249,7 @@ def test_a_training_survives_the_server_and_its_link_finds_it(page: Page, server
 
 def test_a_killed_training_says_where_it_ended_and_goes_on(page: Page, server: Server) -> None:
     run = begin(page, Seed="8")
-    says(page, "Trains")
+    says(page, "Training")
     job = Job(server.home / "runs" / run)
     os.kill(job.progress["pid"], signal.SIGKILL)
     says(page, "Stopped unexpectedly")
@@ -257,7 +257,7 @@ def test_a_killed_training_says_where_it_ended_and_goes_on(page: Page, server: S
         page.get_by_text(re.compile("Its process ended at epoch .* Last saved at epoch|Nothing was saved"))
     ).to_be_visible()
     press(page, "Resume")
-    says(page, "Trains")
+    says(page, "Training")
     press(page, "Stop and keep")
     says(page, "Stopped and saved")
 
@@ -272,7 +272,7 @@ def test_a_training_from_a_terminal_appears_live(page: Page, server: Server) -> 
                 break
             page.wait_for_timeout(100)
         page.goto(f"/train?run={run.id}")
-        says(page, "Trains")
+        says(page, "Training")
         terminal.send_signal(signal.SIGINT)
         says(page, "Stopped and saved")
         assert json.loads(terminal.stdout.read())["state"] == "stopped"
@@ -280,22 +280,22 @@ def test_a_training_from_a_terminal_appears_live(page: Page, server: Server) -> 
 
 def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger: Page, server: Server) -> None:
     run = begin(page, Seed="9")
-    says(page, "Trains")
+    says(page, "Training")
     begin(stranger, Seed="10")
-    says(stranger, "Waits for its turn")
-    expect(stranger.get_by_text("1 before it")).to_be_visible()
+    says(stranger, "Waiting in the queue")
+    expect(stranger.get_by_text("1 ahead of it")).to_be_visible()
 
     stranger.goto(f"/train?run={run}")
-    says(stranger, "Trains")
+    says(stranger, "Training")
     expect(stranger.get_by_text("Another visitor started this training")).to_be_visible()
     for name in ("Pause", "Stop and keep", "Train again", "Delete"):
         expect(stranger.get_by_role("button", name=name, exact=True)).to_have_count(0)
     stranger.go_back()
-    says(stranger, "Waits for its turn")
+    says(stranger, "Waiting in the queue")
 
     press(page, "Stop and keep")
     says(page, "Stopped and saved")
-    says(stranger, "Trains")
+    says(stranger, "Training")
     press(stranger, "Stop and keep")
     says(stranger, "Stopped and saved")
     page.goto(stranger.url)

@@ -21,7 +21,7 @@ NAMES = ["home", "train", "manifold", "denoise", "search", "classify"]
 
 @pytest.fixture
 def no_showcase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages._widgets.SHOWCASE", tmp_path / "nothing")
+    monkeypatch.setattr("pages._widgets.SHIPPED", tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("page", [name for name in NAMES if name != "home"])
@@ -139,7 +139,7 @@ def test_manifold_draws_a_path_between_two_images(home_with_runs: Path, digits_r
     np.testing.assert_allclose(line, np.linspace(codes[0], codes[1], 9), atol=1e-4)
     frames = digits_runs[0].decode(line)
     first = np.sqrt(np.square(frames[1] - frames[0]).mean())
-    assert f"root mean squared pixels: {first:.3f}".replace(" 0.", " .") in texts(app)
+    assert f"RMS change from frame to frame: {first:.3f}".replace(" 0.", " .") in texts(app)
     app.segmented_control(key="line").set_value("slerp").run()
     assert not app.exception
     lengths = np.linalg.norm(map_of(app)["marks"]["path"], axis=1)
@@ -300,7 +300,7 @@ def test_classify_names_the_accuracy_of_the_code_and_of_raw_pixels(
     measure(aecore.Store(home_with_runs / "runs"), checkpoint.run.id)
     app.run()
     assert not app.exception
-    assert "Mean and standard deviation over 5 draws" in texts(app)
+    assert "Mean and standard deviation over 5 random choices" in texts(app)
 
 
 def test_train_compares_runs_of_the_link(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:

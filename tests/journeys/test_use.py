@@ -130,7 +130,7 @@ def test_search_in_raw_pixels_shows_the_nearest_images(home_with_runs: Path) -> 
     assert [(score, name) for score, name in tiles(app, "hits")] == [
         (f"{1 - distance:.3f}", name) for distance, name in zip(distances, expected, strict=True)
     ]
-    assert "Raw pixels, all of an image, not centered" in texts(app)
+    assert "Raw pixels, not centered" in texts(app)
 
 
 def test_search_among_whitened_codes(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
@@ -169,7 +169,7 @@ def test_examples_for_and_against_are_in_the_link(home_with_runs: Path, digits_r
     _, rows = aecore.Index(checkpoint.encode(train.images)).nearest(query, 5)
     rows = rows[rows != 12][:4]
     assert [hit[1] for hit in tiles(app, "hits")] == [f"{train.labels[row]}, {train.ids[row]}" for row in rows]
-    assert "The mean of 2 for, moved away from 1 against." in texts(app)
+    assert "The mean of 2 for, away from 1 counterexamples." in texts(app)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -299,7 +299,7 @@ def test_an_image_is_found_by_its_id(home_with_runs: Path) -> None:
     assert f"Test image {DIGITS.test.ids[41]}," in texts(app)
     assert app.number_input(key="image").value == 41
     app.text_input(key="id").set_value("<b>nobody</b>").run()
-    assert "No image of this set has this id." in app.toast[0].value
+    assert "No image of this dataset has this id." in app.toast[0].value
     assert app.number_input(key="image").value == 41
 
 
@@ -310,8 +310,8 @@ def test_what_is_foreign_to_the_set_is_called_so(home_with_runs: Path, digits_ru
         app.toggle(key="invert").set_value(False).run()
         return texts(app)
 
-    assert "as near as images of this set are" in verdict(DIGITS.test.images[3, 0])
-    assert "farther than images of this set are" in verdict(
+    assert "as similar as images of this dataset usually are" in verdict(DIGITS.test.images[3, 0])
+    assert "less similar than images of this dataset usually are" in verdict(
         np.eye(8, dtype=np.uint8)[::2].repeat(2, axis=0) * np.uint8(255)
     )
 
@@ -327,7 +327,7 @@ def test_a_whole_zip_is_repaired_and_what_was_skipped_is_told(home_with_runs: Pa
     app.file_uploader(key="set-Zip").set_value(("set.zip", buffer.getvalue(), "application/zip")).run()
     app.button(key="repair-all").click().run()
     assert not app.exception
-    assert "70 pictures repaired, 1 files skipped." in texts(app)
+    assert "70 pictures denoised, 1 files skipped." in texts(app)
     assert app.dataframe[0].value["skipped because"].tolist() == ["Not a picture, by its name."]
     app.file_uploader(key="set-Zip").set_value(("set.zip", b"PK no zip", "application/zip")).run()
     app.button(key="repair-all").click().run()
@@ -342,7 +342,7 @@ def test_a_folder_is_repaired_with_equal_names_kept_apart(home_with_runs: Path) 
     app.file_uploader(key="set-Folder").set_value([(name, picture, "image/png") for name in names]).run()
     app.button(key="repair-all").click().run()
     assert not app.exception
-    assert "4 pictures repaired, 0 files skipped." in texts(app)
+    assert "4 pictures denoised, 0 files skipped." in texts(app)
     archive = zipfile.ZipFile(app.session_state["repaired"].file)
     assert len(set(archive.namelist())) == 4
     assert not any(".." in name for name in archive.namelist())
@@ -384,7 +384,7 @@ def test_search_by_hits_examples_and_the_map(page: Page, server: Server, digits_
     settle(page)
     page.get_by_role("button", name=re.compile("^Less like this")).nth(1).click()
     expect(page.locator(".st-key-examples-shown .tile")).to_have_count(2)
-    expect(page.get_by_text("moved away from 1 against")).to_be_visible()
+    expect(page.get_by_text("away from 1 counterexamples")).to_be_visible()
     settle(page)
     assert "examples=" in page.url
     page.reload()
@@ -462,7 +462,7 @@ def test_denoise_from_choice_to_download(
     expect(page.get_by_text(re.compile(r"^median · \d+\.\d\d dB"))).to_be_visible()
     expect(tile).to_have_attribute("aria-pressed", "true")
 
-    page.get_by_role("tab", name="Over levels").click()
+    page.get_by_role("tab", name="By noise level").click()
     expect(page.get_by_text("Mean over the first 300 test images")).to_be_visible(timeout=60_000)
     settle(page)
 
@@ -482,7 +482,7 @@ def test_denoise_from_choice_to_download(
         for row in range(5):
             out.writestr(f"{row}.png", packed(DIGITS.test.images[row, 0]))
     page.locator(".st-key-set-Zip input[type=file]").set_input_files(str(archive))
-    page.get_by_role("button", name=re.compile("^Repair all")).click()
+    page.get_by_role("button", name=re.compile("^Denoise all")).click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the zip").click()
     with zipfile.ZipFile(download.value.path()) as repaired:

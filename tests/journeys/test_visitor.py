@@ -164,7 +164,7 @@ def test_only_the_owner_has_a_run_measured(
     app = visit(page, run=folder.name, tool="trust")
     app.session_state["visitor-token"] = "me"
     app.run()
-    assert "This run is not measured against its baselines yet" in texts(app)
+    assert "This run has not been compared with its baselines yet" in texts(app)
     assert ("Measure it" in labels(app)) == (owner == "me")
     if owner == "me":
         next(button for button in app.button if button.label == "Measure it").click().run()

@@ -85,14 +85,18 @@ class Chart {
       tickfont: { size: 10 }, showgrid: false, zeroline: false, ticks: "", nticks: 5, range,
       title: { text: escaped(name), font: { size: 11 }, standoff: 4 },
     });
+    const below = stage.clientWidth <= 480; // on a phone there is no room beside the map
     return {
       width: stage.clientWidth, height: stage.clientHeight,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: theme.font, color: theme.ink, size: 12 },
       margin: { l: 36, r: 8, t: 4, b: 34 }, hovermode: false, dragmode: this.plot.layout?.dragmode ?? "pan",
       xaxis: axis(points.names[0], [left, right]), yaxis: axis(points.names[1], [bottom, top]),
-      showlegend: Boolean(this.group) && stage.clientWidth > 480, uirevision: points.id,
-      legend: { itemsizing: "constant", itemclick: "toggleothers", itemdoubleclick: "toggle", font: { size: 12 } },
+      showlegend: Boolean(this.group), uirevision: points.id,
+      legend: {
+        itemsizing: "constant", itemclick: "toggleothers", itemdoubleclick: "toggle", font: { size: below ? 10 : 12 },
+        ...(below ? { orientation: "h", y: -0.1, itemwidth: 30 } : {}),
+      },
       newselection: { line: { color: theme.accent, width: 1.5, dash: "solid" } }, selections: [],
     };
   }

@@ -1,0 +1,101 @@
+"""Whoever adds a flavor, a network, a noise or a filter writes one thing, and finds it where a person looks for it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import texts, visit
+from test_use import tiles
+from torch import Tensor, nn
+
+import aecore
+from aecore import Checkpoint, models, noise
+from aecore.measure import filters
+from aecore.models import FLAVORS, Distance, Flavor, knob
+from aecore.networks import NETWORKS, Autoencoder, Shape, estimated_contraction
+from aecore.noise import NOISES
+
+
+@pytest.fixture
+def newcomers() -> Iterator[None]:
+    """One of each, written as somebody outside of the package would, while the test runs."""
+
+    @dataclass(frozen=True)
+    class Shrinking(Flavor):
+        """Keep codes short."""
+
+        formula = r"\min d + \lambda \lVert h \rVert^2"
+        watch = "The length falls."
+        weight: float = knob(1e-2, low=1e-4, high=1.0, log=True, help="How hard to pull.")
+
+        def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
+            code = network.encode(x)
+            length = self.weight * code.square().sum(dim=1).mean()
+            return {"reconstruction": network.reconstruction_loss(code, x, distance), "length": length}
+
+    class Linear(Autoencoder, kind="linear"):
+        """One linear layer each way."""
+
+        @staticmethod
+        def layers(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
+            pixels = int(np.prod(shape))
+            encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, heads * latent))
+            return encoder, nn.Sequential(nn.Linear(latent, pixels), nn.Unflatten(1, shape))
+
+        def calibrate(self, x: Tensor) -> None:
+            pass
+
+        def reconstruction_loss(self, code: Tensor, x: Tensor, distance: Distance) -> Tensor:
+            return distance(self.decode(code), x)
+
+        def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
+            return estimated_contraction(self, x, rng)
+
+    @noise.noise
+    def stripes(x: Tensor, level: float | Tensor, rng: torch.Generator) -> Tensor:
+        """Darken every other line."""
+        dark = x.clone()
+        dark[..., ::2, :] *= 1 - level
+        return dark
+
+    @filters.filter
+    def left_as_it_is(noisy: np.ndarray, *_: object) -> np.ndarray:
+        """Nothing."""
+        return noisy
+
+    yield
+    del FLAVORS["shrinking"], NETWORKS["linear"], NOISES["stripes"], filters.FILTERS["left as it is"]
+
+
+def test_a_newcomer_is_found_where_one_looks_for_it(
+    newcomers: None, home_with_runs: Path, digits_runs: list[Checkpoint]
+) -> None:
+    train = visit("train", dataset="digits", flavor="shrinking")
+    assert "shrinking" in train.button_group(key="flavor").options
+    assert "Keep codes short." in texts(train)
+    assert [item.value.strip("$\n ") for item in train.latex] == [FLAVORS["shrinking"].formula]
+    assert train.number_input(key="weight").value == 1e-2
+    assert "Keep codes short." in texts(visit("home"))
+
+    denoise = visit("denoise", run=digits_runs[1].run.id, noise="stripes")
+    assert "stripes" in denoise.button_group(key="noise").options
+    assert "left as it is" in [line for tile in tiles(denoise, "repairs") for line in tile]
+
+
+def test_a_new_flavor_on_a_new_network_trains_and_comes_back_from_disk(newcomers: None, home: Path) -> None:
+    run = aecore.Run("digits", FLAVORS["shrinking"](latent=4), network="linear", epochs=1)
+    *_, checkpoint = aecore.train(run)
+    assert {"reconstruction", "length"} <= checkpoint.history[-1].keys()
+    store = aecore.Store()
+    store.save(checkpoint)
+    images = aecore.load_dataset("digits").test.images
+    np.testing.assert_array_equal(store.load(run.id).encode(images), checkpoint.encode(images))
+
+
+def test_a_new_noise_can_be_trained_on(newcomers: None) -> None:
+    checkpoint = next(aecore.train(aecore.Run("digits", models.Denoising(latent=4, noise="gaussian"), epochs=1)))
+    images = aecore.load_dataset("digits").test.images[:4]
+    assert checkpoint.reconstruct(noise.corrupt(images, "stripes", 0.5)).shape == images.shape
