@@ -1,6 +1,6 @@
 """Train, see and use autoencoders on real images.
 
-The names below are loaded on first use, so that `import aecore` costs nothing until something is needed:
+Names load on first use, so `import aecore` alone costs almost nothing:
 
     >>> import aecore
     >>> from aecore import models

@@ -16,7 +16,7 @@ from aecore.process.worker import Busy, Worker, attend, measuring, working
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 when a training failed, 2 for input that cannot be used."""
+    """Run one command; returns the exit code: 0, 1 if a training failed, 2 for input that cannot be used."""
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
@@ -63,45 +63,47 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, function: Any, help: str) -> _Parser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.set_defaults(command=function)
-        sub.add_argument("--json", action="store_true", help="print JSON, for machines")
+        sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 
-    train = command("train", _train, "train an autoencoder, or go on with one")
+    train = command("train", _train, "train an autoencoder, or resume a run")
     train.add_name("dataset", "aecore.data:DATASETS", nargs="?", metavar="DATASET")
-    train.add_argument("--recipe", metavar="NAME", help="settings that are known to work; `recipes` lists them")
-    train.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    train.add_argument("--recipe", metavar="NAME", help="use settings that are known to work; `recipes` lists them")
+    train.add_argument("--resume", metavar="RUN", help="continue a stopped run")
     train.add_name("--flavor", "aecore.models:FLAVORS")
-    train.add_argument("--latent", type=int, help="numbers in a code")
-    train.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="a setting of the flavor")
+    train.add_argument("--latent", type=int, help="number of units in a code")
+    train.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="set a knob of the flavor")
     train.add_name("--network", "aecore.networks:NETWORKS")
     train.add_name("--loss", "aecore.models:DISTANCES")
     for name, kind in {"width": int, "epochs": int, "batch-size": int, "lr": float, "seed": int}.items():
         train.add_argument(f"--{name}", type=kind)
-    train.add_argument("--background", action="store_true", help="wait in the queue, give way to other programs")
+    train.add_argument("--background", action="store_true", help="wait in the queue, run at low priority")
 
     embed = command("embed", _embed, "write the codes of a split to a .npz file")
-    search = command("search", _search, "the nearest images to one of the test images")
-    denoise = command("denoise", _denoise, "add noise to test images, repair them, measure it")
-    evaluate = command("evaluate", _evaluate, "measure a run against its baselines; goes on where it was cut")
+    search = command("search", _search, "find the images nearest to a test image")
+    denoise = command("denoise", _denoise, "add noise to test images, repair them, and measure the result")
+    evaluate = command("evaluate", _evaluate, "measure a run against its baselines; continues where it stopped")
     for sub in (embed, search, denoise, evaluate):
-        sub.add_argument("run", metavar="RUN", help="a run's id, or a recipe's name")
+        sub.add_argument("run", metavar="RUN", help="run id or recipe name")
     embed.add_argument("--split", choices=("train", "test"), default="test")
     embed.add_argument("--out", type=Path, default=Path("codes.npz"), help="default: codes.npz")
-    search.add_argument("--query", type=int, default=0, metavar="ROW", help="row of the test image to ask with")
-    search.add_argument("-k", type=int, default=4, help="how many neighbors (default 4)")
-    search.add_argument("--gallery", choices=("train", "test"), default="train", help="where to search")
-    search.add_argument("--out", type=Path, help="also draw query and neighbors into this PNG")
+    search.add_argument(
+        "--query", type=int, default=0, metavar="ROW", help="row of the test image to search for (default 0)"
+    )
+    search.add_argument("-k", type=int, default=4, help="number of neighbors (default 4)")
+    search.add_argument("--gallery", choices=("train", "test"), default="train", help="split to search (default train)")
+    search.add_argument("--out", type=Path, help="also draw the query and its neighbors into this PNG")
     denoise.add_name("--noise", "aecore.noise:NOISES", default="gaussian")
     denoise.add_argument("--level", type=float, default=0.5, help="0 to 1 (default 0.5)")
     denoise.add_argument("--seed", type=int, default=0)
-    denoise.add_argument("--count", type=int, default=300, help="how many test images (default 300)")
+    denoise.add_argument("--count", type=int, default=300, help="number of test images (default 300)")
     denoise.add_argument("--out", type=Path, help="also draw clean, noisy and restored images into this PNG")
-    evaluate.add_argument("--anew", action="store_true", help="forget what was measured before")
-    evaluate.add_argument("--background", action="store_true", help="give way to other programs, print nothing")
+    evaluate.add_argument("--anew", action="store_true", help="discard earlier results and measure again")
+    evaluate.add_argument("--background", action="store_true", help="run at low priority, print nothing")
     command("runs", _runs, "list the runs")
     command("recipes", _recipes, "list the recipes")
-    command("showcase", _showcase, "train and measure every recipe, and put it into the package; for maintainers")
-    experiment = command("experiment", _experiment, "train a recipe and draw what it shows, in one go")
+    command("showcase", _showcase, "train and measure every recipe and add it to the package; for maintainers")
+    experiment = command("experiment", _experiment, "train a recipe and draw the result")
     experiment.add_argument("recipe", choices=("blocks-map", "fashion-search"))
     experiment.add_argument("--out", type=Path, help="PNG to draw (default: the recipe's name)")
     return parser
@@ -109,11 +111,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(options: argparse.Namespace) -> int:
     if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
-        raise ValueError(f"torchrun started {processes} processes; one process trains a run: --nproc-per-node 1")
+        raise ValueError(f"torchrun started {processes} processes, but a run trains in one: use --nproc-per-node 1")
     root = own_runs()
     if options.resume:
         if options.dataset or options.recipe or options.flavor or options.knob:
-            raise ValueError("a run keeps its settings; leave everything but --resume away, or train a new one")
+            raise ValueError("--resume keeps a run's settings; remove the other options, or train a new run")
         folder = find_run(root, options.resume)
     else:
         from aecore.store import Store
@@ -155,7 +157,7 @@ _BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{r
 
 
 class _Bar:
-    """Progress on the terminal of anything that tells how much is done and how much there is."""
+    """A progress bar on the terminal for anything that reports how much is done, and the total."""
 
     def __init__(self, title: str, **style: Any) -> None:
         self.title, self.style, self.bar = title, style, None
@@ -181,11 +183,11 @@ def _run_from(options: argparse.Namespace) -> Any:
         if options.recipe not in RECIPES:
             raise ValueError(f"recipe is {options.recipe!r}; choose one of {', '.join(RECIPES)}")
         if options.dataset or options.flavor:
-            raise ValueError("a recipe brings its dataset and flavor; leave DATASET and --flavor away")
+            raise ValueError("a recipe sets the dataset and flavor; remove DATASET and --flavor")
         chosen = RECIPES[options.recipe].run.to_dict()
         return Run.from_dict(chosen | given | {"model": chosen["model"] | knobs})
     if not options.dataset:
-        raise ValueError(f"train what? Name a dataset ({', '.join(DATASETS)}), a --recipe, or a run to --resume")
+        raise ValueError(f"nothing to train; give a dataset ({', '.join(DATASETS)}), a --recipe, or a run to --resume")
     if options.dataset not in DATASETS:
         raise ValueError(f"dataset is {options.dataset!r}; choose one of {', '.join(DATASETS)}")
     model = {"flavor": options.flavor or "vanilla", **knobs}
@@ -203,7 +205,7 @@ def _knobs(pairs: list[str]) -> dict[str, Any]:
         except ValueError:
             knobs[name] = value
     if "flavor" in knobs:
-        raise ValueError("the flavor is no knob; write --flavor NAME")
+        raise ValueError("flavor is not a knob; use --flavor NAME")
     return knobs
 
 
@@ -226,7 +228,7 @@ def _search(options: argparse.Namespace) -> int:
     checkpoint, dataset = _loaded(options.run)
     split, query, k = dataset.split(options.gallery), options.query, options.k
     if not 0 <= query < len(dataset.test):
-        raise ValueError(f"the query is row {query}; the test split has rows 0 to {len(dataset.test) - 1}")
+        raise ValueError(f"query is {query}; choose a row from 0 to {len(dataset.test) - 1}")
     if not 1 <= k <= len(split):
         raise ValueError(f"k is {k}; choose a number from 1 to {len(split)}")
     image = dataset.test.images[query : query + 1]
@@ -246,7 +248,7 @@ def _search(options: argparse.Namespace) -> int:
         from aecore.figures import save_png, sheet
 
         save_png(options.out, sheet(np.concatenate([image, split.images[rows]]), columns=1 + k, scale=4))
-        lines.append(f"drawn into {options.out}")
+        lines.append(f"saved to {options.out}")
     return _say(options, {"query": query, "class": name(dataset.test, query), "hits": hits}, "\n".join(lines))
 
 
@@ -328,7 +330,7 @@ def _recipes(options: argparse.Namespace) -> int:
 
 
 def _showcase(options: argparse.Namespace) -> int:
-    """Weights are kept in 8 bits; what is measured is what is shipped. Goes on where it was cut."""
+    """Weights are saved in 8 bits; what is measured is what is shipped. Continues where it stopped."""
     from aecore.measure.evaluate import measure
     from aecore.recipes import RECIPES
     from aecore.store import Store, showcase

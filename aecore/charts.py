@@ -11,9 +11,9 @@ import altair as alt
 import numpy as np
 
 GREY = "#8A8894"
-"""Rules and notes, on either ground."""
+"""Rules and notes, on a light or dark background."""
 MOST = 200
-"""Rows of a history that a chart draws; more would only make every tick of a live training heavy."""
+"""Rows of a history that a chart draws; more would only slow down every refresh of a live training."""
 
 
 def _data(rows: list[dict[str, Any]]) -> alt.InlineData:
@@ -37,7 +37,7 @@ def curves(
     """Every loss term of a history over the epochs, training solid, held-out dashed, with a line at the epoch `cursor`.
 
     beside: other histories that are drawn beside this one; all get the same axes, and each term one color. There is no
-    legend for the dashes; say it beside the chart. Of a long history, about MOST rows are drawn.
+    legend for the dashes; explain them beside the chart. Of a long history, about MOST rows are drawn.
     """
     every = [row for other in (history, *beside) for row in _terms(other, log)]
     x = alt.X("epoch:Q")
@@ -50,7 +50,7 @@ def curves(
     lines = alt.Chart().mark_line(point=len(history) < 3)
     lines = lines.encode(
         x,
-        alt.Y("value:Q").title("per pixel").scale(**scale),
+        alt.Y("value:Q").title("loss per pixel").scale(**scale),
         alt.Color("term:N").title(None).legend(orient="top").scale(domain=terms),
         alt.StrokeDash("images:N").legend(None).scale(domain=["training", "held out"], range=[[1, 0], [4, 3]]),
         tooltip=["term:N", "images:N", "epoch:N", "value:N"],
@@ -144,9 +144,9 @@ def accuracy_curves(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> al
 
 
 def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> alt.LayerChart:
-    """How often images whose labels (n,) are one class were said (n,) to be another, as shares of the class.
+    """Confusion matrix of true classes, labels (n,), and predicted ones, said (n,), as shares of the true class.
 
-    Both are places in `classes`.
+    Both are indices into `classes`.
     """
     counts = np.zeros((len(classes), len(classes)))
     np.add.at(counts, (labels, said), 1)
@@ -156,10 +156,16 @@ def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> a
         for row, true in enumerate(classes)
         for column, name in enumerate(classes)
     ]
-    base = alt.Chart().encode(alt.X("predicted:N").sort(None).title("predicted"), alt.Y("true:N").sort(None))
+    base = alt.Chart().encode(
+        alt.X("predicted:N").sort(None).title("predicted"), alt.Y("true:N").sort(None).title("true class")
+    )
     squares = base.mark_rect().encode(
         alt.Color("share:Q").scale(scheme="cividis").legend(None),
-        tooltip=["true:N", "predicted:N", alt.Tooltip("share:N").format(".1%")],
+        tooltip=[
+            alt.Tooltip("true:N").title("true class"),
+            alt.Tooltip("predicted:N").title("predicted"),
+            alt.Tooltip("share:N").format(".1%"),
+        ],
     )
     numbers = base.mark_text(fontSize=10).encode(
         alt.Text("share:Q").format(".0%"),
@@ -171,12 +177,12 @@ def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> a
 def sweep(
     rows: Sequence[Mapping[str, Any]], trained: Sequence[tuple[str, float]] = (), now: float | None = None
 ) -> alt.LayerChart:
-    """PSNR over the level of noise, from rows {"name", "by", "level", "mean", "error"}.
+    """PSNR over the noise level, from rows {"name", "by", "level", "mean", "error"}.
 
     One line for each name, those by a filter dashed; rules mark the levels that runs were trained on, (name, level),
     and a thin one the level `now`.
     """
-    x = alt.X("level:Q").title("level of the noise").scale(domain=[0, 1]).axis(tickCount=5)
+    x = alt.X("level:Q").title("noise level").scale(domain=[0, 1]).axis(tickCount=5)
     color = alt.Color("name:N").sort(None).title(None).legend(orient="right", labelLimit=220)
     points = [{**row, "low": row["mean"] - row["error"], "high": row["mean"] + row["error"]} for row in rows]
     lines = alt.Chart().mark_line(point={"size": 16}, strokeWidth=1.5)
@@ -209,7 +215,7 @@ def bars(
 ) -> alt.Chart:
     """One bar for each of n values, numbered from 1; groups (n,) color them.
 
-    across and up name the axes; zero: whether the upper axis begins at 0.
+    across and up name the axes; zero: whether the vertical axis starts at 0.
     """
     rows: list[dict[str, Any]] = [{across: number, up: float(value)} for number, value in enumerate(values, start=1)]
     chart = alt.Chart(_data(rows)).mark_bar(clip=True)

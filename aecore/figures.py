@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 from plotly.colors import sample_colorscale
 
 GROUND = 128
-"""Neutral grey between images."""
+"""Neutral gray between images."""
 WHITE, BLUE, RED = (247, 247, 247), (33, 102, 172), (178, 24, 43)
-"""No difference, too little, too much; told apart by color-blind eyes too."""
+"""No difference, too dark, too bright; distinguishable with color blindness too."""
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
@@ -31,9 +31,9 @@ def enlarged(image: np.ndarray, side: int = 280) -> np.ndarray:
 
 
 def difference(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """What images (n, c, h, w), float, have too little (blue) and too much (red) -> (n, 3, h, w) uint8.
+    """Where images (n, c, h, w), float, are too dark (blue) or too bright (red) -> (n, 3, h, w) uint8.
 
-    The mean over the channels; white is no difference, full color half of the range from black to white.
+    The mean over the channels; white is no difference, full color is half the range from black to white.
     """
     off = ((other - clean).mean(axis=1, keepdims=True) * 2).clip(-1, 1)
     white, blue, red = (np.array(color, np.float32).reshape(3, 1, 1) for color in (WHITE, BLUE, RED))
@@ -41,7 +41,7 @@ def difference(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def sheet(images: np.ndarray, columns: int, scale: int = 2, gap: int = 2) -> np.ndarray:
-    """images (n, c, h, w) in lines of `columns`, crisp, with a grey gap -> (height, width, 3) uint8."""
+    """images (n, c, h, w) in lines of `columns`, crisp, with a gray gap -> (height, width, 3) uint8."""
     tiles = pixels(images).repeat(scale, axis=1).repeat(scale, axis=2)
     height, width = tiles.shape[1] + gap, tiles.shape[2] + gap
     lines = -(-len(tiles) // columns)
@@ -53,14 +53,14 @@ def sheet(images: np.ndarray, columns: int, scale: int = 2, gap: int = 2) -> np.
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
-    """(h, w, 3) or (h, w, 4) uint8 into a PNG file."""
+    """Save a picture (h, w, 3) or (h, w, 4) uint8 as a PNG file."""
     Image.fromarray(picture).save(path, "PNG")
 
 
 def picture_map(images: np.ndarray, places: np.ndarray, cells: int, tile: int = 40) -> np.ndarray:
     """images (m, c, h, w) at cells (m, 2) of a square grid -> (cells * tile, cells * tile, 4) uint8.
 
-    Clear between the images. places are (column, line) with line 0 at the top, as `manifold.tile` gives them.
+    Transparent between the images. places are (column, line) with line 0 at the top, as `manifold.tile` gives them.
     """
     height, width = images.shape[2:]
     side = tile - max(1, tile // 20)
@@ -75,7 +75,7 @@ def picture_map(images: np.ndarray, places: np.ndarray, cells: int, tile: int = 
 
 
 def png_uri(picture: np.ndarray) -> str:
-    """A picture (h, w, 3 or 4) uint8 as a data: address, for a page."""
+    """A picture (h, w, 3 or 4) uint8 as a data: URL, for a page."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -104,7 +104,7 @@ def film(
     strips: Sequence[np.ndarray],
     captions: Sequence[str],
 ) -> bytes:
-    """An animated GIF: in each frame a caption, a strip (h, w, 3) of pictures, and the map (n, 2) of a box below it.
+    """An animated GIF: in each frame a caption, a strip (h, w, 3) of images, and the map (n, 2) of a box below it.
 
     groups (n,) are names or numbers and give the colors.
     """
@@ -130,7 +130,7 @@ def film(
 def packed(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Sequence[bytes]]) -> bytes:
     """One block of bytes for the browser: the length of a JSON head (uint32), the head, then the arrays.
 
-    head gains "arrays": name -> [type, offset, length], offsets counted from the end of the head in steps of 8 bytes.
+    head gains "arrays": name -> [type, offset, length]; offsets from the end of the head, in multiples of 8 bytes.
     A sequence of bytes becomes a list of such entries. Types: float32, uint32, uint16, uint8.
     """
     entries: dict[str, Any] = {}
@@ -164,13 +164,13 @@ def sprites(images: np.ndarray, columns: int = 32, lines: int = 64, quality: int
 
 
 def tile_side(count: int, height: int, width: int, most: int = 64_000_000) -> tuple[int, int]:
-    """Height and width at which `count` images fit into so many pixels, never larger than they are: from 16 pixels."""
+    """Height and width at which `count` images fit into `most` pixels: at most their own, one side at least 16."""
     shrink = min(1.0, max((most / max(count, 1) / (height * width)) ** 0.5, 16 / max(height, width)))
     return max(1, round(height * shrink)), max(1, round(width * shrink))
 
 
 def resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    """images (n, c, h, w), uint8 or float in [0, 1] -> (n, c, height, width) uint8, averaged over what they cover."""
+    """images (n, c, h, w), uint8 or float in [0, 1] -> (n, c, height, width) uint8, averaged by area."""
     if images.dtype != np.uint8:
         images = np.round(images.clip(0, 1) * 255).astype(np.uint8)
     if images.shape[2:] == (height, width):

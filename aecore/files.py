@@ -1,4 +1,4 @@
-"""Files that survive: written whole or not at all, removed in one step."""
+"""Files that survive a crash: written completely or not at all, removed in one step."""
 
 import os
 import shutil
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """The folder of everything that is kept: AECORE_HOME, or ~/.aecore."""
+    """The folder for everything that is saved: AECORE_HOME, or ~/.aecore."""
     return Path(os.environ.get("AECORE_HOME") or Path.home() / ".aecore")
 
 
 def write_file(path: Path, content: bytes, durable: bool = True) -> None:
-    """Replace a file so that a reader sees the old content or the new, never a part; `durable` waits for the disk."""
+    """Replace a file so that a reader sees the old or the new content, never a part; `durable` waits for the disk."""
     aside = path.with_name(f".{path.name}-{os.getpid()}-{time.monotonic_ns()}")
     try:
         _write(aside, content, durable)
@@ -24,9 +24,9 @@ def write_file(path: Path, content: bytes, durable: bool = True) -> None:
 
 
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder of files that appears whole or not at all, and is on disk when this returns.
+    """Write a folder of files that appears completely or not at all, and is on disk when this returns.
 
-    Leftovers of a process that died here are cleared away, so only one process may write below a parent at a time.
+    Leftovers of a process that died here are deleted, so only one process may write below a parent at a time.
     """
     path.parent.mkdir(exist_ok=True)
     for stump in path.parent.glob(".*"):
@@ -46,7 +46,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Take a folder out of sight in one step, then delete it."""
+    """Rename a folder out of the way in one step, then delete it."""
     aside = folder.with_name(f".removed-{folder.name}-{time.monotonic_ns()}")
     try:
         folder.rename(aside)

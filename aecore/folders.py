@@ -1,4 +1,4 @@
-"""A run's folder: where it is, and which of its files is what. No other module knows a name of them."""
+"""A run's folder: where it is, and what each file in it is. No other module knows the names of these files."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ SNAPSHOTS = "snapshots"
 """Folders, each a trained state."""
 EVALUATION = "evaluation.json"
 MOMENTS, NEWEST = "moments", "live.safetensors"
-"""What a training looked like, for good, and at this time."""
+"""What a training looked like: saved moments, and the newest one."""
 PROGRESS, INBOX, LOG = "progress.json", "orders.txt", "log.txt"
-"""What its process reports, what it is told, and what it prints."""
+"""What its process reports, the orders it gets, and what it prints."""
 LOCK, MEASURING, MEASURER = "lock", "measuring", "measuring.pid"
-"""Locks that a training and an evaluation hold, and the process of the latter."""
+"""Locks held by a training and an evaluation, and the process id of the evaluation."""
 OWNER, WATCHED = "owner", "watched"
-"""Whose run it is, and when somebody looked at it last."""
+"""The owner of the run, and the time when somebody last looked at it."""
 QUEUE = ".queue"
-"""A folder beside the runs, with a ticket for each that waits or trains."""
+"""A folder beside the runs, with a ticket for each run that waits or trains."""
 
 SHIPPED = Path(__file__).parent / "showcase"
 """The folder of the runs that come with the package."""
@@ -33,12 +33,12 @@ class UnknownRun(KeyError):
 
 
 def own_runs() -> Path:
-    """The folder of the runs that are trained here."""
+    """The folder of the runs trained on this machine."""
     return home() / "runs"
 
 
 def run_folders(root: Path) -> list[Path]:
-    """The folders below root that hold a run's settings."""
+    """The folders in root that contain a run's settings."""
     if not root.is_dir():
         return []
     return [path for path in sorted(root.iterdir()) if path.name[0] != "." and (path / SETTINGS).is_file()]
@@ -49,11 +49,11 @@ def find_run(root: Path, id: str) -> Path:
     for path in run_folders(root):
         if path.name == id:
             return path
-    raise UnknownRun(f"there is no run {str(id)[:80]!r}; `python -m aecore runs` lists what is there")
+    raise UnknownRun(f"there is no run {str(id)[:80]!r}; `python -m aecore runs` lists all runs")
 
 
 def folder_of(id: str) -> Path:
-    """The folder of a run that is trained here, else of one that comes with the package. Raises UnknownRun."""
+    """The folder of a run trained on this machine, else of one shipped with the package. Raises UnknownRun."""
     try:
         return find_run(own_runs(), id)
     except UnknownRun:
@@ -61,7 +61,7 @@ def folder_of(id: str) -> Path:
 
 
 def forget(folder: Path) -> None:
-    """Take from a run's folder all that training and evaluation put there; its settings and its owner stay."""
+    """Delete everything that training and evaluation put into a run's folder; keep its settings and its owner."""
     for path in folder.iterdir():
         if path.is_dir():
             remove(path)

@@ -1,4 +1,4 @@
-"""Arrays that take long to compute, kept on disk: the second time, even after a restart, they are only opened."""
+"""A cache on disk for arrays that take long to compute: the second time, even after a restart, they are only opened."""
 
 import os
 import re
@@ -15,13 +15,13 @@ Arrays = Sequence[np.ndarray]
 
 
 def kept(name: str, compute: Callable[[], Arrays]) -> list[np.ndarray]:
-    """What `compute` gives, or gave under this name before: arrays, read-only, mapped from files below AECORE_HOME.
+    """The arrays that `compute` returns, or has returned under this name: read-only, mapped from files in AECORE_HOME.
 
-    The name has to change when the result does; it has letters, digits, hyphens and underscores. A file that cannot be
-    read is computed anew; a disk that cannot be written is done without.
+    The name must change when the result does; it has letters, digits, hyphens and underscores. A file that cannot be
+    read is computed again; if the disk cannot be written, nothing is cached.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", name):
-        raise ValueError(f"name is {name!r}; it has letters, digits, hyphens and underscores")
+        raise ValueError(f"name is {name!r}; use 1 to 200 letters, digits, hyphens and underscores")
     folder = home() / "cache" / name
     with suppress(OSError, ValueError, EOFError):
         if found := _opened(folder):

@@ -1,4 +1,4 @@
-"""The plane of codes: projections, lattices, and pictures at their places. Arrays in, arrays out."""
+"""The map of codes: projections, lattices, and images at their places. Arrays in, arrays out."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def plane(codes: np.ndarray, fitted: np.ndarray | None = None) -> np.ndarray:
 def axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (latent,) and the two directions (latent, 2) in which codes (n, latent) vary most, for `project`.
 
-    Codes of two numbers are their own plane: mean zero, unit directions. A third or later principal component is left
+    Codes of 2 units are their own plane: mean zero, unit directions. A third or later principal component is left
     out; a missing one is zero.
     """
     codes = np.asarray(codes, np.float32)
@@ -41,7 +41,7 @@ def project(codes: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> np.n
 
 
 def bounds(points: np.ndarray, margin: float = 0.03) -> Box:
-    """The box around points (n, 2), a little larger than they need."""
+    """The box around points (n, 2), with a small margin."""
     low, high = points.min(axis=0), points.max(axis=0)
     spare = np.maximum((high - low) * margin, 1e-6)
     (left, bottom), (right, top) = (low - spare).tolist(), (high + spare).tolist()
@@ -51,7 +51,7 @@ def bounds(points: np.ndarray, margin: float = 0.03) -> Box:
 def tile(points: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
     """Which images to draw so that none covers another: points (n, 2) -> (rows (m,), cells (m, 2)).
 
-    The box around the points is cut into cells x cells; each cell shows the image whose code is nearest its middle.
+    The box around the points is cut into cells x cells; each cell shows the image with the code nearest its center.
     Cells are (column, line), line 0 at the top.
     """
     left, right, bottom, top = bounds(points)
@@ -65,20 +65,20 @@ def tile(points: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def centers(cells: np.ndarray, count: int, box: Box) -> np.ndarray:
-    """Middles (m, 2) of cells (m, 2), as `tile` gives them, in a box that is cut into count x count cells."""
+    """Centers (m, 2) of cells (m, 2), as `tile` gives them, in a box that is cut into count x count cells."""
     left, right, bottom, top = box
     across, down = (cells.T + 0.5) / count
     return np.stack([left + across * (right - left), top - down * (top - bottom)], axis=1)
 
 
 def lattice(box: Box, count: int) -> np.ndarray:
-    """Codes (count * count, 2) in the middles of all cells of a box, line by line from the top left."""
+    """Codes (count * count, 2) at the centers of all cells of a box, line by line from the top left."""
     columns, lines = np.meshgrid(np.arange(count), np.arange(count))
     return centers(np.stack([columns.ravel(), lines.ravel()], axis=1), count, box).astype(np.float32)
 
 
 PRIOR_BOX: Box = (-3.0902323, 3.0902323, -3.0902323, 3.0902323)
-"""Between the quantiles 0.001 and 0.999 of the unit normal distribution, each way."""
+"""Between the quantiles 0.001 and 0.999 of the unit normal distribution, in both directions."""
 
 
 def middle_box(points: np.ndarray, share: float = 0.01) -> Box:
@@ -88,9 +88,9 @@ def middle_box(points: np.ndarray, share: float = 0.01) -> Box:
 
 
 def far(places: np.ndarray, points: np.ndarray, slack: float = 2.0) -> np.ndarray:
-    """Which places (m, 2) lie far from every point (n, 2), so that a decoder there has nothing to go by: (m,) bool.
+    """Which places (m, 2) lie so far from every point (n, 2) that a decoder has no data to rely on: (m,) bool.
 
-    Far means `slack` times the distance within which 99 of 100 distinct points have a neighbor, or more.
+    Far means more than `slack` times the distance within which 99% of distinct points have a neighbor.
     """
     from scipy.spatial import cKDTree
 
@@ -117,7 +117,7 @@ def trust(origin: np.ndarray, points: np.ndarray, anchors: np.ndarray, k: int = 
     """Per point (n,), at most 1: are its k nearest anchors on the map near it in the original space?
 
     origin (n, d), points (n, 2) on the map, anchors (m,): rows to compare with. As trustworthiness (Venna and Kaski
-    2001): 1 minus the normalized sum of how far outside the k nearest the k neighbors on the map stand. With all rows
+    2001): 1 minus the normalized sum of the ranks by which the k neighbors on the map miss the k nearest. With all rows
     as anchors it is `metrics.trustworthiness`. Needs k < m / 2.
     """
     many = len(anchors)
@@ -150,8 +150,8 @@ WAYS = ("straight", "slerp")
 def path(start: np.ndarray, end: np.ndarray, count: int, way: str = "straight") -> np.ndarray:
     """Codes (count, latent) from one code (latent,) to another, evenly spaced, both included.
 
-    straight: along the line. slerp: along the great circle, lengths changing evenly; where the codes of a variational
-    autoencoder lie when they are many numbers long (White 2016, https://arxiv.org/abs/1609.04468).
+    straight: along the line. slerp: along the great circle, lengths changing evenly; this is where the codes of a
+    variational autoencoder with many units lie (White 2016, https://arxiv.org/abs/1609.04468).
     """
     if way not in WAYS:
         raise ValueError(f"way is {way!r}; choose one of {', '.join(WAYS)}")
@@ -177,16 +177,16 @@ def steps(images: np.ndarray) -> np.ndarray:
 
 
 def traverse(code: np.ndarray, unit: int, low: float, high: float, count: int) -> np.ndarray:
-    """Codes (count, latent): one code (latent,) with one of its numbers going from low to high."""
+    """Codes (count, latent): one code (latent,) with one unit going from low to high."""
     out = np.repeat(np.asarray(code, np.float32)[None], count, axis=0)
     out[:, unit] = np.linspace(low, high, count)
     return out
 
 
 def tsne(codes: np.ndarray, perplexity: float = 30.0, rounds: int = 4) -> Iterator[tuple[int, np.ndarray]]:
-    """Lay codes (n, latent) out on a plane by t-SNE, yielding (rounds done, places (n, 2)) after each 250 iterations.
+    """Map codes (n, latent) to a plane by t-SNE, yielding (rounds done, places (n, 2)) after each 250 iterations.
 
-    Starts from the principal components, the first round with exaggerated attraction; the same codes give the same
+    Starts from the principal components, with early exaggeration in the first round; the same codes give the same
     map. Memory and time grow with n. van der Maaten and Hinton 2008, https://jmlr.org/papers/v9/vandermaaten08a.html
     """
     from sklearn.manifold import TSNE

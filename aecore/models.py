@@ -1,4 +1,4 @@
-"""The flavors: one network, many objectives. A flavor is a frozen dataclass whose fields are its knobs."""
+"""The flavors: one network, many objectives. A flavor is a frozen dataclass; its fields are its knobs."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -30,7 +30,7 @@ def bernoulli_kl(logits: Tensor, target: Tensor) -> Tensor:
 DISTANCES: dict[str, Distance] = {"mse": mse, "kl": bernoulli_kl}
 
 Prior = Callable[[int, int, torch.Generator], Tensor]
-"""(count, latent, rng) -> codes (count, latent) of images that nobody has seen."""
+"""(count, latent, rng) -> codes (count, latent) that decode to new images."""
 
 
 def unit_gaussian(count: int, latent: int, rng: torch.Generator) -> Tensor:
@@ -48,13 +48,13 @@ def knob(
     help: str = "",
     label: str = "",
 ) -> Any:
-    """A setting that a person may turn: its default, range or choices, what it does, its label if not its name."""
+    """A user setting: its default, its range or choices, what it does, and its label if not its name."""
     about = {"low": low, "high": high, "log": log, "choices": choices, "help": help, "label": label}
     return field(default=default, metadata=about)
 
 
 def check_knobs(settings: Any) -> None:
-    """Raise ValueError where a field made by `knob` is outside its range or choices, or of another type."""
+    """Raise ValueError if a field made by `knob` has the wrong type or is outside its range or choices."""
     for item in dataclasses.fields(settings):
         value, meta = getattr(settings, item.name), item.metadata
         if not meta:
@@ -65,7 +65,10 @@ def check_knobs(settings: Any) -> None:
             continue
         whole = isinstance(item.default, int)
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            raise ValueError(f"{item.name} is {value!r}; it takes a {'whole ' if whole else ''}number")
+            raise ValueError(
+                f"{item.name} is {value!r}; choose a {'whole ' if whole else ''}number "
+                f"from {meta['low']:g} to {meta['high']:g}"
+            )
         if not meta["low"] <= value <= meta["high"]:
             raise ValueError(
                 f"{item.name} is {str(value)[:40]}; choose a number from {meta['low']:g} to {meta['high']:g}"
@@ -78,8 +81,9 @@ def check_knobs(settings: Any) -> None:
 class Flavor(ABC):
     """A kind of autoencoder. Subclassing registers it in `FLAVORS` under the lower-case class name.
 
-    heads: numbers that the encoder says of each unit. prior: what codes are drawn from, where the objective holds them
-    to it; such a flavor has two heads, mean and log-variance. rectify: codes at zero or above.
+    heads: how many values the encoder gives for each unit. prior: the distribution that the objective pulls codes
+    toward, and new codes are drawn from; such a flavor has two heads, mean and log-variance. rectify: no code is
+    negative.
     """
 
     name: ClassVar[str]
@@ -90,7 +94,7 @@ class Flavor(ABC):
     rectify: ClassVar[bool] = False
     warmup: ClassVar[float] = 0.0
 
-    latent: int = knob(32, low=1, high=1024, help="How many numbers make the code of one image.")
+    latent: int = knob(32, low=1, high=1024, help="Number of units in a code.")
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -102,24 +106,24 @@ class Flavor(ABC):
 
     @abstractmethod
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
-        """Named terms whose sum is the objective, in the unit of `distance` per pixel, averaged over the batch.
+        """Named terms that add up to the objective, in the unit of `distance` per pixel, averaged over the batch.
 
-        x: (b, c, h, w) in [0, 1]. The first term is "reconstruction"; over the share `warmup` of the training, the
-        others grow from nothing to their full weight.
+        x: (b, c, h, w) in [0, 1]. The first term is "reconstruction"; the others grow from 0 to full weight over the
+        first share `warmup` of the training.
         """
 
 
 @dataclass(frozen=True)
 class Vanilla(Flavor):
-    """Squeeze the image through a narrow code and rebuild it: what survives is what matters.
+    """Compress each image into a short code, then reconstruct the image from the code alone.
 
     Undercomplete autoencoder; Hinton and Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
     """
 
     formula = r"\min_{f,g}\; d\big(x,\; g(f(x))\big)"
     watch = (
-        "More numbers per code: both curves end lower and the pictures get sharper, with less and less to gain. "
-        "With two, watch the map: kinds of images part from each other although nobody named them."
+        "Use more units: both curves end lower and the reconstructions get sharper, with diminishing returns. "
+        "With 2 units, watch the map: different kinds of images separate, although training uses no labels."
     )
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
@@ -128,20 +132,20 @@ class Vanilla(Flavor):
 
 @dataclass(frozen=True)
 class Sparse(Flavor):
-    """Pull the code towards zero, so that few units answer for any one image.
+    """Pull every unit toward zero, so that only a few units are active for any one image.
 
-    L1 penalty on the activations, each weighed by the length of its decoder column, so that shrinking the code and
+    L1 penalty on the activations, each multiplied by the norm of its decoder column, so that shrinking the code and
     growing the decoder gains nothing; Ranzato et al. 2007, https://doi.org/10.1109/CVPR.2007.383157
     """
 
     formula = r"\min_{f,g}\; d\big(x,\; g(h)\big) + \lambda \sum_j |h_j|\,\lVert w_j \rVert, \quad h = f(x)"
     rectify = True
     watch = (
-        "Turn the weight up: the sparsity curve falls, the reconstruction pays for it and the pictures lose their "
-        "details; turned up too far, all units go silent and every picture is the same gray mean."
+        "Raise the weight: the sparsity curve falls, the reconstruction curve rises, and images lose detail. "
+        "Raise it too far, and no unit is active: every reconstruction is the same gray mean."
     )
 
-    weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="How hard to pull every unit towards zero.")
+    weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="Weight λ of the penalty.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         code = network.encode(x)
@@ -151,20 +155,20 @@ class Sparse(Flavor):
 
 @dataclass(frozen=True)
 class Denoising(Flavor):
-    """Corrupt the image, ask for the clean one: the network learns where real images live.
+    """Corrupt each image and reconstruct the clean one: the network learns to remove noise.
 
-    Fresh noise for every image at every step, its strength drawn evenly up to the level, so that clean images and
-    slight noise are met too; Vincent et al. 2008, https://doi.org/10.1145/1390156.1390294
+    New noise for every image at every step, its strength drawn uniformly from 0 to the level, so that training also
+    sees clean and slightly noisy images; Vincent et al. 2008, https://doi.org/10.1145/1390156.1390294
     """
 
     formula = r"\min_{f,g}\; d\big(x,\; g(f(\tilde{x}))\big), \quad \tilde{x} \sim q(\tilde{x} \mid x)"
     watch = (
-        "The curves are those of repaired images, so they stay higher than without noise. Turn the level up: clean "
-        "pictures get a little softer, noisy ones much better; the Denoise page has the figures."
+        "The curves measure repaired images, so they stay higher than without noise. Raise the level: clean images "
+        "come out slightly softer, noisy ones much better; the Denoise page shows the figures."
     )
 
-    noise: str = knob("gaussian", choices=NOISES, help="What corrupts the image.")
-    level: float = knob(0.5, low=0.0, high=1.0, help="How strong the noise may be.")
+    noise: str = knob("gaussian", choices=NOISES, help="Kind of noise used in training.")
+    level: float = knob(0.5, low=0.0, high=1.0, help="Highest noise level used in training.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         levels = self.level * torch.rand(len(x), 1, 1, 1, generator=rng)
@@ -174,7 +178,7 @@ class Denoising(Flavor):
 
 @dataclass(frozen=True)
 class Contractive(Flavor):
-    """Keep the code still when the image trembles: penalize the slope of the encoder.
+    """Penalize the slope of the encoder, so that small changes in an image barely change its code.
 
     Squared Frobenius norm of the encoder's Jacobian; Rifai et al. 2011, https://icml.cc/2011/papers/455_icmlpaper.pdf
     """
@@ -183,11 +187,11 @@ class Contractive(Flavor):
         r"\min_{f,g}\; d\big(x,\; g(f(x))\big) + \lambda \left\lVert \frac{\partial f(x)}{\partial x} \right\rVert_F^2"
     )
     watch = (
-        "Turn the weight up: the contraction curve falls first, then the pictures blur. On the map, small changes of "
-        "an image move its code less, and images crowd where the network sees no difference that pays."
+        "Raise the weight: the contraction curve falls first, then the reconstructions blur. On the map, small changes "
+        "in an image move its code less, and images crowd together where telling them apart gains little."
     )
 
-    weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="How strongly slopes are punished.")
+    weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="Weight λ of the penalty.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         reconstruction = network.reconstruction_loss(network.encode(x), x, distance)
@@ -196,7 +200,7 @@ class Contractive(Flavor):
 
 @dataclass(frozen=True)
 class VAE(Flavor):
-    """Give each image a small cloud instead of a point, and keep all clouds near the origin: then any point decodes.
+    """Encode each image as a Gaussian and pull it toward N(0, I), so that samples from N(0, I) decode to new images.
 
     Variational autoencoder: mean and log-variance per unit, KL divergence to the unit Gaussian; Kingma and Welling
     2014, https://arxiv.org/abs/1312.6114; beta: Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl
@@ -209,12 +213,12 @@ class VAE(Flavor):
     heads = 2
     prior = staticmethod(unit_gaussian)
     watch = (
-        "The kl curve rises while codes find their places, then settles against the reconstruction. Turn beta up: the "
-        "map becomes rounder and denser around the middle, the pictures blur; near 0 it is a vanilla autoencoder."
+        "The kl curve rises while the codes spread out, then settles in balance with the reconstruction. Raise beta: "
+        "the map gets rounder and denser in the center, and images blur. Near beta 0, it is a vanilla autoencoder."
     )
 
-    beta: float = knob(1.0, low=0.0, high=100.0, help="Weight of the prior; 1 is the evidence lower bound.")
-    warmup: float = knob(0.1, low=0.0, high=1.0, help="Share of the training over which beta grows to its value.")
+    beta: float = knob(1.0, low=0.0, high=100.0, help="Weight β of the KL term; 1 gives the evidence lower bound.")
+    warmup: float = knob(0.1, low=0.0, high=1.0, help="Share of the training in which beta grows to its value.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         mean, log_variance = posterior(network.heads(x))
@@ -225,7 +229,7 @@ class VAE(Flavor):
 
 
 def posterior(heads: Tensor) -> tuple[Tensor, Tensor]:
-    """Heads (b, 2, latent) -> mean and log-variance of the codes, (b, latent) each, the latter within 12 of zero."""
+    """Heads (b, 2, latent) -> mean and log-variance of the codes, (b, latent) each; the latter clamped to [-12, 12]."""
     mean, log_variance = heads.unbind(dim=1)
     return mean, log_variance.clamp(-12, 12)
 

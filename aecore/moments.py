@@ -1,4 +1,4 @@
-"""Moments: what a network had learned at about twenty points of its training, small enough to keep and replay."""
+"""Moments: what a network had learned at about twenty points of its training, small enough to save and replay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 COUNT = 20
 PROBES = 400
-"""Test images whose places on the map are kept."""
+"""Number of test images saved with their places on the map."""
 SHOWN = 8
-"""Test images whose reconstructions are kept."""
+"""Number of test images saved with their reconstructions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The first test images seen by a network in training.
+    """What a network in training makes of the first test images.
 
-    places (p, 2) float32: where the first 400 stand, by their code or its two principal components.
-    rebuilt (8, c, h, w) uint8: what it makes of the first 8.
+    places (p, 2) float32: where the first 400 lie, by their code or its two principal components.
+    rebuilt (8, c, h, w) uint8: the reconstructions of the first 8.
     """
 
     step: int
@@ -39,7 +39,7 @@ class Moment:
 
 
 def moment_steps(steps: int) -> set[int]:
-    """About twenty of the steps 0 to `steps`, the ends among them, ever further apart: most is learned early."""
+    """About twenty of the steps 0 to `steps`, both ends included, further and further apart: most is learned early."""
     spread = np.geomspace(1, max(steps, 1), COUNT - 1).round().astype(int)
     return {0, steps, *(step for step in spread.tolist() if step <= steps)}
 
@@ -52,25 +52,25 @@ def moment_of(checkpoint: "Checkpoint", split: "Split") -> Moment:
 
 
 def show(folder: Path, moment: Moment) -> None:
-    """Write a run's newest moment into its folder, over the one before."""
+    """Write a run's newest moment into its folder, replacing the previous one."""
     write_file(folder / NEWEST, _content(moment), durable=False)
 
 
 def keep(folder: Path, moment: Moment) -> None:
-    """Write a moment of a run into its folder, for good."""
+    """Write a moment of a run into its folder, permanently."""
     (folder / MOMENTS).mkdir(exist_ok=True)
     write_file(folder / MOMENTS / f"{moment.step:09d}.safetensors", _content(moment))
 
 
 def kept(folder: Path) -> list[Moment]:
-    """All moments of a run in their order, the newest included; unreadable ones are left out."""
+    """All moments of a run in order, the newest included; unreadable ones are left out."""
     paths = [*sorted((folder / MOMENTS).glob("[0-9]*.safetensors")), folder / NEWEST]
     found = {moment.step: moment for path in paths if (moment := _read(path))}
     return [found[step] for step in sorted(found)]
 
 
 def newest(folder: Path) -> Moment | None:
-    """What a training shows at this time."""
+    """The newest moment of a training, or None."""
     return _read(folder / NEWEST)
 
 

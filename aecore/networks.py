@@ -19,9 +19,9 @@ NETWORKS: dict[str, type["Autoencoder"]] = {}
 class Autoencoder(nn.Module, ABC):
     """An encoder and a decoder: image -> code -> image. A subclass with a `kind` is registered under it in `NETWORKS`.
 
-    shape is (channels, height, width): 1 or 3 channels, sides 8 to 128. Flavors that need more than one number per
-    code unit (mean and log-variance) ask for `heads=2`. `rectify` keeps codes at zero or above. `width` counts the
-    units of a hidden layer, or 32 times the channels of the first convolution. Weights are drawn from `rng` alone.
+    shape is (channels, height, width): 1 or 3 channels, sides 8 to 128. Flavors that need more than one value per
+    unit (mean and log-variance) ask for `heads=2`. `rectify` keeps codes at zero or above. `width` is the number of
+    neurons in a hidden layer, or 32 times the channels of the first convolution. Weights are drawn from `rng` alone.
     """
 
     def __init_subclass__(cls, kind: str = "") -> None:
@@ -61,23 +61,23 @@ class Autoencoder(nn.Module, ABC):
     def layers(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
         """An encoder from images (b, c, h, w) to (b, heads * latent), and a decoder from codes (b, latent) to logits.
 
-        The decoder begins with a linear layer.
+        The decoder starts with a linear layer.
         """
 
     @abstractmethod
     def calibrate(self, x: Tensor) -> None:
-        """Take from training images x (b, c, h, w) what has to be known before training."""
+        """Measure on training images x (b, c, h, w) what has to be known before training."""
 
     @abstractmethod
     def reconstruction_loss(self, code: Tensor, x: Tensor, distance: Distance) -> Tensor:
-        """How far what is decoded from codes (b, latent) is from x (b, c, h, w); a scalar, never negative."""
+        """Loss between the images decoded from codes (b, latent) and x (b, c, h, w); a scalar, never negative."""
 
     @abstractmethod
     def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """x (b, c, h, w) -> (b,): squared Frobenius norm of the Jacobian of the code at each image."""
 
     def heads(self, x: Tensor) -> Tensor:
-        """x (b, c, h, w) in [0, 1] -> (b, heads, latent), everything that the encoder says."""
+        """x (b, c, h, w) in [0, 1] -> (b, heads, latent), the full output of the encoder."""
         return self.encoder(x).unflatten(1, (self.heads_per_unit, self.latent))
 
     def encode(self, x: Tensor) -> Tensor:
@@ -90,12 +90,12 @@ class Autoencoder(nn.Module, ABC):
         return self.decoder(code)
 
     def unit_lengths(self) -> Tensor:
-        """(latent,): how much of the decoder's first layer each code unit feeds; the Euclidean norm of its column."""
+        """(latent,): how strongly each unit drives the decoder's first layer; the Euclidean norm of its column."""
         return self.decoder[0].weight.norm(dim=0)
 
 
 def estimated_contraction(network: Autoencoder, x: Tensor, rng: torch.Generator) -> Tensor:
-    """x (b, c, h, w) -> (b,): the contraction by one random sign vector v on the code side for each image.
+    """x (b, c, h, w) -> (b,): the contraction, estimated with one random sign vector v in code space for each image.
 
     E||J^T v||^2 = ||J||^2 (Hutchinson 1989, https://doi.org/10.1080/03610918908812806).
     """
@@ -117,7 +117,7 @@ class _OnPixels(Autoencoder):
 
 
 class Dense(_OnPixels, kind="dense"):
-    """Fully connected layers with one residual block each way; every pixel sees every other."""
+    """Fully connected layers with one residual block each way; every unit depends on every pixel."""
 
     @staticmethod
     def layers(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
@@ -138,7 +138,7 @@ class Dense(_OnPixels, kind="dense"):
 
 
 class Conv(_OnPixels, kind="conv"):
-    """Strided convolutions down to a grid of at most 8x8; sides that do not divide get black borders, cropped later."""
+    """Strided convolutions down to a grid of at most 8x8; sides that do not divide are padded black, then cropped."""
 
     @staticmethod
     def layers(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
@@ -192,7 +192,7 @@ class Shallow(_OnPixels, kind="shallow"):
 
 
 class OnEdges(Autoencoder, kind="edges"):
-    """Edges instead of pixels, then one learned layer; the decoder draws the edges first, the image from them."""
+    """Edges instead of pixels, then one learned layer; the decoder makes the edges first, then the image from them."""
 
     @staticmethod
     def layers(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
@@ -206,13 +206,13 @@ class OnEdges(Autoencoder, kind="edges"):
 
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:
-        """The average of their edges."""
+        """Measure the average of the edges."""
         self.encoder[0].average += self.encoder[0](x).mean(dim=0)
 
     def reconstruction_loss(self, code: Tensor, x: Tensor, distance: Distance) -> Tensor:
-        """Answers for the edges that it decodes on its way as well, by their mean squared error.
+        """Add the mean squared error of the edges that are decoded on the way.
 
-        Held to pixels alone, its code would forget those edges that move few pixels.
+        Trained on pixels alone, the code would lose edges that affect few pixels.
         """
         edges = self.decoder[0](code)
         return distance(self.decoder[1:](edges), x) + 0.3 * (edges - self.encoder[0](x)).square().mean()
@@ -222,7 +222,7 @@ class OnEdges(Autoencoder, kind="edges"):
 
 
 class Residual(nn.Module):
-    """Add to a vector what two layers with a narrow waist make of it."""
+    """x + f(x), where f is two layers with a narrow waist."""
 
     def __init__(self, width: int, waist: int) -> None:
         super().__init__()
@@ -233,13 +233,13 @@ class Residual(nn.Module):
 
 
 class Edges(nn.Module):
-    """How bright each cell of a grid is, and how strong its edges are by direction and fineness.
+    """The brightness of each cell of a grid, and the strength of its edges by direction and frequency.
 
-    Every 6x6 patch answers to 14 fixed cosine patterns. Positive and negative answers are kept apart (Coates and Ng
-    2011, https://icml.cc/2011/papers/485_icmlpaper.pdf), divided by the contrast of the patch (Jarrett et al. 2009,
-    https://doi.org/10.1109/ICCV.2009.5459469), averaged over each cell and put under a root, so that a few strong
-    edges do not outshout the rest. Nothing of this is learned; only the average over training images is taken out,
-    once it is known. Images of 56 pixels or more are made smaller first.
+    Every 6x6 patch is filtered with 14 fixed cosine patterns. Positive and negative responses are kept apart (Coates
+    and Ng 2011, https://icml.cc/2011/papers/485_icmlpaper.pdf), divided by the contrast of the patch (Jarrett et al.
+    2009, https://doi.org/10.1109/ICCV.2009.5459469), averaged over each cell, and square-rooted, so that a few strong
+    edges do not dominate. Nothing here is learned; only the average over training images is subtracted, once it is
+    known. Images of 56 pixels or more are downscaled first.
     """
 
     GRID, SIZE, FINEST = 5, 6, 4
@@ -266,9 +266,9 @@ class Edges(nn.Module):
 
 
 def cosines(size: int, finest: int) -> Tensor:
-    """(n, 1, size, size): the patterns of the discrete cosine transform (Ahmed et al. 1974) but the flat one.
+    """(n, 1, size, size): the patterns of the discrete cosine transform (Ahmed et al. 1974) except the flat one.
 
-    As far as their two frequencies add up to at most `finest`; each has length 1.
+    Only those with two frequencies that add up to at most `finest`; each has length 1.
     """
     frequency = torch.arange(size, device="cpu")  # known even while all parameters are only being planned
     waves = torch.cos(math.pi / size * (frequency[None] + 0.5) * frequency[:, None])
@@ -278,7 +278,7 @@ def cosines(size: int, finest: int) -> Tensor:
 
 
 class Pad(nn.Module):
-    """Add black borders, as evenly as possible, until the image has the wanted size."""
+    """Add black borders, as evenly as possible, up to the given size."""
 
     def __init__(self, shape: Shape, size: tuple[int, int]) -> None:
         super().__init__()
@@ -290,7 +290,7 @@ class Pad(nn.Module):
 
 
 class Crop(nn.Module):
-    """Take the borders of `Pad` away again."""
+    """Remove the borders that `Pad` added."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

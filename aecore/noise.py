@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 Level = float | Tensor
-"""0 to 1, one for all images or one for each, (b, 1, 1, 1)."""
+"""0 to 1: one for all images, or one for each, (b, 1, 1, 1)."""
 
 Noise = Callable[[Tensor, Level, torch.Generator], Tensor]
 """(x (b, c, h, w), level, rng) -> corrupted x."""
@@ -23,32 +23,32 @@ def noise(function: Noise) -> Noise:
 
 @noise
 def gaussian(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
-    """Add Gaussian noise; the level is its standard deviation, 1 being the range from black to white."""
+    """Add Gaussian noise; the level is its standard deviation, with black at 0 and white at 1."""
     return x + level * torch.randn(x.shape, generator=rng)
 
 
 @noise
 def masking(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
-    """Set pixels to black; the level is their share."""
+    """Set random pixels to black; the level is the share of pixels."""
     return x * (torch.rand(x.shape, generator=rng) >= level)
 
 
 @noise
 def salt_and_pepper(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
-    """Set pixels to black or white, half each; the level is their share."""
+    """Set random pixels to black or white, half each; the level is the share of pixels."""
     draw = torch.rand(x.shape, generator=rng)
     return torch.where(draw < level / 2, 0.0, torch.where(draw < level, 1.0, x))
 
 
 @noise
 def speckle(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
-    """Multiply by Gaussian noise around 1, as in radar and ultrasound; the level is its standard deviation."""
+    """Multiply by Gaussian noise with mean 1, as in radar and ultrasound; the level is its standard deviation."""
     return x * (1 + level * torch.randn(x.shape, generator=rng))
 
 
 @noise
 def occlusion(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
-    """Cover a black rectangle of the image's own proportions somewhere; the level is its share of the area."""
+    """Put a black rectangle with the image's proportions at a random position; the level is its share of the area."""
     count, _, height, width = x.shape
     share = torch.as_tensor(level, dtype=torch.float32).expand(count, 1, 1, 1).sqrt()
     high, wide = (share * height).round(), (share * width).round()
@@ -68,7 +68,7 @@ def corrupt(images: np.ndarray, kind: str, level: float, seed: int = 0, clip: bo
     if kind not in NOISES:
         raise ValueError(f"noise is {kind!r}; choose one of {', '.join(NOISES)}")
     if not 0 <= level <= 1:
-        raise ValueError(f"the noise level is {level}; choose one from 0 to 1")
+        raise ValueError(f"the noise level is {level}; choose a number from 0 to 1")
     x = torch.tensor(images, dtype=torch.float32)
     if images.dtype == np.uint8:
         x /= 255

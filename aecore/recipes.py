@@ -1,4 +1,4 @@
-"""Settings that are known to work, by name. All of them come trained with the package."""
+"""Named settings that are known to work. The package includes a trained run of each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from aecore.runs import Run
 
 @dataclass(frozen=True)
 class Recipe:
-    """A run with a title and a sentence on what it is good for."""
+    """A run, its title, and a sentence on what it is for."""
 
     title: str
     sentence: str
@@ -17,10 +17,10 @@ class Recipe:
 
 
 def opening_settings(count: int, flavor: type[Flavor]) -> dict[str, Any]:
-    """Settings to begin with on so many training images; by them a vanilla run rebuilds better than PCA.
+    """Default settings for `count` training images; with them, a vanilla run reconstructs better than PCA.
 
-    Chosen on the digits and on Fashion-MNIST. A small set needs more epochs: what counts is the number of steps. A
-    variational run weighs its prior against nats, so that it takes the Bernoulli KL.
+    Chosen on digits and Fashion-MNIST. A small set needs more epochs, because the number of steps is what counts. A
+    variational run measures its prior in nats, so it uses the Bernoulli KL.
     """
     if count < 10_000:
         loss = "kl" if flavor.prior else "mse"
@@ -29,64 +29,64 @@ def opening_settings(count: int, flavor: type[Flavor]) -> dict[str, Any]:
 
 
 def _clothes(model: Flavor) -> Run:
-    """Equal but for the flavor, so that comparing runs compares flavors."""
+    """All settings equal except the flavor, so that comparing runs compares flavors."""
     return Run("fashion_mnist", model, width=512, loss="kl", epochs=30, lr=3e-3)
 
 
 def _clothes_by_edges(model: Flavor) -> Run:
-    """Sees edges instead of pixels: kinds of clothes differ more in those."""
+    """Uses edges instead of pixels: kinds of clothes differ more in their edges."""
     return Run("fashion_mnist", model, network="edges", width=256, loss="kl", epochs=15, lr=3e-3)
 
 
 RECIPES: dict[str, Recipe] = {
     "blocks-map": Recipe(
-        "Two numbers explain every block",
-        "A variational autoencoder lays 80,000 blocks out on a plane: height and width unfold without being told.",
+        "Map of blocks",
+        "A variational autoencoder with 2 units maps 80,000 blocks: height and width unfold without labels.",
         Run("blocks", VAE(latent=2), width=256, loss="kl", epochs=16, lr=3e-3),
     ),
     "fashion-search": Recipe(
-        "Find clothes that look alike",
-        "128 numbers per picture, learned without labels; the nearest codes by cosine distance are similar clothes.",
+        "Similar clothes",
+        "128 units per image, learned without labels; the nearest codes by cosine distance are similar clothes.",
         _clothes_by_edges(Vanilla(latent=128)),
     ),
     "fashion-labels": Recipe(
-        "Clothes told from a few labels",
-        "512 numbers per picture, learned without labels, from which ten labels per class go further than from pixels.",
+        "Few-label clothes",
+        "512 units per image, learned without labels. From 10 labels per class, codes classify better than pixels do.",
         _clothes_by_edges(Sparse(latent=512, weight=1e-5)),
     ),
     "fashion-rebuild": Recipe(
-        "Clothes in a sixth of the numbers",
-        "Squeezed from 784 pixels into 128 numbers, and rebuilt nearly twice as exactly as by principal components.",
+        "Rebuilt clothes",
+        "784 pixels compressed to 128 units, then rebuilt with little more than half the MSE of PCA.",
         _clothes(Vanilla(latent=128)),
     ),
     "fashion-sparse": Recipe(
-        "Clothes told by few units each",
-        "Most of the 128 units stay silent for any one picture.",
+        "Sparse clothes",
+        "Most of the 128 units are inactive for any one image.",
         _clothes(Sparse(latent=128, weight=3e-4)),
     ),
     "fashion-denoise": Recipe(
-        "Clothes seen through noise",
-        "Learns to remove heavy Gaussian noise; compare it with the filters on the Denoise page.",
+        "Denoised clothes",
+        "Learns to remove strong Gaussian noise; compare it with the filters on the Denoise page.",
         _clothes(Denoising(latent=128, level=0.5)),
     ),
     "fashion-contract": Recipe(
-        "Codes that keep still",
-        "Small changes of a picture change its code little.",
+        "Contractive clothes",
+        "Small changes in an image barely change its code.",
         _clothes(Contractive(latent=128, weight=1e-4)),
     ),
     "fashion-sample": Recipe(
-        "Clothes that nobody made",
-        "A variational autoencoder with 128 units: draws from its prior are new pictures.",
+        "Sampled clothes",
+        "A variational autoencoder with 128 units: samples from its prior decode to new images.",
         _clothes(VAE(latent=128)),
     ),
     "fashion-map": Recipe(
-        "All clothes on one plane",
-        "A variational autoencoder with two numbers per code: kinds of clothes gather in regions.",
+        "Map of clothes",
+        "A variational autoencoder with 2 units: each kind of clothes gathers in a region of the map.",
         Run("fashion_mnist", VAE(latent=2), width=256, loss="kl", epochs=30, lr=3e-3),
     ),
     "digits-map": Recipe(
-        "Handwritten digits on one plane",
-        "Needs no download: the quickest way to see a map.",
+        "Map of digits",
+        "A variational autoencoder with 2 units. Needs no download: the quickest way to see a map.",
         Run("digits", VAE(latent=2), width=256, loss="kl", epochs=150, batch_size=32),
     ),
 }

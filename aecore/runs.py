@@ -1,4 +1,4 @@
-"""A run (all settings of a training) and a checkpoint (what it has reached)."""
+"""A run (all settings of a training) and a checkpoint (the state it has reached)."""
 
 import dataclasses
 import hashlib
@@ -16,7 +16,7 @@ from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, gaussian_kl, 
 from aecore.networks import NETWORKS, Autoencoder, Shape
 
 LARGEST = 1e4
-"""What goes into a network is held within this, so that no float, however large, becomes inf or nan on its way."""
+"""Network inputs are clamped to plus or minus this, so that no float, however large, becomes inf or nan on its way."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,21 @@ class Run:
     network: str = knob(
         "dense",
         choices=NETWORKS,
-        help="dense: all pixels at once; conv: the same small filters everywhere; shallow: one layer each way; "
-        "edges: one layer on fixed edge filters, for codes by which to find and to classify.",
+        help="dense: fully connected layers; conv: convolutions; shallow: one layer each way; "
+        "edges: one layer on fixed edge filters, for search and classification.",
     )
-    width: int = knob(1024, low=32, high=4096, help="Units of a hidden layer; 32 times the channels of a convolution.")
-    loss: str = knob("mse", choices=DISTANCES, help="What reconstruction costs: squared error, or Bernoulli KL.")
-    epochs: int = knob(10, low=1, high=1000, help="How often every training image is seen.")
+    width: int = knob(1024, low=32, high=4096, help="Neurons per hidden layer; conv starts with width / 32 channels.")
+    loss: str = knob("mse", choices=DISTANCES, help="Loss per pixel: squared error, or Bernoulli KL in nats.")
+    epochs: int = knob(10, low=1, high=1000, help="Passes over the training images.")
     batch_size: int = knob(128, low=1, high=4096, help="Images per step.")
     lr: float = knob(
-        1e-3,
-        low=1e-6,
-        high=1.0,
-        log=True,
-        help="Highest step size; it rises, then falls to zero.",
-        label="Learning rate",
+        1e-3, low=1e-6, high=1.0, log=True, help="Peak learning rate; it rises, then falls to 0.", label="Learning rate"
     )
-    seed: int = knob(0, low=0, high=2**31 - 1, help="Decides the first weights, the order and the noise.")
+    seed: int = knob(0, low=0, high=2**31 - 1, help="Sets the initial weights, the image order and the noise.")
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]{1,64}", self.dataset):
-            raise ValueError(f"dataset is {self.dataset!r}; a name has lower-case letters, digits and underscores")
+            raise ValueError(f"dataset is {self.dataset!r}; use 1 to 64 lowercase letters, digits and underscores")
         check_knobs(self)
 
     @property
@@ -57,7 +52,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        """A short name for people, such as "Fashion mnist, sparse 128, seed 3, 1f3a"; its end tells namesakes apart."""
+        """A short name, such as "Fashion mnist, sparse 128, seed 3, 1f3a"; the end tells similar runs apart."""
         words = [self.dataset.replace("_", " ").capitalize(), f"{self.model.name} {self.model.latent}"]
         words += [] if self.network == "dense" else [self.network]
         words += [f"seed {self.seed}"] if self.seed else []
@@ -70,7 +65,7 @@ class Run:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "Run":
-        """The run that `to_dict` described. Raises ValueError for settings that cannot be."""
+        """The run that `to_dict` described. Raises ValueError for impossible settings."""
         knobs = dict(settings["model"])
         flavor = knobs.pop("flavor")
         if flavor not in FLAVORS:
@@ -88,7 +83,7 @@ class Run:
 
 
 def id_of(settings: Mapping[str, Any]) -> str:
-    """Of the settings as they were written: a setting that came later leaves the ids of older runs alone."""
+    """The id for settings as they were written, so that a setting added later does not change the ids of older runs."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return f"{settings['dataset']}-{settings['model']['flavor']}-{digest[:8]}"
 
@@ -97,8 +92,8 @@ def id_of(settings: Mapping[str, Any]) -> str:
 class Checkpoint:
     """A run at one moment of its training: numpy in, numpy out.
 
-    history: rows {"epoch": 0.5, one mean per term since the row before, "test": {the same on held-out images, "mse"}}.
-    step counts batches. state is what only the training needs to go on: optimizer, generator, unfinished means.
+    history: rows {"epoch": 0.5, one mean per term since the last row, "test": {the same on held-out images, "mse"}}.
+    step counts batches. state is what only training needs to continue: optimizer, generator, unfinished means.
     """
 
     run: Run
@@ -117,12 +112,12 @@ class Checkpoint:
 
     @property
     def done(self) -> bool:
-        """Whether the training came to its end."""
+        """Whether the training is complete."""
         return self.step >= self.steps
 
     @property
     def epoch(self) -> float:
-        """How often every training image has been seen, to two digits."""
+        """Passes over the training images so far, rounded to two decimals."""
         return round(self.run.epochs * self.step / max(self.steps, 1), 2)
 
     def encode(self, images: np.ndarray) -> np.ndarray:

@@ -9,18 +9,18 @@ from sklearn.neighbors import NearestNeighbors
 
 METRICS = ("cosine", "euclidean")
 AWAY = 0.5
-"""How far a query moves away from the examples against it, as a share of the way between the two means."""
+"""How far a query moves away from the negative examples, as a share of the distance between the two means."""
 
 
 LARGE = 700_000
-"""Codes of 128 numbers from which on exact search takes over 100 ms on two cores; with faiss installed, such
-a set is searched nearly exactly instead, and `Index.recall` tells how nearly."""
+"""From this many codes of 128 units, exact search takes over 100 ms on two cores; with faiss installed, search
+is then approximate, and `Index.recall` says how close it comes."""
 
 
 class Index:
-    """Nearest neighbors among codes (n, latent), by cosine distance unless told otherwise; exact but for LARGE sets.
+    """Nearest neighbors among codes (n, latent), by cosine distance by default; exact except for LARGE sets.
 
-    recall is the share of the ten exact neighbors that it finds, measured on 200 of the codes; 1 where it is exact.
+    recall is the share of the ten exact neighbors that it finds, measured on 200 of the codes; 1 if search is exact.
 
     >>> import numpy as np
     >>> Index(np.eye(3)).nearest(np.array([1.0, 0.1, 0.0]), k=2)[1]
@@ -48,8 +48,8 @@ class Index:
     def nearest(self, code: np.ndarray, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
         """code (latent,) or codes (m, latent) -> (distances, rows), each (k,) or (m, k), nearest first.
 
-        Cosine distance is 1 - cosine similarity, 0 to 2. Equal distances come in the order of their rows. Fewer than k
-        codes give as many as there are.
+        Cosine distance is 1 - cosine similarity, 0 to 2. Equal distances are in row order. If there are fewer than k
+        codes, all are returned.
         """
         if k < 1:
             raise ValueError(f"k is {k}; ask for at least one neighbor")
@@ -71,7 +71,7 @@ class Index:
 
 
 class _Cells:
-    """Codes sorted into cells, of which a query looks at the nearest only; answers like NearestNeighbors.
+    """Codes sorted into cells; a query searches only the nearest cells. Same interface as NearestNeighbors.
 
     Inverted file of faiss; Johnson, Douze and Jegou 2017, https://arxiv.org/abs/1702.08734
     """
@@ -133,10 +133,10 @@ def nearest_images(
 
 
 def combined(wanted: np.ndarray, unwanted: np.ndarray, metric: str = "cosine") -> np.ndarray:
-    """One query (d,) from vectors of examples for it (m, d), at least one, and against it (n, d), n may be 0.
+    """One query (d,) from vectors of positive examples (m, d), m >= 1, and negative examples (n, d), n >= 0.
 
-    The mean of those for it, moved away from the mean of those against it by half of the way between the two
-    (Rocchio 1971); by cosine, every vector counts with length 1.
+    positive mean + 0.5 * (positive mean - negative mean), after Rocchio 1971; for cosine, each vector is scaled to
+    length 1 first.
     """
     _check(metric)
     if not len(wanted):
@@ -155,13 +155,13 @@ def combined(wanted: np.ndarray, unwanted: np.ndarray, metric: str = "cosine") -
 def all_nearest(
     codes: np.ndarray, k: int = 4, metric: str = "cosine", progress: Callable[[int, int], Any] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest others of every code (n, latent) -> (distances (n, k) float32, rows (n, k)); n must pass k.
+    """For every code (n, latent), its k nearest others -> (distances (n, k) float32, rows (n, k)); n > k.
 
-    Exact, in blocks of matrix products; progress is called with the codes done and all.
+    Exact, in blocks of matrix products; progress gets the codes done and the total.
     """
     _check(metric)
     if not 1 <= k < len(codes):
-        raise ValueError(f"k is {k}; {len(codes)} codes have 1 to {len(codes) - 1} others each")
+        raise ValueError(f"k is {k}; choose a number from 1 to {len(codes) - 1}, less than the {len(codes)} codes")
     codes = np.asarray(codes, np.float32)
     if metric == "cosine":
         codes = codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
@@ -187,7 +187,7 @@ def all_nearest(
 
 
 def groups(distances: np.ndarray, rows: np.ndarray, threshold: float) -> list[np.ndarray]:
-    """Rows that hang together by pairs nearer than the threshold, from what `all_nearest` gave; largest group first."""
+    """Groups of rows linked by pairs within the threshold, from the result of `all_nearest`; largest group first."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -19,7 +19,7 @@ SCHEMA = 1
 
 
 class DamagedRun(RuntimeError):
-    """A run folder that does not hold what its manifest says."""
+    """A run folder that does not match its manifest."""
 
 
 class Store:
@@ -30,7 +30,7 @@ class Store:
                                                                  history.json, manifest.json with their SHA-256
 
     A snapshot appears whole or not at all: written aside, flushed to disk, renamed. Its name counts the saves and ends
-    in the hash of its manifest, so everything in it is vouched for.
+    in the hash of its manifest, so everything in it can be verified.
     """
 
     def __init__(self, folder: Path | str | None = None, read_only: bool = False) -> None:
@@ -43,7 +43,7 @@ class Store:
         return sorted(saved, key=saved.__getitem__, reverse=True)
 
     def create(self, run: Run) -> Path:
-        """The folder of a run, made with its settings in it when it is new."""
+        """The folder of a run; a new one is created with the settings in it."""
         self._check_writable()
         path = self.folder / run.id
         if not (path / SETTINGS).exists():
@@ -61,7 +61,7 @@ class Store:
             return Run.from_dict(settings)
         except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError) as error:
             raise DamagedRun(
-                f"run {id!r} has unreadable settings ({error}); delete its folder or restore run.json"
+                f"run {id!r} has unreadable settings ({error}); delete its folder or restore its run.json"
             ) from error
 
     def path(self, id: str) -> Path:
@@ -69,10 +69,10 @@ class Store:
         return find_run(self.folder, id)
 
     def save(self, checkpoint: Checkpoint, compact: bool = False) -> str:
-        """Keep a checkpoint; returns its stamp. The snapshot before it stays until this one is safe on disk.
+        """Save a checkpoint; returns its stamp. The previous snapshot stays until this one is safe on disk.
 
-        `compact` keeps weights in 8 bits, in weights.xz, and no training state: a fifth of the size, to look at and not
-        to go on with.
+        `compact` saves weights in 8 bits, in weights.xz, and no training state: a fifth of the size, for viewing only;
+        training cannot continue from it.
         """
         path = self.create(checkpoint.run)
         weights = checkpoint.network.state_dict()
@@ -103,13 +103,13 @@ class Store:
         """The name of a run's newest snapshot; it changes when the run's content does."""
         found = _snapshots(self.path(id))
         if not found:
-            raise DamagedRun(f"run {id!r} has no snapshot yet; it appears a few seconds after its training starts")
+            raise DamagedRun(f"run {id!r} has no snapshot yet; the first appears a few seconds after training starts")
         return found[-1].name
 
     def load(self, id: str, training: bool = False) -> Checkpoint:
-        """The newest whole snapshot of a run; with `training`, also what is needed to go on training.
+        """The newest intact snapshot of a run; `training` also loads what is needed to continue training.
 
-        Raises KeyError for an unknown id and DamagedRun when no snapshot is whole.
+        Raises KeyError for an unknown id and DamagedRun when no snapshot is intact.
         """
         run, path = self.run(id), self.path(id)
         for _ in range(10):
@@ -123,19 +123,17 @@ class Store:
             if _snapshots(path) == found:  # otherwise a training replaced the snapshot while it was read
                 break
         if not found:
-            raise DamagedRun(f"run {id!r} has no snapshot yet; it appears a few seconds after its training starts")
+            raise DamagedRun(f"run {id!r} has no snapshot yet; the first appears a few seconds after training starts")
         raise DamagedRun(f"run {id!r} is damaged: {problem}; delete it and train again") from problem
 
     def delete(self, id: str) -> None:
-        """Remove a run for good."""
+        """Delete a run permanently."""
         self._check_writable()
         remove(self.path(id))
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise PermissionError(
-                f"the runs in {self.folder.name} are there to look at; save into a Store() of your own"
-            )
+            raise PermissionError(f"the runs in {self.folder.name} are read-only; save into a Store() of your own")
 
 
 def showcase() -> Store:
@@ -174,19 +172,19 @@ def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
     try:
         written = (snapshot / "manifest.json").read_bytes()
         if not snapshot.name.endswith(hashlib.sha256(written).hexdigest()[:12]):
-            raise DamagedRun("manifest.json is not what was saved")
+            raise DamagedRun("manifest.json does not match its checksum")
         manifest = json.loads(written)
         if manifest["schema"] > SCHEMA:
-            raise DamagedRun(f"a newer version wrote it (schema {manifest['schema']}, this one reads {SCHEMA})")
+            raise DamagedRun(f"a newer version wrote it (schema {manifest['schema']}; this version reads {SCHEMA})")
         shape, step, steps = tuple(manifest["shape"]), int(manifest["step"]), int(manifest["steps"])
         content = {}
         if training and "training.safetensors" not in manifest["sha256"]:
-            raise DamagedRun("it was kept without its training state; train it anew to go on")
+            raise DamagedRun("it was saved without its training state; train it again from the start")
         stored = "weights.xz" if "weights.xz" in manifest["sha256"] else "weights.safetensors"
         for name in (stored, "history.json", *(["training.safetensors"] if training else [])):
             content[name] = (snapshot / name).read_bytes()
             if hashlib.sha256(content[name]).hexdigest() != manifest["sha256"][name]:
-                raise DamagedRun(f"{name} is not what was saved")
+                raise DamagedRun(f"{name} does not match its checksum")
         history = tuple(json.loads(content["history.json"]))
         network = run.build(shape)
     except (ValueError, TypeError, LookupError, RecursionError) as error:
@@ -194,9 +192,9 @@ def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
     packed = content[stored]
     weights = _unpacked(read_tensors(_inflated(packed) if stored == "weights.xz" else packed))
     if _form(weights) != _form(network.state_dict()):
-        raise DamagedRun("the weights do not fit the settings")
+        raise DamagedRun("the weights do not match the settings")
     if not all(tensor.isfinite().all() for tensor in weights.values()):
-        raise DamagedRun("the weights hold NaN or infinity")
+        raise DamagedRun("the weights contain NaN or infinity")
     network.load_state_dict(weights)
     state = read_tensors(content["training.safetensors"]) if training else {}
     return Checkpoint(run, network, history, step, steps, state)
@@ -235,7 +233,7 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if scale is None:
             weights[name] = tensor
         elif tensor.dtype != torch.int8 or scale.shape != tensor.shape[:1]:
-            raise DamagedRun(f"the scale of {name} does not fit")
+            raise DamagedRun(f"the scale of {name} does not match")
         else:
             weights[name] = tensor * _along(scale, tensor)
     return {name: weight for name, weight in weights.items() if not name.endswith(".scale")}
@@ -250,7 +248,7 @@ def _form(tensors: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], tor
 
 
 def read_tensors(content: bytes) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; raises DamagedRun when the header is oversized or anything does not fit."""
+    """The tensors of a safetensors file; raises DamagedRun when the header is oversized or the file is invalid."""
     if int.from_bytes(content[:8], "little") > 2**20:
         raise DamagedRun("the header of the weights is larger than 1 MiB")
     try:

@@ -1,4 +1,4 @@
-"""Labels that a visitor gives to images, kept with the dataset: home/tags/<dataset>.json, by ids."""
+"""Tags that visitors give to images, saved for each dataset in home/tags/<dataset>.json, by image id."""
 
 import json
 import re
@@ -8,11 +8,11 @@ from pathlib import Path
 from aecore.files import home, write_file
 
 Tags = dict[str, dict[str, list[str]]]
-"""label -> split -> ids, sorted."""
+"""tag -> split -> ids, sorted."""
 
 
 def tags(dataset: str) -> Tags:
-    """The labels given to images of a dataset; empty where nothing was given or the file is unreadable."""
+    """The tags of a dataset's images; empty if there are none or the file is unreadable."""
     try:
         known = json.loads(_path(dataset).read_bytes())
         return {
@@ -24,10 +24,10 @@ def tags(dataset: str) -> Tags:
 
 
 def tag(dataset: str, label: str, split: str, ids: Iterable[str]) -> Tags:
-    """Give a label to images; returns all labels. Raises ValueError for a label of nothing or over 40 letters."""
+    """Tag images; returns all tags. Raises ValueError for a tag that is empty or longer than 40 characters."""
     label = " ".join(label.split())
     if not 0 < len(label) <= 40:
-        raise ValueError(f"a label has 1 to 40 letters; this one has {len(label)}")
+        raise ValueError(f"a tag has 1 to 40 characters; this one has {len(label)}")
     known = tags(dataset)
     splits = known.setdefault(label, {})
     splits[split] = sorted({*splits.get(split, []), *map(str, ids)})
@@ -35,7 +35,7 @@ def tag(dataset: str, label: str, split: str, ids: Iterable[str]) -> Tags:
 
 
 def untag(dataset: str, label: str) -> Tags:
-    """Take a label from all images; returns the other labels."""
+    """Remove a tag from all images; returns the other tags."""
     known = tags(dataset)
     known.pop(label, None)
     return _kept(dataset, known)
@@ -50,5 +50,5 @@ def _kept(dataset: str, known: Tags) -> Tags:
 
 def _path(dataset: str) -> Path:
     if not re.fullmatch(r"[a-z0-9_]{1,64}", dataset):
-        raise ValueError(f"dataset is {dataset!r}; a name has lower-case letters, digits and underscores")
+        raise ValueError(f"dataset is {dataset!r}; use 1 to 64 lowercase letters, digits and underscores")
     return home() / "tags" / f"{dataset}.json"

@@ -17,11 +17,11 @@ from aecore.networks import Autoencoder
 from aecore.runs import Checkpoint, Run
 
 HELD_OUT = 500
-"""Test images that the curves are drawn from while training; the pages measure the finished run on all of them."""
+"""Test images behind the curves during training; the pages measure a finished run on all test images."""
 
 
 class Diverged(ArithmeticError):
-    """The objective or a gradient became NaN or infinite; the checkpoint yielded last is the last good state."""
+    """The objective or a gradient became NaN or infinite; the last checkpoint yielded is the last good state."""
 
 
 def train(
@@ -30,9 +30,9 @@ def train(
     """Train a run, yielding checkpoints: the untrained one, ten per epoch for three epochs, then one per epoch.
 
     Each of these adds a row to the history; between them come the twenty moments worth keeping. `dataset` replaces the
-    one that the run names; `resume` goes on from a checkpoint loaded with its training state, bit for bit as if there
-    had been no break. `pulse` also yields every so many seconds; 0 means after each batch. Raises Diverged when the
-    numbers stop being numbers, ValueError for a dataset without images.
+    one that the run names; `resume` continues from a checkpoint loaded with its training state, bit for bit as if never
+    interrupted. `pulse` yields more often, every `pulse` seconds; 0 means after each batch. Raises Diverged when a term
+    or a gradient becomes NaN or infinite, ValueError for a dataset without images.
     """
     dataset = dataset or load_dataset(run.dataset)
     images = dataset.train.images
@@ -81,8 +81,8 @@ def train(
         if problem := _not_finite(terms, network):
             yield checkpoint()
             raise Diverged(
-                f"{problem} became NaN or infinite at epoch {step / per_epoch:.2f}, step {step}; the state before it "
-                f"is kept. Lower the learning rate (now {run.lr:g}) or the weight of the penalty"
+                f"{problem} became NaN or infinite at epoch {step / per_epoch:.2f}, step {step}; the last good "
+                f"state is kept. Lower the learning rate (now {run.lr:g}) or the weight of the penalty"
             )
         for group in optimizer.param_groups:
             group["lr"] = run.lr * _schedule(step, steps)

@@ -15,11 +15,11 @@ from aecore.training import train
 
 
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Encode rows of pixels with an autoencoder that is trained in `fit`; no label is ever looked at.
+    """Encode rows of pixels with an autoencoder that is trained in `fit`; labels are never used.
 
-    Rows (n, features) are images, flattened: shape (channels, height, width) says how, None takes a square gray image
-    where the number of features is a square of 64 or more, and else lays the row out on a strip eight pixels high.
-    Values are mapped from the range seen in `fit` to [0, 1]; training sees 256 levels of it.
+    Rows (n, features) are flattened images of shape (channels, height, width). With shape None, a row is a square gray
+    image if the number of features is a square and at least 64; otherwise, it is laid out as a strip eight pixels high.
+    Values are mapped from the range seen in `fit` to [0, 1]; training uses 256 levels.
 
     flavor, latent, network, loss, epochs, batch_size and lr are those of `aecore.Run`; knobs holds the flavor's
     own settings. After `fit`, checkpoint_ is the trained `aecore.Checkpoint`.
@@ -51,7 +51,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.random_state = random_state
 
     def fit(self, X: np.ndarray, y: object = None) -> "AutoencoderTransformer":
-        """Train on rows (n, features). Raises ValueError for settings or shapes that cannot be; y is ignored."""
+        """Train on rows (n, features). Raises ValueError for impossible settings or shapes; y is ignored."""
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         if self.flavor not in FLAVORS:
             raise ValueError(f"flavor is {self.flavor!r}; choose one of {', '.join(FLAVORS)}")
@@ -87,7 +87,10 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _laid_out(self, features: int) -> tuple[int, int, int]:
         if self.shape is not None:
             if math.prod(self.shape) != features:
-                raise ValueError(f"shape {self.shape} has {math.prod(self.shape)} numbers; the rows have {features}")
+                raise ValueError(
+                    f"shape {self.shape} has {math.prod(self.shape)} numbers; the rows have {features}: "
+                    "give a shape that matches, or None"
+                )
             return tuple(self.shape)
         side = math.isqrt(features)
         if side >= 8 and side * side == features:

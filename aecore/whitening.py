@@ -1,4 +1,4 @@
-"""Whitening: codes turned into their principal axes, the strong axes held back."""
+"""Whitening: codes rotated to their principal axes, with the strong axes damped."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """A linear map of codes, fitted without labels; between such codes, cosine listens to quieter axes too.
+    """A linear map of codes, fitted without labels; between such codes, weaker axes count in the cosine too.
 
-    A few loud axes decide the cosine of plain codes. Each principal axis is divided by its variance to the `power`: 0
-    only turns, 0.5 makes all axes equally loud, as in Su et al. 2021 (https://arxiv.org/abs/2103.15316), noise
-    included; half the way has served best on held-out training images.
+    A few strong axes dominate the cosine of plain codes. Each principal axis is divided by variance ** power: 0 only
+    rotates, 0.5 makes all axes equally strong, noise included, as in Su et al. 2021
+    (https://arxiv.org/abs/2103.15316); halfway, 0.25, worked best on held-out training images.
     """
 
     mean: np.ndarray
@@ -19,7 +19,7 @@ class Whitening:
 
     @classmethod
     def fit(cls, codes: np.ndarray, power: float = 0.25, keep: int | None = None) -> "Whitening":
-        """codes (n, latent), of the gallery or of training images; `keep` only so many of the strongest axes."""
+        """codes (n, latent), of the gallery or of training images; `keep`: how many of the strongest axes to keep."""
         mean = codes.mean(axis=0, dtype=np.float64)
         covariance = np.zeros((codes.shape[1], codes.shape[1]))
         for start in range(0, len(codes), 8192):

@@ -31,7 +31,7 @@ def open_view(page: str, **parameters: Any) -> NoReturn:
 
 
 def start(recipe: str) -> None:
-    """Start the training of a recipe, or find it running, and watch it; says why where this place does not allow it."""
+    """Start the training of a recipe, or find it running, and watch it; says why where this server does not allow it."""
     try:
         run = start_run(_cached.recipes()[recipe]["run"])
     except ValueError as error:
@@ -43,7 +43,7 @@ def start(recipe: str) -> None:
 def start_run(settings: dict[str, Any]) -> str:
     """Start a training in a process of its own; returns the run's id.
 
-    Raises ValueError for settings that are impossible, beyond the limits of this place, or another visitor's run.
+    Raises ValueError for settings that are impossible, beyond the limits of this server, or another visitor's run.
     """
     from aecore import Run, Store
     from aecore.process import limits
@@ -157,7 +157,7 @@ def facts(run: str, stamp: str) -> None:
     baseline = f" (PCA {pca:.4f})" if pca is not None else ""
     st.caption(
         f"{images.title}, {len(images.train):,} training images  \n"
-        f"{model.name}, {model.latent} numbers per code, {loaded.run.network} network  \n"
+        f"{model.name}, {model.latent} units per code, {loaded.run.network} network  \n"
         f"Epoch {loaded.epoch:g} of {loaded.run.epochs}, seed {loaded.run.seed}  \n"
         f"Test MSE {error:.4f}{baseline}"
     )

@@ -43,7 +43,7 @@ def settings() -> None:
         need_dataset(chosen["dataset"])
         model = chosen["model"]
         st.caption(
-            f"{chosen['dataset']}, {model['flavor']}, {model['latent']} numbers per code, {chosen['network']} network, "
+            f"{chosen['dataset']}, {model['flavor']}, {model['latent']} units per code, {chosen['network']} network, "
             f"{chosen['loss']} loss, {chosen['epochs']} epochs"
         )
         buttons(chosen, ())

@@ -126,7 +126,7 @@ def test_more_than_one_process_for_a_run_is_refused(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(TRAIN) == 2
-    assert "torchrun started 2 processes; one process trains a run: --nproc-per-node 1" in capsys.readouterr().err
+    assert "torchrun started 2 processes, but a run trains in one: use --nproc-per-node 1" in capsys.readouterr().err
     assert Store().ids() == []
 
 

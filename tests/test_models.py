@@ -141,11 +141,11 @@ def test_the_ends_of_every_range_are_allowed_and_what_lies_beyond_is_refused(nam
 @pytest.mark.parametrize(
     ("flavor", "value", "said"),
     [
-        ("vanilla", {"latent": 2.5}, "latent is 2.5; it takes a whole number"),
-        ("vanilla", {"latent": "8"}, "latent is '8'; it takes a whole number"),
-        ("vanilla", {"latent": True}, "latent is True; it takes a whole number"),
-        ("vanilla", {"latent": None}, "latent is None; it takes a whole number"),
-        ("sparse", {"weight": "heavy"}, "weight is 'heavy'; it takes a number"),
+        ("vanilla", {"latent": 2.5}, "latent is 2.5; choose a whole number from 1 to 1024"),
+        ("vanilla", {"latent": "8"}, "latent is '8'; choose a whole number from 1 to 1024"),
+        ("vanilla", {"latent": True}, "latent is True; choose a whole number from 1 to 1024"),
+        ("vanilla", {"latent": None}, "latent is None; choose a whole number from 1 to 1024"),
+        ("sparse", {"weight": "heavy"}, "weight is 'heavy'; choose a number from 1e-06 to 0.1"),
         ("sparse", {"weight": math.nan}, "weight is nan; choose a number from"),
         ("vae", {"beta": math.inf}, "beta is inf; choose a number from 0 to 100"),
         ("denoising", {"noise": ["gaussian"]}, "noise is ['gaussian']; choose one of"),

@@ -127,5 +127,5 @@ def test_an_unknown_noise_is_refused_with_the_choices() -> None:
 
 @pytest.mark.parametrize("level", [-0.1, 1.01, float("nan"), float("inf")])
 def test_a_level_outside_zero_to_one_is_refused(level: float) -> None:
-    with pytest.raises(ValueError, match=f"{level}; choose one from 0 to 1"):
+    with pytest.raises(ValueError, match=f"{level}; choose a number from 0 to 1"):
         corrupt(IMAGES, "gaussian", level)

@@ -113,14 +113,14 @@ def test_ids_do_not_change_from_version_to_version() -> None:
     ("change", "said"),
     [
         ({"dataset": "../digits"}, "dataset is '../digits'"),
-        ({"dataset": "Digits"}, "lower-case letters"),
+        ({"dataset": "Digits"}, "lowercase letters"),
         ({"dataset": ""}, "dataset is ''"),
-        ({"dataset": "x" * 65}, "lower-case letters"),
-        ({"dataset": "digits\n"}, "lower-case letters"),
+        ({"dataset": "x" * 65}, "lowercase letters"),
+        ({"dataset": "digits\n"}, "lowercase letters"),
         ({"network": "resnet"}, "network is 'resnet'; choose one of dense, conv, shallow"),
         ({"loss": "bce"}, "loss is 'bce'; choose one of mse, kl"),
         ({"epochs": 0}, "epochs is 0; choose a number from 1 to 1000"),
-        ({"epochs": 1.5}, "epochs is 1.5; it takes a whole number"),
+        ({"epochs": 1.5}, "epochs is 1.5; choose a whole number from 1 to 1000"),
         ({"batch_size": 5000}, "batch_size is 5000; choose a number from 1 to 4096"),
         ({"lr": 0.0}, "lr is 0.0; choose a number from 1e-06 to 1"),
         ({"lr": float("nan")}, "lr is nan; choose a number"),
@@ -396,7 +396,7 @@ def test_weights_that_are_not_numbers_are_refused(store: Store, value: float) ->
 def test_weights_of_another_shape_than_the_settings_are_refused(store: Store) -> None:
     other = dataclasses.replace(RUN, model=Vanilla(latent=3))
     store.save(dataclasses.replace(checkpoint_at(1), network=other.build(SHAPE)))
-    with pytest.raises(DamagedRun, match="weights do not fit the settings"):
+    with pytest.raises(DamagedRun, match="weights do not match the settings"):
         store.load(RUN.id)
 
 

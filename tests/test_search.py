@@ -160,7 +160,7 @@ def test_the_nearest_others_of_all_are_those_of_a_full_sort(metric: str, k: int)
 
 
 def test_all_have_no_more_others_than_there_are() -> None:
-    with pytest.raises(ValueError, match="1 to 2 others"):
+    with pytest.raises(ValueError, match="from 1 to 2, less than the 3 codes"):
         all_nearest(CODES[:3], 3)
 
 

@@ -1,4 +1,4 @@
-"""Labels that are kept with a dataset."""
+"""Tags that are kept with a dataset."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from aecore.tags import tag, tags, untag
 
 
-def test_labels_are_kept_by_id_and_split_and_can_be_taken_back(home: Path) -> None:
+def test_tags_are_kept_by_id_and_split_and_can_be_taken_back(home: Path) -> None:
     assert tags("digits") == {}
     tag("digits", " odd  ones ", "train", ["7", "3"])
     tag("digits", "odd ones", "train", ["3", "11"])
@@ -20,13 +20,13 @@ def test_labels_are_kept_by_id_and_split_and_can_be_taken_back(home: Path) -> No
 
 
 @pytest.mark.parametrize("label", ["", "  ", "x" * 41])
-def test_a_label_has_letters_and_is_short(label: str, home: Path) -> None:
-    with pytest.raises(ValueError, match="1 to 40 letters"):
+def test_a_tag_has_letters_and_is_short(label: str, home: Path) -> None:
+    with pytest.raises(ValueError, match="1 to 40 characters"):
         tag("digits", label, "train", ["1"])
 
 
 def test_no_name_leads_out_of_the_folder(home: Path) -> None:
-    with pytest.raises(ValueError, match="lower-case letters"):
+    with pytest.raises(ValueError, match="lowercase letters"):
         tag("../x", "label", "train", ["1"])
 
 

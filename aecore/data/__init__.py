@@ -1,4 +1,4 @@
-"""Where images come from: the registry of image sets, and what a set is made of."""
+"""Where images come from: the registry of datasets, and what a dataset is made of."""
 
 from aecore.data import generated, published  # noqa: F401 (importing them registers their sets)
 from aecore.data.datasets import DATASETS, Dataset, Entry, Split, dataset, fetch, is_here, load_dataset

@@ -1,4 +1,4 @@
-"""What an image set is, and the registry of those there are. Images are uint8 (n, channels, height, width)."""
+"""What a dataset is, and the registry of all datasets. Images are uint8 (n, channels, height, width)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from aecore.data.downloads import Download, Progress
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images with what is known about them; arrays are read-only.
+    """Images and what is known about them; arrays are read-only.
 
     images (n, c, h, w) uint8; labels (n,) int64 or None; ids (n,) str, unique and stable; factors: name ->
-    (n,) float32, the true causes of an image where they are known.
+    (n,) float32, the true factors of each image where they are known.
     """
 
     images: np.ndarray
@@ -31,7 +31,7 @@ class Split:
             if array is None:
                 continue
             if len(array) != len(self.images):
-                raise ValueError(f"{len(self.images)} images came with {len(array)} labels, ids or factors")
+                raise ValueError(f"{len(self.images)} images, but {len(array)} labels, ids or factors; give one each")
             array.flags.writeable = False
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training and a test split under one name. `source` tells license and citation."""
+    """A training and a test split under one name. `source` states license and citation."""
 
     name: str
     title: str
@@ -68,7 +68,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Entry:
-    """How a dataset is had: what loads it, and the download whose files, path by name, that takes first."""
+    """How to get a dataset: its loader and, if the loader reads files, the download that provides them."""
 
     load: Callable[..., Dataset]
     download: Download | None = None
@@ -78,7 +78,7 @@ DATASETS: dict[str, Entry] = {}
 
 
 def dataset(download: Download | None = None) -> Callable[[Callable[..., Dataset]], Callable[..., Dataset]]:
-    """Register the decorated loader under its name; one with a download is called with a mapping of name to path."""
+    """Register the decorated loader under its name; one with a download gets a mapping of file name to path."""
 
     def register(load: Callable[..., Dataset]) -> Callable[..., Dataset]:
         DATASETS[load.__name__] = Entry(load, download)
@@ -90,7 +90,7 @@ def dataset(download: Download | None = None) -> Callable[[Callable[..., Dataset
 def load_dataset(name: str, **options: Any) -> Dataset:
     """The dataset of this name; options go to its loader.
 
-    Raises ValueError for an unknown name, Unavailable when its files cannot be had.
+    Raises ValueError for an unknown name, Unavailable when its files are missing and cannot be downloaded.
     """
     entry = _entry(name)
     files = [] if entry.download is None else [entry.download.paths(name)]
@@ -104,9 +104,9 @@ def is_here(name: str) -> bool:
 
 
 def fetch(name: str, progress: Progress | None = None) -> None:
-    """Download what a dataset lacks, if it is one that is downloaded; progress gets the bytes so far and in all.
+    """Download the files that a dataset still needs, if any; progress gets the bytes so far and the total.
 
-    Raises ValueError for an unknown name, Unavailable when no mirror gives the exact files.
+    Raises ValueError for an unknown name, Unavailable when no mirror provides the exact files.
     """
     download = _entry(name).download
     if download is not None and not download.is_here(name):

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 ANSWER, SILENCE = 4.0, 20.0
-"""Seconds until a mirror has to answer, and that it may be silent afterwards."""
+"""Seconds that a mirror has to answer, and that it may be silent afterward."""
 SECONDS, SLOWEST = 120.0, 220_000
-"""Seconds that one file may take; a large one as many as it needs at the slowest speed, in bytes per second."""
+"""Seconds that one file may take; a large file gets as many as it needs at the slowest speed, in bytes per second."""
 
 Progress = Callable[[int, int], Any]
-"""Called with what is done and what there is in all."""
+"""Called with the amount done and the total."""
 
 
 class Unavailable(RuntimeError):
-    """The images of a dataset are neither here nor to be had; the message tells the ways out."""
+    """The images of a dataset are missing and cannot be downloaded; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Download:
-    """The files of a dataset, in its folder of the cache once a mirror gave their exact bytes.
+    """The files of a dataset, cached in its folder once a mirror has provided their exact bytes.
 
-    `folder_variable`: the environment variable that may name a folder with the files instead; there, a file x.gz may
-    also lie unpacked as x. `mirrors`: addresses to which a file's name is appended, tried in turn.
+    `folder_variable`: an environment variable that may name a folder with the files instead; there, a file x.gz may
+    also be unpacked as x. `mirrors`: addresses, tried in turn, to which a file's name is appended.
     """
 
     folder_variable: str
@@ -60,9 +60,9 @@ class Download:
         return all((folder / file.name).is_file() for file in self.files)
 
     def paths(self, dataset: str, progress: Progress | None = None) -> dict[str, Path]:
-        """The files by name, downloaded where the cache lacks them; progress gets the bytes so far and in all.
+        """Paths of the files by name, downloaded if not cached; progress gets the bytes so far and the total.
 
-        Raises Unavailable when the folder that the variable names lacks one, or no mirror gives one.
+        Raises Unavailable when a file is missing from the folder that the variable names, or no mirror provides it.
         """
         folder = os.environ.get(self.folder_variable)
         return self._found(dataset, Path(folder)) if folder else self._fetched(dataset, progress)
@@ -73,7 +73,7 @@ class Download:
             found = [path for path in (folder / file.name, folder / file.name.removesuffix(".gz")) if path.is_file()]
             if not found:
                 raise Unavailable(
-                    f"{self.folder_variable} names {str(folder)!r}, which has no {file.name}: put the files of "
+                    f"{self.folder_variable} is {str(folder)!r}, but that folder has no {file.name}: put the files of "
                     f"{dataset} there, or unset the variable to download them"
                 )
             paths[file.name] = found[0]
@@ -85,9 +85,9 @@ class Download:
             tell = lambda done, start=before: progress and progress(start + done, self._total)  # noqa: E731
             if problems := self._ask_mirrors(file, folder, tell):
                 raise Unavailable(
-                    f"The images of {dataset} are not here and could not be downloaded. Connect to the internet and "
+                    f"The images of {dataset} are missing and could not be downloaded. Connect to the internet and "
                     f"try again, or put their files ({', '.join(file.name for file in self.files)}) into a folder and "
-                    f"set {self.folder_variable} to it. (Tried {'; '.join(problems)}.)"
+                    f"set {self.folder_variable} to its path. (Tried {'; '.join(problems)}.)"
                 )
             before += file.bytes
             paths[file.name] = folder / file.name
@@ -111,14 +111,14 @@ class Download:
 
 
 def cache_folder(dataset: str) -> Path:
-    """Where the files of a dataset are kept: in AECORE_CACHE, or the system's folder for caches."""
+    """Where the files of a dataset are cached: in AECORE_CACHE, or the system's cache folder."""
     import pooch
 
     return Path(os.environ.get("AECORE_CACHE") or pooch.os_cache("aecore")) / dataset
 
 
 class _Limited:
-    """A pooch downloader with limits: of the time until the answer, of silence, of the time in all, and of bytes."""
+    """A pooch downloader with limits on the time to answer, on silence, on the total time, and on bytes."""
 
     def __init__(self, size: int, progress: Callable[[int], Any]) -> None:
         self.size, self.progress = size, progress

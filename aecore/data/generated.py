@@ -1,4 +1,4 @@
-"""Image sets that are computed: their true causes are known."""
+"""Computed datasets: the true factors of every image are known."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from aecore.data.datasets import Dataset, Split, dataset
 
 @dataset()
 def blocks(count: int = 80_000, seed: int = 0) -> Dataset:
-    """Centered white blocks on black: two numbers, height and width, explain every picture.
+    """Centered white blocks on black: height and width determine every image.
 
-    28x28 images of rectangles with whole sides from 1 to 28. One in eight of the 784 (height, width) pairs is held
+    28x28 images of rectangles with sides of 1 to 28 pixels. One in eight of the 784 (height, width) pairs is held
     out: the test split has each of those once, and none of them is among the `count` training images.
     """
     side = 28

@@ -1,7 +1,7 @@
-"""Pictures from outside: an upload, a photo, a drawing or a zip of them, made to fit the images that a run knows.
+"""Pictures from outside: an upload, a photo, a drawing or a zip of them, fitted to the shape of a run's images.
 
-No byte from outside is decoded where the program runs: a process of its own does it, with Pillow alone and under limits
-of memory and time. This file is that process too, when it is run as a script.
+No byte from outside is decoded in the program itself: a separate process does it, with Pillow alone and with limits on
+memory and time. Run as a script, this file is that process.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ LARGEST_BYTES = 20_000_000
 LARGEST_SIDE = 8192
 LARGEST_AREA = 16_000_000
 MEMORY = 512 * 2**20
-"""Bytes of address space that a decoding process may have."""
+"""Bytes of address space that a decoding process may use."""
 SECONDS = 10.0
 """How long one picture may take."""
 ENTRIES = 20_000
@@ -41,15 +41,15 @@ Shape = tuple[int, int, int]
 
 
 class InputRejected(ValueError):
-    """Something from outside that is not taken; the message is a sentence that says why and what would be."""
+    """Rejected input from outside; the message is a sentence that says why, and what would be accepted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A picture from outside as a network sees it.
 
-    pixels (c, h, w) uint8; width and height as it came, upright; edge: mean brightness of its border, 0 to 255, before
-    any inversion; notes: what was done to it.
+    pixels (c, h, w) uint8; width and height of the original, upright; edge: mean brightness of its border, 0 to 255,
+    before any inversion; notes: what was done to it.
     """
 
     pixels: "np.ndarray"
@@ -60,12 +60,12 @@ class Picture:
 
 
 class Reader:
-    """Decodes pictures to one shape in a process of its own, which starts with the first and ends with the `with`.
+    """Decodes pictures to one shape in a separate process, which starts with the first and ends with the `with`.
 
     >>> with Reader((1, 28, 28)) as reader:
     ...     reader.read(b"no picture")
     Traceback (most recent call last):
-    aecore.data.pictures.InputRejected: This is no picture that can be read: ...
+    aecore.data.pictures.InputRejected: This is not a readable picture: ...
     """
 
     def __init__(self, shape: Shape, invert: bool = False) -> None:
@@ -81,7 +81,7 @@ class Reader:
     def read(self, content: bytes) -> Picture:
         """One picture file -> a picture of the reader's shape. Raises InputRejected with a sentence.
 
-        The first frame of an animation, upright, transparency on white, 16 bits brought to 8; scaled without stretching
+        The first frame of an animation, upright, transparency on white, 16 bits reduced to 8; scaled without stretching
         and padded with the mean color of its border. `invert` swaps black and white last.
         """
         import numpy as np
@@ -89,7 +89,7 @@ class Reader:
         if not content:
             raise InputRejected("This file is empty.")
         if len(content) > LARGEST_BYTES:
-            raise InputRejected(f"This file is larger than {LARGEST_BYTES // 10**6} MB; take a smaller picture.")
+            raise InputRejected(f"This file is larger than {LARGEST_BYTES // 10**6} MB; choose a smaller picture.")
         answer, body = self._ask(content)
         if "problem" in answer:
             raise InputRejected(answer["problem"])
@@ -120,7 +120,7 @@ class Reader:
             watchdog.cancel()
         if answer is None or ("problem" not in answer and len(body) != channels * height * width):
             self._stop()
-            raise InputRejected("This picture takes more memory or time than a picture may; save it again, or smaller.")
+            raise InputRejected("This picture needs too much memory or time; save it again, or at a smaller size.")
         return answer, body
 
     def _stop(self) -> None:
@@ -134,7 +134,7 @@ class Reader:
 
 
 def read_picture(content: bytes, shape: Shape, invert: bool = False) -> Picture:
-    """One picture file in a process of its own; see `Reader.read`. Raises InputRejected."""
+    """Read one picture file in a separate process; see `Reader.read`. Raises InputRejected."""
     with Reader(shape, invert) as reader:
         return reader.read(content)
 
@@ -149,37 +149,37 @@ def _opened(file: IO[bytes]) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise InputRejected("This is no zip file that can be read.") from error
+        raise InputRejected("This is not a readable zip file; zip the pictures again.") from error
 
 
 def unpack(file: IO[bytes], reader: Reader) -> Iterator[tuple[str, Picture | InputRejected]]:
     """Yield (name, picture) for every file of a zip, one at a time, or the reason why it was skipped.
 
-    Nothing is written to disk. Raises InputRejected when the zip as a whole is not taken.
+    Nothing is written to disk. Raises InputRejected when the zip as a whole is rejected.
     """
     with _opened(file) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         if len(entries) > ENTRIES:
-            raise InputRejected(f"This zip holds {len(entries):,} files; {ENTRIES:,} are the most.")
+            raise InputRejected(f"This zip has {len(entries):,} files; the limit is {ENTRIES:,}.")
         spans = sorted((entry.header_offset, entry.header_offset + entry.compress_size) for entry in entries)
         if any(end > start for (_, end), (start, _) in pairwise(spans)):
-            raise InputRejected("The files in this zip overlap, as no honest zip's do.")
+            raise InputRejected("The files in this zip overlap; zip the pictures again.")
         seen: set[str] = set()
         left = UNPACKED
         for entry in entries:
             if (problem := _entry_problem(entry)) or entry.filename in seen:
-                yield entry.filename, InputRejected(problem or "A second file of the same name.")
+                yield entry.filename, InputRejected(problem or "Another file has the same name.")
                 continue
             seen.add(entry.filename)
             try:
                 with archive.open(entry) as packed:
                     content = packed.read(min(LARGEST_BYTES, left) + 1)
             except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, zlib.error):
-                yield entry.filename, InputRejected("It is damaged.")
+                yield entry.filename, InputRejected("The file is damaged.")
                 continue
             left -= len(content)
             if left < 0:
-                raise InputRejected(f"This zip unpacks to more than {UNPACKED // 10**6} MB.")
+                raise InputRejected(f"This zip unpacks to more than {UNPACKED // 10**6} MB; split it.")
             try:
                 yield entry.filename, reader.read(content)
             except InputRejected as error:
@@ -198,15 +198,15 @@ def read_all(files: Iterable[tuple[str, IO[bytes]]], reader: Reader) -> Iterator
 def _entry_problem(entry: zipfile.ZipInfo) -> str | None:
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in entry.filename or not path.name:
-        return "Its name points outside of the zip."
+        return "Its name points outside the zip."
     if path.name.startswith(".") or path.parts[0] == "__MACOSX" or path.suffix[1:].lower() not in SUFFIXES:
-        return "Not a picture, by its name."
+        return "Not a picture file, judging by its name."
     if stat.S_ISLNK(entry.external_attr >> 16):
         return "A link, not a file."
     if entry.flag_bits & 0x1:
-        return "It is encrypted."
+        return "The file is encrypted."
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "It is packed in another way than a plain zip."
+        return "Its compression is not supported; use a standard zip."
     return f"Larger than {LARGEST_BYTES // 10**6} MB." if entry.file_size > LARGEST_BYTES else None
 
 
@@ -254,9 +254,9 @@ def _serve() -> None:
         except _NotTaken as problem:
             answer = {"problem": str(problem)}
         except MemoryError:
-            answer = {"problem": "This picture takes more memory than a picture may; save it smaller."}
+            answer = {"problem": "This picture needs too much memory; save it at a smaller size."}
         except Exception:  # Pillow's readers raise whatever a damaged file leads them to
-            answer = {"problem": "This picture is cut off or damaged."}
+            answer = {"problem": "This picture is incomplete or damaged; save it again."}
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + body)
         sys.stdout.buffer.flush()
 
@@ -277,7 +277,7 @@ def _fit(content: bytes, shape: Shape, invert: bool) -> tuple[dict[str, Any], by
         canvas = Image.new(image.mode, (width, height), ground)
         canvas.paste(image, ((width - inner[0]) // 2, (height - inner[1]) // 2))
         image = canvas
-        notes.append("padded to its shape")
+        notes.append("padded to fit")
     if invert:
         image = ImageOps.invert(image)
         notes.append("inverted")
@@ -292,9 +292,9 @@ def _open(content: bytes) -> "tuple[Image.Image, list[str]]":
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
         kinds = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-        raise _NotTaken(f"This is no picture that can be read: take a {kinds} file.") from None
+        raise _NotTaken(f"This is not a readable picture: choose a {kinds} file.") from None
     _check(image.size)
-    notes = ["first frame of several"] if getattr(image, "is_animated", False) else []
+    notes = ["first frame only"] if getattr(image, "is_animated", False) else []
     image.seek(0)
     turned = image.getexif().get(0x0112, 1) in range(2, 9)
     image.load()
@@ -307,7 +307,7 @@ def _open(content: bytes) -> "tuple[Image.Image, list[str]]":
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-        notes.append("transparent parts on white")
+        notes.append("transparent parts filled with white")
     return image.convert("L" if image.mode in ("1", "L") else "RGB"), notes
 
 
@@ -315,8 +315,8 @@ def _check(size: tuple[int, int]) -> None:
     width, height = size
     if max(size) > LARGEST_SIDE or width * height > LARGEST_AREA:
         raise _NotTaken(
-            f"This picture has {width} x {height} pixels; {LARGEST_AREA // 10**6} million pixels and sides of "
-            f"{LARGEST_SIDE} are the most."
+            f"This picture has {width} x {height} pixels; the limits are {LARGEST_AREA // 10**6} million pixels and "
+            f"{LARGEST_SIDE} pixels per side."
         )
 
 
@@ -329,8 +329,8 @@ def _to_bytes(image: "Image.Image", notes: list[str]) -> "Image.Image":
         ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
         white = next((top for top in ranges if high <= top), 0.0)
         if not (low >= 0 and white):  # also where a value is not a number
-            raise _NotTaken("The values of this picture do not run from 0 to 1, to 255 or to 65,535.")
-    notes.append(f"values from 0 to {white:,.0f} brought to 8 bits")
+            raise _NotTaken("The values of this picture must lie between 0 and 1, 0 and 255, or 0 and 65,535.")
+    notes.append(f"values from 0 to {white:,.0f} scaled to 8 bits")
     floats = image.convert("I").convert("F") if image.mode.startswith("I") else image
     return floats.point(lambda value: value * (255 / white) + 0.5).convert("L")
 

@@ -1,4 +1,4 @@
-"""Image sets that others published: a download is a value beside the function that reads its files."""
+"""Published datasets: each download is a value beside the function that reads its files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,9 @@ from aecore.data.idx import read_idx
 
 @dataset()
 def digits() -> Dataset:
-    """Handwritten digits, 8x8 pixels: small enough to train in seconds, and always here.
+    """Handwritten digits, 8x8 pixels: training takes seconds, and nothing is downloaded.
 
-    The 1,797 images that scikit-learn brings along, shuffled once; every fifth is for testing.
+    The 1,797 images that come with scikit-learn, shuffled once; every fifth is a test image.
     """
     from sklearn.datasets import load_digits
 
@@ -31,7 +31,7 @@ def digits() -> Dataset:
 
 
 CLOTHES = {"train": 60_000, "t10k": 10_000}
-"""How many images a part of Fashion-MNIST has."""
+"""Number of images in each part of Fashion-MNIST."""
 
 
 @dataset(
@@ -67,9 +67,9 @@ CLOTHES = {"train": 60_000, "t10k": 10_000}
     )
 )
 def fashion_mnist(files: Mapping[str, Path]) -> Dataset:
-    """Clothes in 28x28 grey pixels: 60,000 to train on, 10,000 to test.
+    """Clothes, 28x28 gray pixels: 60,000 training and 10,000 test images.
 
-    Raises Unavailable when a file is not what was published.
+    Raises Unavailable if a file differs from the published one.
     """
 
     def split(part: str) -> Split:

@@ -1,1 +1,1 @@
-"""A training or an evaluation as a process of its own, and the queue of them."""
+"""Trainings and evaluations as separate processes, and their queue."""

@@ -1,8 +1,8 @@
-"""A training as a process of its own, as a page sees it.
+"""A training as a separate process, as a page sees it.
 
-A page starts `python -m aecore train`; from then on they speak through small files in the run's folder: orders.txt one
-way, progress.json the other. The process holds the run's lock file while it lives, and the system releases it when the
-process dies: nothing goes stale. The process's own side is `aecore.process.worker`.
+A page starts `python -m aecore train`; from then on they communicate through small files in the run's folder:
+orders.txt one way, progress.json the other. The process holds the run's lock file while it lives, and the system
+releases the lock when the process dies: nothing goes stale. The other side, in the process, is `aecore.process.worker`.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ LIVE = ("waiting", "running", "paused")
 """The states in which a run has a process."""
 
 ORDERS = ("go", "pause", "batch", "epoch", "stop", "restart")
-"""Train on; pause; train one batch, or to the end of the epoch, then pause; save and end; begin anew."""
+"""Continue; pause; train one batch, or to the end of the epoch, then pause; save and end; start over."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Job:
 
     @property
     def progress(self) -> dict[str, Any]:
-        """What the process reported last: state, epoch, images_per_second, seconds_left, history, error and more."""
+        """The latest report of the process: state, epoch, images_per_second, seconds_left, history, error and more."""
         try:
             progress = json.loads((self.folder / PROGRESS).read_bytes())
         except (OSError, ValueError, RecursionError):
@@ -75,7 +75,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """waiting, running, paused, done, stopped, failed, interrupted (the process died), or idle (never here)."""
+        """waiting, running, paused, done, stopped, failed, interrupted (the process died), or idle (never started)."""
         state = self.progress.get("state", "idle")
         if state not in LIVE or self.alive:
             return state
@@ -92,14 +92,14 @@ class Job:
 
     @property
     def owner(self) -> str:
-        """SHA-256 of the token of the visitor who started it; empty for a run from a terminal."""
+        """SHA-256 of the token of the visitor who started the run; empty for a run from a terminal."""
         try:
             return (self.folder / OWNER).read_text(encoding="ascii")
         except (OSError, ValueError):
             return ""
 
     def claim(self, token: str) -> None:
-        """Make the holder of this secret token the owner, if nobody is."""
+        """Make the holder of this secret token the owner, unless there is one."""
         if not self.owner:
             write_file(self.folder / OWNER, _fingerprint(token).encode())
 
@@ -108,9 +108,9 @@ class Job:
         return secrets.compare_digest(self.owner, _fingerprint(token))
 
     def ask(self, order: str) -> None:
-        """Give an order, one of ORDERS; a process looks several times a second. Without a process, one is started."""
+        """Give an order, one of ORDERS. The process checks several times a second; if there is none, one is started."""
         if order not in ORDERS:
-            raise ValueError(f"order is {order!r}; give one of {', '.join(ORDERS)}")
+            raise ValueError(f"order is {order!r}; choose one of {', '.join(ORDERS)}")
         if self.state not in LIVE:
             if order == "restart":
                 forget(self.folder)
@@ -121,7 +121,7 @@ class Job:
             orders.write(f"{order}\n")
 
     def start(self) -> None:
-        """Train, or go on training, in a process of its own that outlives this one; waits its turn in the queue."""
+        """Train, or continue training, in a separate process that outlives this one; it waits its turn in the queue."""
         self.ask("go")
 
     def stop(self) -> None:
@@ -129,17 +129,17 @@ class Job:
         self.ask("stop")
 
     def watched(self) -> None:
-        """Note that somebody looks at the training."""
+        """Note that somebody is watching the training."""
         if self.folder.is_dir():
             (self.folder / WATCHED).touch()
 
     @property
     def measuring(self) -> bool:
-        """Whether a process evaluates the run."""
+        """Whether a process is evaluating the run."""
         return _held(self.folder / MEASURING)
 
     def measure(self) -> None:
-        """Evaluate the run in a process of its own; what is known appears in its evaluation.json part by part."""
+        """Evaluate the run in a separate process; results appear in its evaluation.json part by part."""
         if self.measuring:
             return
         process, deadline = self._spawn("evaluate", "--background", self.id), time.monotonic() + START
@@ -147,7 +147,7 @@ class Job:
             time.sleep(0.05)
 
     def stop_measuring(self) -> None:
-        """End the process that evaluates; the parts that it finished are kept."""
+        """Stop the evaluation; the parts that are finished are kept."""
         with suppress(OSError, ValueError):
             pid = int((self.folder / MEASURER).read_text())
             if self.measuring:

@@ -1,4 +1,4 @@
-"""The queue of trainings: a folder of tickets beside the runs, in which a run waits for its turn."""
+"""The queue of trainings: a folder of tickets beside the runs, where each run waits for its turn."""
 
 import time
 from collections import Counter
@@ -13,14 +13,14 @@ from aecore.process.limits import limit
 
 
 class Place:
-    """The place of the run in this folder, which its process takes and gives back."""
+    """The place in the queue of the run in this folder; its process takes it and gives it back."""
 
     def __init__(self, folder: Path) -> None:
         self.id, self.root, self.queue = folder.name, folder.parent, folder.parent / QUEUE
         self._its_turn = False
 
     def turns(self) -> Iterator[int]:
-        """Yield how many runs are before this one until its turn has come."""
+        """Yield how many runs are ahead of this one until it is its turn."""
         if self._its_turn:
             return
         places = max(1, int(limit("AECORE_JOBS", 1)))
@@ -48,13 +48,13 @@ class Place:
 
 
 def measuring_turn(root: Path) -> filelock.FileLock:
-    """What an evaluation in the background holds while it works: one after the other."""
+    """The lock that a background evaluation holds while it works: one runs at a time."""
     (root / QUEUE).mkdir(exist_ok=True)
     return filelock.FileLock(root / QUEUE / MEASURING)
 
 
 def active(root: Path) -> list[Job]:
-    """The jobs below root that have a process: by their place in the queue, those that wait for a turn last."""
+    """The jobs in root that have a process, in queue order; those that wait for their turn come last."""
     jobs = [Job(folder) for folder in run_folders(root)]
     states = {job: state for job in jobs if (state := job.state) in LIVE}
     places = {id: place for place, id in enumerate(tickets(root))}
@@ -62,9 +62,9 @@ def active(root: Path) -> list[Job]:
 
 
 def tickets(root: Path) -> list[str]:
-    """Ids of the runs in the queue, in the order of their turns: those that have theirs, then first come first served.
+    """Ids of the runs in the queue, in order: those already in training, then first come, first served.
 
-    Nobody's second run goes before anybody's first. A run that was killed may have left its ticket behind.
+    Each visitor's first run goes before anyone's second. A run that was killed may have left its ticket behind.
     """
     names = (path.name.partition("-") for path in (root / QUEUE).glob("[0-9]*"))
     found = [(int(came), id) for came, _, id in names if id]

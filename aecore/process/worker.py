@@ -1,4 +1,4 @@
-"""The process's side of a job: waits for its turn, trains, saves, reports, and does what it is told between batches."""
+"""The process's side of a job: waits for its turn, trains, saves, reports, and follows orders between batches."""
 
 import math
 import os
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from aecore.runs import Checkpoint
 
 PULSE = 0.5
-"""Seconds between two looks at the orders while training, and between two reports."""
+"""Seconds between two checks for orders while training, and between two reports."""
 SAVE_EVERY = 5.0
 """Seconds between two snapshots of a running training, and so the most that a crash can lose."""
 PATIENCE = 1800.0
-"""Seconds that a paused training waits for an order before it saves and ends, to give its memory back."""
+"""Seconds that a paused training waits for an order before it saves and ends, to free its memory."""
 
 
 class Busy(RuntimeError):
-    """Another process trains this run already."""
+    """Another process is already training or evaluating this run."""
 
 
 class Worker:
-    """A process that has taken hold of a run. Made by `working`."""
+    """A process that holds the lock of a run. Made by `working`."""
 
     def __init__(self, folder: Path, background: bool) -> None:
         self.folder, self.background = folder, background
@@ -42,7 +42,7 @@ class Worker:
         self.place = Place(folder)
 
     def report(self, **changes: Any) -> None:
-        """Tell everybody who looks. A full disk takes the report, not the training."""
+        """Publish changes. A full disk stops the report, not the training."""
         self.told |= changes | {"pid": os.getpid()}
         try:
             tell(self.folder, self.told)
@@ -50,7 +50,7 @@ class Worker:
             self.told["time"] = time.time()
 
     def order(self) -> str | None:
-        """The next order that was given and not read yet; a signal means to stop."""
+        """The next unread order; a signal means stop."""
         if self.asked:
             return "stop"
         try:
@@ -61,19 +61,19 @@ class Worker:
         return fresh[0] if fresh and fresh[0] in ORDERS else None
 
     def turns(self) -> Iterator[int]:
-        """Yield how many runs are before this one until its turn has come; only background trainings queue."""
+        """Yield how many runs are ahead of this one until it is its turn; only background trainings queue."""
         if self.background:
             yield from self.place.turns()
 
 
 @contextmanager
 def working(folder: Path, background: bool = False) -> Iterator[Worker]:
-    """Hold the lock of the run in this folder. Raises Busy. A training from a terminal forgets older orders."""
+    """Hold the lock of the run in this folder. Raises Busy. A training from a terminal discards older orders."""
     lock = filelock.FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=5)  # somebody who only looks holds it for an instant
     except filelock.Timeout:
-        raise Busy(f"run {folder.name!r} is being trained by another process; stop that one first") from None
+        raise Busy(f"run {folder.name!r} is being trained by another process; stop that process first") from None
     worker = Worker(folder, background)
     try:
         if not background:
@@ -86,12 +86,12 @@ def working(folder: Path, background: bool = False) -> Iterator[Worker]:
 
 @contextmanager
 def measuring(folder: Path, background: bool) -> Iterator[None]:
-    """Be the one process that evaluates the run in this folder; in the background, one after the other. Raises Busy."""
+    """Be the only process that evaluates the run in this folder; in the background, take turns. Raises Busy."""
     lock = filelock.FileLock(folder / MEASURING)
     try:
         lock.acquire(timeout=5)
     except filelock.Timeout:
-        raise Busy(f"run {folder.name!r} is being evaluated by another process; wait for it") from None
+        raise Busy(f"run {folder.name!r} is being evaluated by another process; wait until it ends") from None
     try:
         (folder / MEASURER).write_text(str(os.getpid()))
         if background:
@@ -103,9 +103,9 @@ def measuring(folder: Path, background: bool) -> Iterator[None]:
 
 
 def attend(worker: Worker) -> Iterator["Checkpoint"]:
-    """Train a run as ordered, from its newest snapshot on, and yield about twice a second what it has become.
+    """Train a run as ordered, from its newest snapshot on, and yield a checkpoint about twice a second.
 
-    Everything that a page shows is written on the way: reports, moments, snapshots. Signals to end are obeyed like the
+    Everything that a page shows is written along the way: reports, moments, snapshots. A signal to end works like the
     order to stop.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -194,7 +194,7 @@ def _patient(worker: Worker) -> str:
         if order := worker.order():
             return order
         time.sleep(0.05)
-    worker.report(note=f"It was paused for {PATIENCE / 60:.0f} minutes, so it was saved and ended.")
+    worker.report(note=f"Saved and stopped after a pause of {PATIENCE / 60:.0f} minutes.")
     return "stop"
 
 
@@ -209,13 +209,13 @@ class _Record:
         worker.report(note=None, warning=None)
 
     def begin(self, checkpoint: "Checkpoint") -> None:
-        """Take speed and time from here on, and tell at once what comes next."""
+        """Measure speed and time from here on, and report at the next chance."""
         self.started = self.looked = time.monotonic()
         self.told = -math.inf
         self.first = checkpoint.step
 
     def write(self, checkpoint: "Checkpoint", state: str, everything: bool = False) -> None:
-        """Write down where the training is, as far as it is time to, or all of it."""
+        """Write what is due, or everything."""
         from aecore.moments import keep, moment_of, moment_steps, show
 
         telling = everything or checkpoint.done or time.monotonic() - self.told > 0.8 * PULSE
@@ -233,35 +233,39 @@ class _Record:
             self.worker.report(state=state, **self._figures(checkpoint))
 
     def close(self, checkpoint: "Checkpoint") -> None:
-        """Save and report the end. Raises OSError when the disk does not take it."""
+        """Save and report the end. Raises OSError if it cannot be saved."""
         self._save(checkpoint)
         if warning := self.worker.told.get("warning"):
             raise OSError(warning)
         self.write(checkpoint, "done" if checkpoint.done else "stopped", everything=True)
 
     def _save(self, checkpoint: "Checkpoint") -> None:
-        """Save a snapshot; when the disk refuses, say so, go on and try again later."""
+        """Save a snapshot; if the disk refuses, report it, continue, and try again later."""
         try:
             self.store.save(checkpoint)
         except (OSError, RuntimeError) as error:  # safetensors raises errors of its own for a full disk
-            warning = f"the disk did not take the newest snapshot ({error}); free some space. The one before it is kept"
+            warning = (
+                f"the newest snapshot could not be saved ({error}); free some disk space. The previous one is kept"
+            )
             self.worker.report(warning=warning)
         else:
             self.worker.report(warning=None, saved=checkpoint.epoch)
         self.saved = time.monotonic()
 
     def overdue(self) -> str | None:
-        """The order to stop, when the time allowed here is over or nobody watches any more."""
+        """The order to stop, once the time limit is reached or nobody is watching anymore."""
         now = time.monotonic()
         self.trained, self.looked = self.trained + now - self.looked, now
         note = None
         if self.trained > 60 * (minutes := limit("AECORE_MAX_MINUTES")):
-            note = f"It trained for {minutes:g} minutes, the longest that this place allows (AECORE_MAX_MINUTES)."
+            note = (
+                f"Saved and stopped: training time on this server is limited to {minutes:g} min (AECORE_MAX_MINUTES)."
+            )
         elif math.isfinite(idle := limit("AECORE_UNWATCHED_MINUTES")) and self.worker.background:
             watched = self.worker.folder / WATCHED
             seen = max(self.began, watched.stat().st_mtime if watched.exists() else 0.0)
             if time.time() - seen > 60 * idle:
-                note = f"Nobody watched it for {idle:g} minutes (AECORE_UNWATCHED_MINUTES)."
+                note = f"Saved and stopped: nobody watched for {idle:g} min (AECORE_UNWATCHED_MINUTES)."
         if note:
             self.worker.report(note=note)
         return "stop" if note else None
@@ -282,5 +286,5 @@ class _Record:
 def _sentence(error: Exception) -> str:
     text = str(error) or type(error).__name__
     if isinstance(error, MemoryError) or "allocate memory" in text:
-        return "The memory is not enough for this training; choose fewer units or smaller batches"
+        return "Not enough memory for this training; choose a smaller width or batch size"
     return text

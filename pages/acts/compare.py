@@ -58,7 +58,7 @@ def _comparison(runs: list[str], live: int) -> None:
         with column:
             st.markdown(f"**{names[run]}**")
             error, _ = _cached.test_mse(run, stamp)
-            st.caption(f"{loaded.run.model.latent} numbers per code, epoch {loaded.epoch:g}, test MSE {error:.4f}")
+            st.caption(f"{loaded.run.model.latent} units per code, epoch {loaded.epoch:g}, test MSE {error:.4f}")
             st.image(_cached.strip(run, stamp), width="stretch", alt=f"Eight images and their reconstructions by {run}")
             chart = curves(histories[run], beside=histories.values())
             st.altair_chart(chart, key=f"curves-{run}", height=200, alt=f"Loss terms of {run}")

@@ -40,30 +40,30 @@ def main() -> None:
     noise = rows("fashion-denoise", "denoising")
     trust = ("trustworthiness",)
     lines = [
-        ("blocks, 2 numbers: MSE on 98 (height, width) pairs never seen", f"PCA {listed(blocks['PCA'], mse, 4)}",
+        ("blocks, 2 units: MSE on 98 unseen (height, width) pairs", f"PCA {listed(blocks['PCA'], mse, 4)}",
          listed(blocks["code"], mse, 4), ".0005"),
         ("the same: R² of height, width from the code", f"PCA {listed(blocks_map['PCA-2'], factors)}",
          listed(blocks_map["map"], factors), ".999"),
         ("the same: trustworthiness of the map", f"PCA {listed(blocks_map['PCA-2'], trust)}",
          listed(blocks_map["map"], trust), ".99"),
-        ("Fashion-MNIST, 128 numbers: MSE", f"PCA {listed(clothes['PCA'], mse, 4)}",
+        ("Fashion-MNIST, 128 units: MSE", f"PCA {listed(clothes['PCA'], mse, 4)}",
          listed(clothes["code"], mse, 4), ".0030"),
-        ("nearest of 60,000: P@4, P@10, 5-NN",
+        ("search among 60,000: P@4, P@10, 5-NN",
          f"pixels {listed(near['raw pixels'], three)}; whitened PCA {listed(near['whitened PCA-128'], three)}",
          listed(near["code"], three), ".870, .855, .890"),
         ("the same, half-whitened", f"PCA {listed(near['half-whitened PCA-128'], three)}; "
          f"PCA of edges {listed(near['half-whitened PCA-128 of edges'], three)}",
          listed(near["half-whitened code"], three), ".870, .855, .890"),
-        ("accuracy from 10, 100, all labels per class, 512 numbers",
+        ("accuracy from 10, 100, all labels per class, 512 units",
          f"pixels {listed(few['raw pixels'], labels)}; HOG {listed(few['HOG'], labels)}; "
          f"edges {listed(few['edges'], labels)}",
          listed(few["code"], labels), ".77, .86, .91"),
         ("Gaussian noise .25, .5, clipped: PSNR in dB", f"linear filter {listed(noise['linear filter'], levels, 2)}",
          listed(noise["code"], levels, 2), "22, 18.5"),
-        ("Fashion-MNIST on a plane: 5-NN", f"PCA {listed(plane['PCA-2'], ('5-NN',))}",
+        ("Fashion-MNIST, 2 units: 5-NN", f"PCA {listed(plane['PCA-2'], ('5-NN',))}",
          listed(plane["map"], ("5-NN",)), ".65"),
     ]  # fmt: skip
-    print("| what | baseline | here | aim |\n|---|---|---|---|")
+    print("| what | baseline | here | goal |\n|---|---|---|---|")
     for what, baseline, here, aim in lines:
         print(f"| {what} | {baseline} | {here} | {aim} |")
     print("\n| flavor | MSE | P@4 | active share | contraction | PSNR at .5 | samples to data, from data |")

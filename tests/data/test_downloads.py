@@ -117,7 +117,7 @@ def test_a_folder_with_a_wrong_file_is_refused_by_name(folder: Path, damage: str
     path.unlink()
     path = path if packed else path.with_suffix("")
     path.write_bytes(gzip.compress(content) if packed else content)
-    with pytest.raises(Unavailable, match=rf"{path.name} .*replace it by the published file"):
+    with pytest.raises(Unavailable, match=rf"{path.name} .*replace it with the published file"):
         load_dataset("fashion_mnist")
 
 

@@ -290,7 +290,7 @@ def test_a_photo_is_a_picture_too(page: str, home_with_runs: Path) -> None:
         ("photo.jpg", packed(Image.new("RGB", (640, 480), "white"), "JPEG"), "image/jpeg")
     ).run()
     assert not app.exception
-    assert "640 x 480 pixels, padded to its shape, inverted. Shown as the network sees it: 8 x 8." in texts(app)
+    assert "640 x 480 pixels, padded to fit, inverted. Shown as the network sees it: 8 x 8." in texts(app)
 
 
 def test_an_image_is_found_by_its_id(home_with_runs: Path) -> None:
@@ -328,10 +328,10 @@ def test_a_whole_zip_is_repaired_and_what_was_skipped_is_told(home_with_runs: Pa
     app.button(key="repair-all").click().run()
     assert not app.exception
     assert "70 pictures denoised, 1 files skipped." in texts(app)
-    assert app.dataframe[0].value["skipped because"].tolist() == ["Not a picture, by its name."]
+    assert app.dataframe[0].value["skipped because"].tolist() == ["Not a picture file, judging by its name."]
     app.file_uploader(key="set-Zip").set_value(("set.zip", b"PK no zip", "application/zip")).run()
     app.button(key="repair-all").click().run()
-    assert "This is no zip file that can be read." in texts(app)
+    assert "This is not a readable zip file; zip the pictures again." in texts(app)
 
 
 def test_a_folder_is_repaired_with_equal_names_kept_apart(home_with_runs: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(store: Store, capsys: pytest.
         assert job.alive
         assert main(["train", "--resume", SHORT.id]) == 2
         said = capsys.readouterr().err
-        assert said == f"aecore: run '{SHORT.id}' is being trained by another process; stop that one first\n"
+        assert said == f"aecore: run '{SHORT.id}' is being trained by another process; stop that process first\n"
         assert json.dumps(job.progress) == before
     assert not job.alive
 

@@ -15,11 +15,18 @@ def test_without_a_setting_nothing_is_limited(monkeypatch: pytest.MonkeyPatch) -
     check(epochs=10**6, runs=10**6, images=10**9)
 
 
-@pytest.mark.parametrize(("name", "what"), [("EPOCHS", "epochs"), ("RUNS", "kept runs"), ("IMAGES", "training images")])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("EPOCHS", "epochs requested"),
+        ("RUNS", "runs, including this one"),
+        ("IMAGES", "training images in this dataset"),
+    ],
+)
 def test_a_limit_that_is_hit_is_named(name: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"AECORE_MAX_{name}", "20")
     check(**{name.lower(): 20})
-    with pytest.raises(ValueError, match=rf"21 {what}, and this place allows 20 \(AECORE_MAX_{name}\)"):
+    with pytest.raises(ValueError, match=rf"^21 {what}; this server allows 20 \(AECORE_MAX_{name}\): "):
         check(**{name.lower(): 21})
 
 

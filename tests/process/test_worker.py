@@ -98,7 +98,7 @@ def test_a_paused_training_that_is_forgotten_saves_and_ends(store: Store, monkey
     monkeypatch.setattr(worker_module, "PATIENCE", 0.0)
     *_, last = _attended(store, first="batch")
     job = Job(store.path(RUN.id))
-    assert (last.step, job.state, job.progress["note"][:14]) == (1, "stopped", "It was paused ")
+    assert (last.step, job.state, job.progress["note"][:31]) == (1, "stopped", "Saved and stopped after a pause")
 
 
 def test_twenty_moments_are_kept_at_their_exact_steps(store: Store) -> None:
@@ -122,7 +122,7 @@ def test_orders_are_read_one_by_one_and_strange_words_are_none(tmp_path: Path) -
 
 
 def test_an_unknown_order_is_refused(store: Store) -> None:
-    with pytest.raises(ValueError, match="order is 'fly'; give one of go, pause"):
+    with pytest.raises(ValueError, match="order is 'fly'; choose one of go, pause"):
         Job(store.create(RUN)).ask("fly")
 
 
@@ -156,7 +156,7 @@ def test_when_even_the_last_snapshot_does_not_fit_the_run_fails_with_the_way_out
     training, job = _attended(store), Job(store.create(RUN))
     next(training)
     monkeypatch.setattr("aecore.store.write_folder", _full)
-    with pytest.raises(OSError, match="free some space"):
+    with pytest.raises(OSError, match="free some disk space"):
         deque(training, maxlen=0)
     assert job.state == "failed"
     assert "No space left on device" in job.error
@@ -177,7 +177,7 @@ def test_too_little_memory_is_said_in_a_sentence(store: Store, monkeypatch: pyte
     monkeypatch.setattr("aecore.models.VAE.terms", refuse)
     with pytest.raises(RuntimeError):
         deque(_attended(store), maxlen=0)
-    assert Job(store.path(RUN.id)).error.startswith("The memory is not enough for this training; choose fewer units")
+    assert Job(store.path(RUN.id)).error.startswith("Not enough memory for this training; choose a smaller width")
 
 
 # Limits.
@@ -205,14 +205,14 @@ def test_a_training_that_nobody_watches_ends_where_that_is_wanted(
     later = time.time() + 61
     monkeypatch.setattr(worker_module.time, "time", lambda: later)
     assert not deque(training, maxlen=1)[0].done
-    assert job.progress["note"] == "Nobody watched it for 1 minutes (AECORE_UNWATCHED_MINUTES)."
+    assert job.progress["note"] == "Saved and stopped: nobody watched for 1 min (AECORE_UNWATCHED_MINUTES)."
 
 
 def test_more_images_than_allowed_are_refused_with_the_name_of_the_limit(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AECORE_MAX_IMAGES", "1000")
-    with pytest.raises(ValueError, match=r"1,437 training images, and this place allows 1,000 \(AECORE_MAX_IMAGES\)"):
+    with pytest.raises(ValueError, match=r"1,437 training images .*; this server allows 1,000 \(AECORE_MAX_IMAGES\)"):
         next(_attended(store, background=True))
     assert "AECORE_MAX_IMAGES" in Job(store.path(RUN.id)).error
     assert next(_attended(store)).step == 0, "a terminal has no limits"
