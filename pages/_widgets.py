@@ -31,7 +31,7 @@ def open_view(page: str, **parameters: Any) -> NoReturn:
 
 
 def start(recipe: str) -> None:
-    """Start the training of a recipe, or find it running, and watch it; says why where this server does not allow it."""
+    """Start the training of a recipe, or find it running, and watch it; says why where that is not allowed."""
     try:
         run = start_run(_cached.recipes()[recipe]["run"])
     except ValueError as error:
