@@ -25,12 +25,11 @@ def blocks(count: int = 80_000, seed: int = 0) -> Dataset:
     shuffled = rng.permutation(len(pairs))
     held_out, seen = shuffled[: len(pairs) // 8], np.sort(shuffled[len(pairs) // 8 :])
 
-    def split(chosen: np.ndarray, ids: list[str]) -> Split:
+    def split(chosen: np.ndarray, ids: np.ndarray | None = None) -> Split:
         height, width = pairs[chosen].T.astype(np.float32)
-        return Split(pictures[chosen], None, np.array(ids), {"height": height, "width": width})
+        return Split(pictures[chosen], None, ids, {"height": height, "width": width})
 
     drawn = seen[rng.integers(len(seen), size=count)]
-    train_ids = [f"{row}-{height}x{width}" for row, (height, width) in enumerate(pairs[drawn])]
-    test_ids = [f"{height}x{width}" for height, width in pairs[held_out]]
+    test_ids = np.array([f"{height}x{width}" for height, width in pairs[held_out]])
     source = "Generated; no rights reserved."
-    return Dataset("blocks", "Blocks", split(drawn, train_ids), split(held_out, test_ids), source=source)
+    return Dataset("blocks", "Blocks", split(drawn), split(held_out, test_ids), source=source)

@@ -15,6 +15,7 @@ from pages.components.latent_map import event, latent_map, send, send_script
 
 MODES = {"images": "Images", "points": "Points", "decoder": "Decoder"}
 SPLITS = {"train": "Training", "test": "Test"}
+KINDS = {"train": "training", "test": "test"}
 WAYS = {"pca": "PCA", "tsne": "t-SNE"}
 
 Area = tuple[list[tuple[float, float]], list[int]]
@@ -138,7 +139,7 @@ def title(run: str, stamp: str, split: str, way: str) -> str:
     images = _cached.dataset(_cached.checkpoint(run, stamp).run.dataset).split(split)
     rows, _ = _cached_map.mapped(run, stamp, split, way)
     latent = _cached.checkpoint(run, stamp).run.model.latent
-    kind = "training" if split == "train" else "test"
+    kind = KINDS[split]
     count = f"{len(rows):,}" if len(rows) == len(images) else f"{len(rows):,} of {len(images):,}"
     words = f"{count} {kind} images{'' if len(rows) == len(images) else ', seed 0'}"
     if way == "codes":
@@ -158,12 +159,12 @@ def quality(run: str, stamp: str, way: str) -> None:
         ours, linear = known["rows"]["map"], known["rows"].get("PCA-2", {})
         beside = {name: f" (PCA {value:.3f})" for name, value in linear.items()} if way == "codes" else {}
         pairs = [f"{name} {value:.3f}{beside.get(name, '')}".replace("R^2", "R²") for name, value in ours.items()]
-        st.caption(f"On {known['split']} images: " + " · ".join(pairs), help=_sample(known) + (
+        st.caption(f"On {KINDS[known['split']]} images: " + " · ".join(pairs), help=_sample(known) + (
             "" if way == "codes" else " This is the plane of the two principal components of the codes."))  # fmt: skip
 
 
 def _sample(known: Mapping[str, Any]) -> str:
-    return f"On {known['images']:,} {known['split']} images, 12 neighbors, seed 0."
+    return f"On {known['images']:,} {KINDS[known['split']]} images, 12 neighbors, seed 0."
 
 
 def lay_out(run: str, stamp: str, split: str) -> None:

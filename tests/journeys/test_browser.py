@@ -109,9 +109,10 @@ def begin(page: Page, **knobs: str) -> str:
         field.fill(value)
         field.press("Enter")
         more_settings(page)
-    before = run_of(page)
+    shown = lambda url: parse_qs(urlparse(url).query).get("run")  # noqa: E731
+    before = shown(page.url)
     press(page, "Train")
-    page.wait_for_url(lambda url: f"run={before}" not in url)
+    page.wait_for_url(lambda url: shown(url) not in (None, before))
     return run_of(page)
 
 
