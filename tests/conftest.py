@@ -23,6 +23,7 @@ from aecore import models
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "pages"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+expect.set_options(timeout=20_000)  # a busy machine is not a wrong page
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
