@@ -97,8 +97,8 @@ def test_a_click_picks_the_row_under_the_pointer(page: Page) -> None:
 
 
 def test_a_click_is_the_end_of_the_path_where_one_is_shown(page: Page) -> None:
-    shown = Map(page, mode="points", tool="path")
-    row = shown.lone()[0]
+    shown = Map(page, DIGITS, mode="points", tool="path")
+    (row,) = shown.lonely(1)
     page.mouse.click(*shown.pixel(shown.codes[row]))
     page.wait_for_url(re.compile(rf"b={row}\b"))
     expect(page.get_by_label("To", exact=True)).to_have_value(str(row))
