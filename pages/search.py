@@ -54,8 +54,8 @@ with right:
 label = None if split.labels is None or query.row < 0 or chosen else images.split(query.split).labels[query.row]
 same = None if label is None else split.labels[rows] == label
 if chosen:
-    away = f", away from {len(unwanted)} counterexamples" if unwanted else ""
-    head.markdown(f"Query: the mean of {len(wanted)} examples{away}.")
+    away = f", away from {len(unwanted)} against" if unwanted else ""
+    head.markdown(f"Query: the mean of {len(wanted)} for{away}.")
 elif query.row < 0 and space != "pixels":
     usual = _cached.usual_distances(run, stamp, where, space, metric)
     far = usual[int(0.99 * len(usual))]

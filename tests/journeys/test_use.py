@@ -169,7 +169,7 @@ def test_examples_for_and_against_are_in_the_link(home_with_runs: Path, digits_r
     _, rows = aecore.Index(checkpoint.encode(train.images)).nearest(query, 5)
     rows = rows[rows != 12][:4]
     assert [hit[1] for hit in tiles(app, "hits")] == [f"{train.labels[row]}, {train.ids[row]}" for row in rows]
-    assert "The mean of 2 for, away from 1 counterexamples." in texts(app)
+    assert "Query: the mean of 2 for, away from 1 against." in texts(app)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -384,7 +384,7 @@ def test_search_by_hits_examples_and_the_map(page: Page, server: Server, digits_
     settle(page)
     page.get_by_role("button", name=re.compile("^Less like this")).nth(1).click()
     expect(page.locator(".st-key-examples-shown .tile")).to_have_count(2)
-    expect(page.get_by_text("away from 1 counterexamples")).to_be_visible()
+    expect(page.get_by_text("away from 1 against")).to_be_visible()
     settle(page)
     assert "examples=" in page.url
     page.reload()
