@@ -155,6 +155,7 @@ class _Held:
     scopes: dict[tuple[str, str], Scope] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
     drawn: set[str] = field(default_factory=set)
+    whole: bool = True
 
     def of(self, page: str, name: str) -> dict[tuple[str, Scope], Any]:
         return self.values.setdefault("" if _known(page, name).shared else page, {})
@@ -180,15 +181,17 @@ def enter(page: str) -> None:
         _read(page, address)
         if "run" in address and "run" in PARAMETERS[page] and page != "train" and (first or held.page == "train"):
             pick(address["run"])
-    if page != held.page:
+    if page != held.page or not held.whole:  # a run that was cut off may have given values to controls it never drew
         held.page, held.handed = page, set()
-    held.drawn = set()
+    held.drawn, held.whole = set(), False
     write()
 
 
 def leave() -> None:
     """After a page is drawn: a control that was left out is new when it comes again."""
-    _held().handed &= _held().drawn
+    held = _held()
+    held.handed &= held.drawn
+    held.whole = True
     write()
 
 

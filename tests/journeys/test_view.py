@@ -133,6 +133,16 @@ def test_controls_are_set_again_after_a_page_that_ended_early(home_with_runs: Pa
     assert app.segmented_control(key="space").proto.set_value
 
 
+def test_controls_are_set_again_after_a_run_that_was_cut_off(home_with_runs: Path) -> None:
+    """The session knows a value that the browser may never have got: the next press would send another one back."""
+    app = visit("search").run()
+    assert not app.number_input(key="k").proto.set_value
+    app.session_state["view"].whole = False
+    app.run()
+    assert app.number_input(key="k").proto.set_value
+    assert app.number_input(key="k").value == 4
+
+
 def test_train_shows_the_pick_and_keeps_words_of_other_pages_out_of_its_address(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
