@@ -60,7 +60,7 @@ def check_knobs(settings: Any) -> None:
         if not meta:
             continue
         if meta["choices"]:
-            if value not in meta["choices"]:
+            if not isinstance(value, str) or value not in meta["choices"]:
                 raise ValueError(f"{item.name} is {value!r}; choose one of {', '.join(meta['choices'])}")
             continue
         whole = isinstance(item.default, int)
