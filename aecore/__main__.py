@@ -10,7 +10,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
 
-from aecore.folders import find_run, own_runs
+from aecore.folders import find_run, name_of, own_runs, rename
 from aecore.process.jobs import Job, shown_folder
 from aecore.process.worker import Busy, Worker, attend, measuring, working
 
@@ -101,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--anew", action="store_true", help="discard earlier results and measure again")
     evaluate.add_argument("--background", action="store_true", help="run at low priority, print nothing")
     command("runs", _runs, "list the runs")
+    rename = command("rename", _rename, "give a run a name; an empty one takes it back")
+    rename.add_argument("run", metavar="RUN", help="run id")
+    rename.add_argument("name", metavar="NAME", help="at most 60 characters")
     command("recipes", _recipes, "list the recipes")
     command("showcase", _showcase, "train and measure every recipe and add it to the package; for maintainers")
     experiment = command("experiment", _experiment, "train a recipe and draw the result")
@@ -300,23 +303,32 @@ def _measure(options: argparse.Namespace) -> int:
     return _say(options, known, "" if options.background else as_text(known["parts"]))
 
 
+def _rename(options: argparse.Namespace) -> int:
+    folder = find_run(own_runs(), options.run)
+    rename(folder, options.name)
+    name = name_of(folder)
+    return _say(options, {"run": options.run, "name": name}, f"{options.run}: {name or 'no name'}")
+
+
 def _runs(options: argparse.Namespace) -> int:
     from aecore.store import DamagedRun, Store
 
     store = Store()
     rows = []
     for id in store.ids():
+        name = name_of(store.path(id))
         try:
             checkpoint = store.load(id)
         except DamagedRun as error:
-            rows.append({"run": id, "state": "damaged", "error": str(error)})
+            rows.append({"run": id, "name": name, "state": "damaged", "error": str(error)})
             continue
         last = checkpoint.history[-1]
         state = "done" if checkpoint.done else Job(store.path(id)).state
-        rows.append({"run": id, "state": state, "epoch": checkpoint.epoch, "test_mse": last["test"]["mse"]})
+        figures = {"epoch": checkpoint.epoch, "test_mse": last["test"]["mse"]}
+        rows.append({"run": id, "name": name, "state": state, **figures})
     lines = [
         f"{row['run']:<40} {row['state']:<12} "
-        + (row.get("error") or f"epoch {row['epoch']:g}  test MSE {row['test_mse']:.5f}")
+        + (row.get("error") or f"epoch {row['epoch']:g}  test MSE {row['test_mse']:.5f}  {row['name']}").rstrip()
         for row in rows
     ]
     return _say(options, rows, "\n".join(lines) or "no runs yet; train one: python -m aecore train digits")

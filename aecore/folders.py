@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aecore.files import home, remove
+from aecore.files import home, remove, write_file
 
 SETTINGS = "run.json"
 SNAPSHOTS = "snapshots"
@@ -14,15 +14,15 @@ PROGRESS, INBOX, LOG = "progress.json", "orders.txt", "log.txt"
 """What its process reports, the orders it gets, and what it prints."""
 LOCK, MEASURING, MEASURER = "lock", "measuring", "measuring.pid"
 """Locks held by a training and an evaluation, and the process id of the evaluation."""
-OWNER, WATCHED = "owner", "watched"
-"""The owner of the run, and the time when somebody last looked at it."""
+OWNER, NAME, WATCHED = "owner", "name", "watched"
+"""The owner of the run, what they call it, and the time when somebody last looked at it."""
 QUEUE = ".queue"
 """A folder beside the runs, with a ticket for each run that waits or trains."""
 
 SHIPPED = Path(__file__).parent / "showcase"
 """The folder of the runs that come with the package."""
 
-_LASTING = {SETTINGS, OWNER, LOCK, MEASURING, MEASURER, LOG, INBOX, PROGRESS}
+_LASTING = {SETTINGS, OWNER, NAME, LOCK, MEASURING, MEASURER, LOG, INBOX, PROGRESS}
 
 
 class UnknownRun(KeyError):
@@ -60,8 +60,36 @@ def folder_of(id: str) -> Path:
         return find_run(SHIPPED, id)
 
 
+LONGEST_NAME = 60
+"""Characters in the name of a run."""
+
+
+def name_of(folder: Path) -> str:
+    """The name that its owner gave a run; empty where there is none."""
+    try:
+        return _clean((folder / NAME).read_text(encoding="utf-8"))[:LONGEST_NAME]
+    except (OSError, ValueError):
+        return ""
+
+
+def rename(folder: Path, name: str) -> None:
+    """Give a run a name of at most 60 characters; an empty one takes it back. Raises ValueError for a longer one."""
+    name = _clean(name)
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"the name has {len(name)} characters; use {LONGEST_NAME} or fewer")
+    if name:
+        write_file(folder / NAME, name.encode())
+    else:
+        (folder / NAME).unlink(missing_ok=True)
+
+
+def _clean(name: str) -> str:
+    """One line, without characters that cannot be seen."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
+
+
 def forget(folder: Path) -> None:
-    """Delete everything that training and evaluation put into a run's folder; keep its settings and its owner."""
+    """Delete everything that training and evaluation put into a run's folder; keep its settings, owner and name."""
     for path in folder.iterdir():
         if path.is_dir():
             remove(path)

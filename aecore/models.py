@@ -81,12 +81,13 @@ def check_knobs(settings: Any) -> None:
 class Flavor(ABC):
     """A kind of autoencoder. Subclassing registers it in `FLAVORS` under the lower-case class name.
 
-    heads: how many values the encoder gives for each unit. prior: the distribution that the objective pulls codes
-    toward, and new codes are drawn from; such a flavor has two heads, mean and log-variance. rectify: no code is
-    negative.
+    title: what people call it; the name where it has none. heads: how many values the encoder gives for each unit.
+    prior: the distribution that the objective pulls codes toward, and new codes are drawn from; such a flavor has two
+    heads, mean and log-variance. rectify: no code is negative.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     formula: ClassVar[str]
     watch: ClassVar[str]
     heads: ClassVar[int] = 1
@@ -99,6 +100,7 @@ class Flavor(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.name = cls.__name__.lower()
+        cls.title = vars(cls).get("title", cls.name)
         FLAVORS[cls.name] = cls
 
     def __post_init__(self) -> None:
@@ -210,6 +212,7 @@ class VAE(Flavor):
         r"\min_{f,g}\; \mathbb{E}_{z \sim q}\, d\big(x,\; g(z)\big)"
         r" + \beta\, D_{KL}\big(q(z \mid x)\,\Vert\,\mathcal{N}(0, I)\big)"
     )
+    title = "variational"
     heads = 2
     prior = staticmethod(unit_gaussian)
     watch = (

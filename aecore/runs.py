@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aecore.data import dataset_title
 from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, gaussian_kl, knob, posterior
 from aecore.networks import NETWORKS, Autoencoder, Shape
 
@@ -52,11 +53,9 @@ class Run:
 
     @property
     def title(self) -> str:
-        """A short name, such as "Fashion mnist, sparse 128, seed 3, 1f3a"; the end tells similar runs apart."""
-        words = [self.dataset.replace("_", " ").capitalize(), f"{self.model.name} {self.model.latent}"]
-        words += [] if self.network == "dense" else [self.network]
-        words += [f"seed {self.seed}"] if self.seed else []
-        return ", ".join([*words, self.id[-4:]])
+        """A short name, such as "Clothes · sparse · 128 units"; `titles` tells equal ones apart."""
+        units = f"{self.model.latent} unit{'' if self.model.latent == 1 else 's'}"
+        return " · ".join([dataset_title(self.dataset), self.model.title, units])
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values, ready for JSON."""
@@ -86,6 +85,28 @@ def id_of(settings: Mapping[str, Any]) -> str:
     """The id for settings as they were written, so that a setting added later does not change the ids of older runs."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return f"{settings['dataset']}-{settings['model']['flavor']}-{digest[:8]}"
+
+
+def titles(runs: Iterable[Run]) -> dict[str, str]:
+    """Id -> title of every run; where several would be equal, followed by the settings in which they differ."""
+    alike: dict[str, list[Run]] = {}
+    for run in runs:
+        alike.setdefault(run.title, []).append(run)
+    found = {}
+    for title, group in alike.items():
+        settings = [run.to_dict() for run in group]
+        settings = [{**each.pop("model"), **each} for each in settings]
+        differ = [name for name in settings[0] if len({each[name] for each in settings}) > 1]
+        for run, each in zip(group, settings, strict=True):
+            found[run.id] = " · ".join([title, *(_words(name, each[name]) for name in differ)])
+    return found
+
+
+def _words(name: str, value: Any) -> str:
+    """A setting in words; a network's name speaks for itself."""
+    if name == "network":
+        return f"{value} network"
+    return f"{name.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
 
 
 @dataclass(frozen=True, eq=False)

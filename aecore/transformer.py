@@ -68,7 +68,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
         )
         images = np.round(self._images(X) * 255).astype(np.uint8)
-        *_, self.checkpoint_ = train(run, Dataset("rows", "Rows", Split(images), Split(images[:1])))
+        *_, self.checkpoint_ = train(run, Dataset("rows", Split(images), Split(images[:1])))
         self._n_features_out = self.latent
         return self
 

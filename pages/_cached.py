@@ -4,6 +4,7 @@ Big things are shared between all visitors (cache_resource) and never changed; s
 """
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -79,16 +80,18 @@ def training_store(run: str) -> "Store":
     return store_at(folder_of(run))
 
 
-@st.cache_data(max_entries=1024, show_spinner=False)
-def title(run: str) -> str:
-    """What a run is called: its recipe's title, or its settings. An id is made of the settings, so it stays."""
+@st.cache_data(max_entries=64, show_spinner=False)
+def titles(runs: tuple[str, ...]) -> dict[str, str]:
+    """What runs are called: their recipe's title, or their settings. An id is made of the settings, so both stay."""
+    from aecore.runs import titles
     from aecore.store import DamagedRun
 
-    known = [recipe["title"] for recipe in recipes().values() if recipe["id"] == run]
-    try:
-        return known[0] if known else training_store(run).run(run).title
-    except (DamagedRun, KeyError):
-        return run
+    of_recipes, known = {recipe["id"]: recipe["title"] for recipe in recipes().values()}, []
+    for run in runs:
+        with suppress(DamagedRun, KeyError):
+            if run not in of_recipes:
+                known.append(training_store(run).run(run))
+    return {run: of_recipes.get(run, run) for run in runs} | titles(known)
 
 
 def stamp(run: str) -> str:
@@ -407,8 +410,8 @@ def recipes() -> dict[str, dict[str, Any]]:
 
 
 @st.cache_data(max_entries=1)
-def flavors() -> dict[str, tuple[str, str, str, str]]:
-    """name -> its idea in a sentence, the rest of its description, its formula, what to watch."""
+def flavors() -> dict[str, tuple[str, str, str, str, str]]:
+    """name -> its title, its idea in a sentence, the rest of its description, its formula, what to watch."""
     from inspect import cleandoc
 
     from aecore import FLAVORS
@@ -416,7 +419,7 @@ def flavors() -> dict[str, tuple[str, str, str, str]]:
     described = {}
     for name, flavor in FLAVORS.items():
         idea, _, rest = cleandoc(flavor.__doc__).partition("\n\n")
-        described[name] = (idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula, flavor.watch)
+        described[name] = (flavor.title, idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula, flavor.watch)
     return described
 
 

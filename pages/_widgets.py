@@ -1,13 +1,15 @@
 """Controls that two pages or more use."""
 
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from aecore.folders import SHIPPED, folder_of, own_runs, run_folders
+from aecore.folders import SHIPPED, folder_of, name_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
 from pages._visitor import may, token
@@ -69,9 +71,25 @@ def all_runs() -> list[str]:
     return list(dict.fromkeys(path.name for path in [*newest, *run_folders(SHIPPED)]))
 
 
+def titles() -> dict[str, str]:
+    """What every run is called: the name that this visitor gave it, its recipe's title, or its settings."""
+    runs = all_runs()
+    found = _cached.titles(tuple(sorted(runs)))
+    given = {run: name for run in runs if may(Job(folder_of(run))) and (name := name_of(folder_of(run)))}
+    named = {run: given.get(run, found[run]) for run in runs}
+    counts = Counter(named.values())
+    return {run: name if counts[name] == 1 else f"{name} · {run[-4:]}" for run, name in named.items()}
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|<>~:$^-])", r"\\\1", text)
+
+
 def pick_run(opening: str | None) -> str | None:
     """The run that the page is about: the one it was led to, the visitor's pick, or the one it opens on."""
-    ids = all_runs()
+    names = titles()
+    ids = list(names)
     asked = _view.get("run") or (_view.get("run") is None and _view.picked())
     if asked and asked not in ids:
         st.toast("The run in this link is not kept here. Another one is shown instead.")
@@ -80,7 +98,7 @@ def pick_run(opening: str | None) -> str | None:
     run = asked if asked in ids else opening if opening in ids else next(iter(ids), None)
     _view.hand("run", run)
     with st.sidebar:
-        st.selectbox("Run", ids, key="run", placeholder="none yet", format_func=_cached.title,
+        st.selectbox("Run", ids, key="run", placeholder="none yet", format_func=names.get,
                      on_change=_pick)  # fmt: skip
     return run
 
@@ -157,7 +175,7 @@ def facts(run: str, stamp: str) -> None:
     baseline = f" (PCA {pca:.4f})" if pca is not None else ""
     st.caption(
         f"{images.title}, {len(images.train):,} training images  \n"
-        f"{model.name}, {model.latent} units per code, {loaded.run.network} network  \n"
+        f"{model.title}, {model.latent} units per code, {loaded.run.network} network  \n"
         f"Epoch {loaded.epoch:g} of {loaded.run.epochs}, seed {loaded.run.seed}  \n"
         f"Test MSE {error:.4f}{baseline}"
     )

@@ -6,7 +6,7 @@ import streamlit as st
 from aecore.charts import accuracy_curves, confusion
 from aecore.measure.few_labels import AMOUNTS
 from pages import _cached, _controls, _view
-from pages._widgets import go, offer_measuring, open_run, opening_run
+from pages._widgets import go, offer_measuring, open_run, opening_run, plain, titles
 from pages.components.gallery import gallery
 
 if "mistake" in st.session_state:
@@ -17,8 +17,9 @@ checkpoint = _cached.checkpoint(run, stamp)
 images = _cached.dataset(checkpoint.run.dataset)
 if images.classes is None:
     st.write(f"{images.title} has no classes to predict. This run has some:")
-    if st.button(_cached.title(opening_run("fashion-labels")), type="primary", key="one-with-classes"):
-        _view.put("run", opening_run("fashion-labels"))
+    other = opening_run("fashion-labels")
+    if st.button(plain(titles()[other]), type="primary", key="one-with-classes"):
+        _view.put("run", other)
         st.rerun()
     st.caption("A dataset has classes when its images come in folders, one folder for each class.")
     _view.stop()

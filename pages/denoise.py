@@ -5,7 +5,7 @@ import streamlit as st
 
 from aecore.figures import difference
 from aecore.measure.filters import filters
-from aecore.measure.metrics import psnr, ssim
+from aecore.measure.metrics import compared, written
 from aecore.noise import NOISES, corrupt
 from pages import _cached, _controls, _view
 from pages._widgets import open_run, picture
@@ -39,11 +39,11 @@ asked = _view.get("repair", run)
 
 
 def score(image: np.ndarray) -> list[str]:
-    """PSNR and SSIM in words."""
-    if (image == clean).all():
+    """Every metric of a repair in words; decibels speak for themselves."""
+    if (image == clean[0]).all():
         return ["equal to the image"]
-    known = [f"{psnr(clean, image)[0]:.2f} dB"]
-    return [*known, f"SSIM {ssim(clean, image)[0]:.3f}"] if min(images.shape[1:]) >= 7 else known
+    found = {name: written(name, value) for name, value in compared("denoising", clean, image[None]).items()}
+    return [words if words.endswith("dB") else f"{name} {words}" for name, words in found.items()]
 
 
 def show(chosen: str) -> None:
@@ -51,8 +51,8 @@ def show(chosen: str) -> None:
     with st.grid(4, min_column_width=150):
         for image, caption in (
             (clean[0], f"Clean · {query.name}"),
-            (noisy[0], " · ".join(["Noisy", *score(noisy)])),
-            (repaired[chosen][0], " · ".join([short.get(chosen, chosen), *score(repaired[chosen])])),
+            (noisy[0], " · ".join(["Noisy", *score(noisy[0])])),
+            (repaired[chosen][0], " · ".join([short.get(chosen, chosen), *score(repaired[chosen][0])])),
             (difference(clean, repaired[chosen])[0], "Difference · red: too bright"),
         ):
             with st.container():
@@ -78,11 +78,14 @@ def choose(place: int, _: str) -> None:
 
 
 with below:
-    lines = [[decibel, short.get(key, key), *rest] for key in keys for decibel, *rest in [score(repaired[key])]]
-    decibels = [float(psnr(clean, restored)[0]) for restored in repaired.values()]
-    best = [(place, 0) for place, value in enumerate(decibels) if value == max(decibels)]
-    similar = [line[2] for line in lines if len(line) > 2]
-    best += [(place, 2) for place, line in enumerate(lines) if len(line) > 2 and line[2] == max(similar)]
+    lines = [[decibel, short.get(key, key), *rest] for key in keys for decibel, *rest in [score(repaired[key][0])]]
+    figures = [compared("denoising", clean, restored) for restored in repaired.values()]
+    best = [
+        (place, column + (column > 0))
+        for column, name in enumerate(figures[0])
+        for place, found in enumerate(figures)
+        if found[name] == max(each[name] for each in figures)
+    ]
     gallery(
         np.concatenate(list(repaired.values())).clip(0, 1), lines, "repairs", "The result of every run and filter",
         ("choose", "Show it large"), choose, side=68, most=130, chosen=keys.index(asked if asked in keys else run),

@@ -59,9 +59,9 @@ st.write(
     "reconstruction. Only what they are asked to do differs."
 )
 with st.container(key="flavors"), st.grid(3):
-    for name, (idea, source, formula, _) in _cached.flavors().items():
+    for name, (title, idea, source, formula, _) in _cached.flavors().items():
         with st.container(border=True, height="stretch"):
-            st.subheader("Variational" if name == "vae" else name.capitalize(), help=source)
+            st.subheader(title.capitalize(), help=source)
             st.write(idea)
             st.latex(formula)
             if st.button("Try it", key=f"try-{name}"):

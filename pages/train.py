@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from aecore import DATASETS, FLAVORS, Run, figures
-from aecore.data import is_here
+from aecore.data import dataset_title, is_here
 from aecore.folders import folder_of, own_runs
 from aecore.process.jobs import Job
 from aecore.recipes import opening_settings
@@ -43,18 +43,20 @@ def settings() -> None:
         need_dataset(chosen["dataset"])
         model = chosen["model"]
         st.caption(
-            f"{chosen['dataset']}, {model['flavor']}, {model['latent']} units per code, {chosen['network']} network, "
-            f"{chosen['loss']} loss, {chosen['epochs']} epochs"
+            f"{dataset_title(chosen['dataset'])}, {FLAVORS[model['flavor']].title}, {model['latent']} units per code, "
+            f"{chosen['network']} network, {chosen['loss']} loss, {chosen['epochs']} epochs"
         )
         buttons(chosen, ())
         return
-    names = ["digits", *(name for name in DATASETS if name != "digits")]
+    names = {name: dataset_title(name) for name in sorted(DATASETS, key=lambda name: name != "digits")}
     name = _controls.choice("dataset", "Images", names, "digits")
     images = need_dataset(name)
     st.image(figures.sheet(images.train.images[:8], columns=8, scale=max(1, 56 // images.shape[2])), width="stretch")
     st.caption(f"{images.title}: {len(images.train):,} to train on, {len(images.test):,} held out")
-    flavor = _controls.segments("flavor", "Flavor", list(FLAVORS), "vanilla", wrap=True)
-    st.caption(_cached.flavors()[flavor][0])
+    flavor = _controls.segments(
+        "flavor", "Flavor", {name: kind.title for name, kind in FLAVORS.items()}, "vanilla", wrap=True
+    )
+    st.caption(_cached.flavors()[flavor][1])
     act = st.container()
     knobs = [item.name for item in dataclasses.fields(FLAVORS[flavor])]
     values = knob_controls(FLAVORS[flavor], ["latent", *knobs[1:3]], {}, (flavor,))
@@ -96,7 +98,7 @@ def watch(runs: list[str]) -> None:
 
 def explain(flavor: str) -> None:
     """On request the flavor's formula and what to watch."""
-    _, source, formula, watched = _cached.flavors()[flavor]
+    _, _, source, formula, watched = _cached.flavors()[flavor]
     with st.expander("Formula and what to watch", key="formula"):
         st.latex(formula)
         st.write(watched)

@@ -35,7 +35,7 @@ def _dataset(images: np.ndarray, classes: int | None = None) -> Dataset:
     labels = None if classes is None else np.arange(len(images)) % max(classes, 1)
     names = None if classes is None else tuple(f"class {number}" for number in range(classes))
     split = Split(images, labels, np.array([f"image-{row}" for row in range(len(images))]))
-    return Dataset("odd", "Odd", split, split, names)
+    return Dataset("odd", split, split, names)
 
 
 def _run(flavor: str, **settings: object) -> Run:

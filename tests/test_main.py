@@ -121,6 +121,13 @@ def test_a_training_that_diverges_exits_1_and_keeps_the_last_good_state(
 # Using runs.
 
 
+def test_a_run_gets_a_name_and_loses_it(run_id: str, say: Callable[..., str], tell: Callable[..., Any]) -> None:
+    assert say("rename", run_id, "First steps") == f"{run_id}: First steps\n"
+    assert "First steps" in say("runs")
+    assert {row["run"]: row["name"] for row in tell("runs")}[run_id] == "First steps"
+    assert say("rename", run_id, "") == f"{run_id}: no name\n"
+
+
 def test_more_than_one_process_for_a_run_is_refused(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

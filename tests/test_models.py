@@ -326,7 +326,7 @@ def test_denoising_without_noise_is_vanilla() -> None:
 def test_a_sixth_flavor_registers_trains_saves_and_loads(sixth: type[Flavor], tmp_path: Path) -> None:
     assert list(FLAVORS) == ["vanilla", "sparse", "denoising", "contractive", "vae", "shrinking"]
     images = np.random.default_rng(0).integers(0, 256, (40, *SHAPE), np.uint8)
-    dataset = Dataset("own", "Own", Split(images[:32].copy()), Split(images[32:].copy()))
+    dataset = Dataset("own", Split(images[:32].copy()), Split(images[32:].copy()))
     run = Run("own", sixth(latent=3, weight=0.5), "shallow", epochs=2, batch_size=8)
     *_, checkpoint = train(run, dataset)
     assert {"epoch", "reconstruction", "length", "test"} == checkpoint.history[-1].keys()

@@ -35,7 +35,7 @@ def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def _dataset(count: int = 45, test: int = 7, seed: int = 0) -> Dataset:
     images = np.random.default_rng(seed).integers(0, 256, (count + test, 1, 8, 8), np.uint8)
-    return Dataset("own", "Own", Split(images[:count].copy()), Split(images[count:].copy()))
+    return Dataset("own", Split(images[:count].copy()), Split(images[count:].copy()))
 
 
 def _run(model: Flavor | None = None, **settings: object) -> Run:
@@ -120,7 +120,7 @@ def test_a_row_is_the_mean_over_the_images_since_the_row_before() -> None:
 @pytest.mark.parametrize("name", FLAVORS)
 def test_every_flavor_learns_on_every_network(name: str, kind: str) -> None:
     digits = load_dataset("digits")
-    small = Dataset("digits", "Digits", Split(digits.train.images[:300].copy()), Split(digits.test.images[:100].copy()))
+    small = Dataset("digits", Split(digits.train.images[:300].copy()), Split(digits.test.images[:100].copy()))
     run = Run("digits", FLAVORS[name](latent=8), kind, loss="kl", epochs=4, batch_size=32, lr=3e-3)
     history = _last(train(run, small)).history
     assert history[-1]["test"]["mse"] < 0.85 * history[0]["test"]["mse"]
@@ -253,7 +253,7 @@ def test_test_images_and_labels_have_no_say_in_the_weights(kind: str) -> None:
         (clean.test.images, None),
         (rng.integers(0, 256, (600, 1, 8, 8), np.uint8), rng.permutation(200)),
     ):
-        dataset = Dataset("digits", "Digits", Split(small.copy(), labels), Split(test.copy()))
+        dataset = Dataset("digits", Split(small.copy(), labels), Split(test.copy()))
         weights.append(_last(train(Run("digits", FLAVORS["vae"](), kind, epochs=2), dataset)).network.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
@@ -277,7 +277,7 @@ def test_a_handful_of_images_trains(name: str, images: int) -> None:
 @pytest.mark.parametrize("name", FLAVORS)
 def test_images_that_are_all_the_same_train(name: str, value: int, loss: str) -> None:
     images = np.full((12, 3, 9, 8), value, np.uint8)
-    dataset = Dataset("own", "Own", Split(images[:9].copy()), Split(images[9:].copy()))
+    dataset = Dataset("own", Split(images[:9].copy()), Split(images[9:].copy()))
     last = _last(train(_run(FLAVORS[name](latent=2), loss=loss), dataset))
     assert all(math.isfinite(number) for row in last.history for number in row["test"].values())
 

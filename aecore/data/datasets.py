@@ -43,11 +43,15 @@ class Dataset:
     """A training and a test split under one name. `source` states license and citation."""
 
     name: str
-    title: str
     train: Split
     test: Split
     classes: tuple[str, ...] | None = None
     source: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return dataset_title(self.name)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,8 +72,9 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Entry:
-    """How to get a dataset: its loader and, if the loader reads files, the download that provides them."""
+    """How to get a dataset: its title, its loader and, if that reads files, the download that provides them."""
 
+    title: str
     load: Callable[..., Dataset]
     download: Download | None = None
 
@@ -77,14 +82,19 @@ class Entry:
 DATASETS: dict[str, Entry] = {}
 
 
-def dataset(download: Download | None = None) -> Callable[[Callable[..., Dataset]], Callable[..., Dataset]]:
+def dataset(title: str, download: Download | None = None) -> Callable[[Callable[..., Dataset]], Callable[..., Dataset]]:
     """Register the decorated loader under its name; one with a download gets a mapping of file name to path."""
 
     def register(load: Callable[..., Dataset]) -> Callable[..., Dataset]:
-        DATASETS[load.__name__] = Entry(load, download)
+        DATASETS[load.__name__] = Entry(title, load, download)
         return load
 
     return register
+
+
+def dataset_title(name: str) -> str:
+    """What people call a dataset; one that is not registered here is called by its name."""
+    return DATASETS[name].title if name in DATASETS else name.replace("_", " ").capitalize()
 
 
 def load_dataset(name: str, **options: Any) -> Dataset:

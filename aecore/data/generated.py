@@ -5,7 +5,7 @@ import numpy as np
 from aecore.data.datasets import Dataset, Split, dataset
 
 
-@dataset()
+@dataset("Blocks")
 def blocks(count: int = 80_000, seed: int = 0) -> Dataset:
     """Centered white blocks on black: height and width determine every image.
 
@@ -32,4 +32,4 @@ def blocks(count: int = 80_000, seed: int = 0) -> Dataset:
     drawn = seen[rng.integers(len(seen), size=count)]
     test_ids = np.array([f"{height}x{width}" for height, width in pairs[held_out]])
     source = "Generated; no rights reserved."
-    return Dataset("blocks", "Blocks", split(drawn), split(held_out, test_ids), source=source)
+    return Dataset("blocks", split(drawn), split(held_out, test_ids), source=source)

@@ -10,7 +10,7 @@ from aecore.data.downloads import Download, RemoteFile
 from aecore.data.idx import read_idx
 
 
-@dataset()
+@dataset("Digits")
 def digits() -> Dataset:
     """Handwritten digits, 8x8 pixels: training takes seconds, and nothing is downloaded.
 
@@ -27,7 +27,7 @@ def digits() -> Dataset:
 
     source = "E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), CC BY 4.0."
     classes = tuple(str(digit) for digit in range(10))
-    return Dataset("digits", "Digits", split(np.delete(order, np.s_[::5])), split(order[::5]), classes, source)
+    return Dataset("digits", split(np.delete(order, np.s_[::5])), split(order[::5]), classes, source)
 
 
 CLOTHES = {"train": 60_000, "t10k": 10_000}
@@ -35,6 +35,7 @@ CLOTHES = {"train": 60_000, "t10k": 10_000}
 
 
 @dataset(
+    "Clothes",
     Download(
         folder_variable="AECORE_FASHION_MNIST",
         files=(
@@ -64,7 +65,7 @@ CLOTHES = {"train": 60_000, "t10k": 10_000}
             "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         ),
-    )
+    ),
 )
 def fashion_mnist(files: Mapping[str, Path]) -> Dataset:
     """Clothes, 28x28 gray pixels: 60,000 training and 10,000 test images.
@@ -82,4 +83,4 @@ def fashion_mnist(files: Mapping[str, Path]) -> Dataset:
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )
     source = "H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST (2017), arXiv:1708.07747, MIT license."
-    return Dataset("fashion_mnist", "Fashion-MNIST", split("train"), split("t10k"), classes, source)
+    return Dataset("fashion_mnist", split("train"), split("t10k"), classes, source)

@@ -3,13 +3,13 @@
 Every part takes a checkpoint and its dataset and gives a plain dict: the split, the sample size and the seed, then one
 dict of figures per row, the checkpoint's own row first. Test images and labels only ever score; whatever is fitted (a
 principal component analysis, a classifier, a linear filter) is fitted on training images. Baselines do not depend on
-the checkpoint: `recall` may keep them.
+the checkpoint: `recall` may keep them. Figures of another version of a part, baselines too, count as not measured.
 """
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict
-from functools import cache
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from aecore.files import home, write_file
 from aecore.folders import EVALUATION
 from aecore.manifold import plane
 from aecore.measure import metrics
+from aecore.measure.baselines import BASELINES, Space, spaces
 from aecore.measure.few_labels import AMOUNTS, SEEDS, accuracies
-from aecore.measure.filters import filters
+from aecore.measure.filters import FILTERS, filters
+from aecore.measure.metrics import METRICS, compared, written
 from aecore.measure.pca import flat, linear
-from aecore.networks import Edges
+from aecore.measure.published import SOURCE, published
 from aecore.noise import corrupt
 from aecore.runs import Checkpoint
 from aecore.store import Store
@@ -33,14 +35,37 @@ from aecore.whitening import Whitening
 Recall = Callable[[str, Callable[[], Any]], Any]
 """(key, compute) -> what compute gives, or gave for this key before."""
 
-Part = Callable[[Checkpoint, Dataset, Recall], dict[str, Any] | None]
+Figures = Callable[[Checkpoint, Dataset, Recall], dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the evaluation: what computes its figures, or None where it does not apply.
+
+    number counts the changes of its formula; uses are registries that add rows or columns.
+    """
+
+    figures: Figures
+    number: int = 1
+    uses: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def version(self) -> str:
+        """Changes with the formula and with the names in the registries."""
+        return ", ".join([str(self.number), *(name for registry in self.uses for name in registry)])
+
+
 PARTS: dict[str, Part] = {}
 
 
-def part(function: Part) -> Part:
-    """Register a part of the evaluation under its name."""
-    PARTS[function.__name__] = function
-    return function
+def part(number: int, *uses: Mapping[str, Any]) -> Callable[[Figures], Figures]:
+    """Register a part of the evaluation under the name of its function."""
+
+    def register(figures: Figures) -> Figures:
+        PARTS[figures.__name__] = Part(figures, number, uses)
+        return figures
+
+    return register
 
 
 def compute_anew(key: str, compute: Callable[[], Any]) -> Any:
@@ -52,9 +77,14 @@ def evaluate(
     checkpoint: Checkpoint, dataset: Dataset, known: Collection[str] = (), recall: Recall = compute_anew
 ) -> Iterator[tuple[str, dict[str, Any] | None]]:
     """Yield (part, its figures) for every part that is not `known` yet; None where a part does not apply."""
-    for name, function in PARTS.items():
+    for name, part in PARTS.items():
         if name not in known:
-            yield name, function(checkpoint, dataset, recall)
+            kept = partial(_recalled, recall, f"{name} {part.version} {dataset.name}")
+            yield name, part.figures(checkpoint, dataset, kept)
+
+
+def _recalled(recall: Recall, prefix: str, key: str, compute: Callable[[], Any]) -> Any:
+    return recall(f"{prefix} {key}", compute)
 
 
 def measure(store: Store, id: str, anew: bool = False, progress: Progress | None = None) -> dict[str, Any]:
@@ -64,8 +94,8 @@ def measure(store: Store, id: str, anew: bool = False, progress: Progress | None
     called with the number of parts done and of all.
     """
     checkpoint, target, baselines = store.load(id), store.path(id) / EVALUATION, home() / "baselines.json"
-    known = {} if anew else measured(store, id)
-    known = known or {"run": id, "stamp": store.stamp(id), "parts": {}}
+    known = {"run": id, "stamp": store.stamp(id), "versions": {}, "parts": {}}
+    known |= {} if anew else measured(store, id)
 
     def recall(key: str, compute: Callable[[], Any]) -> Any:
         if anew or key not in _read(baselines):
@@ -75,7 +105,9 @@ def measure(store: Store, id: str, anew: bool = False, progress: Progress | None
         return _read(baselines)[key]
 
     for name, figures in evaluate(checkpoint, load_dataset(checkpoint.run.dataset), known["parts"], recall):
-        known["parts"][name] = figures
+        found = known["parts"] | {name: figures}
+        known["parts"] = {name: found[name] for name in PARTS if name in found}
+        known["versions"] = {name: PARTS[name].version for name in known["parts"]}
         write_file(target, json.dumps(known, indent=1).encode())
         if progress:
             progress(len(known["parts"]), len(PARTS))
@@ -83,9 +115,16 @@ def measure(store: Store, id: str, anew: bool = False, progress: Progress | None
 
 
 def measured(store: Store, id: str) -> dict[str, Any]:
-    """What `measure` found for a run as it is now: {"run", "stamp", "parts"}; empty when nothing was measured."""
+    """What `measure` found for a run as it is now, by parts as they are now; empty when nothing was measured.
+
+    {"run", "stamp", "versions", "parts"}, the last two by name of a part. What has another version is left out.
+    """
     known = _read(store.path(id) / EVALUATION)
-    return known if known.get("stamp") == store.stamp(id) else {}
+    versions, parts = known.get("versions"), known.get("parts")
+    if known.get("stamp") != store.stamp(id) or not (isinstance(versions, dict) and isinstance(parts, dict)):
+        return {}
+    current = [name for name, part in PARTS.items() if name in parts and versions.get(name) == part.version]
+    return known | {key: {name: known[key][name] for name in current} for key in ("versions", "parts")}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -96,23 +135,25 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-@part
+@part(1, METRICS["reconstruction"])
 def reconstruction(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
     """MSE per pixel and Bernoulli KL in nats per image on all test images, against PCA with as many numbers."""
     images = dataset.test.images
-    rows = {"code": _compared(images, checkpoint.reconstruct(images))}
+    rows = {"code": compared("reconstruction", images, checkpoint.reconstruct(images))}
     if pca := linear(dataset):
-        rows["PCA"] = _compared(images, pca.rebuild(images, checkpoint.run.model.latent))
+        rows["PCA"] = compared("reconstruction", images, pca.rebuild(images, checkpoint.run.model.latent))
     mean = dataset.train.images.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32) / 255
-    rows["mean image"] = _compared(images, np.broadcast_to(mean, images.shape))
-    return {"split": "test", "images": len(images), "rows": rows}
+    rows["mean image"] = compared("reconstruction", images, np.broadcast_to(mean, images.shape))
+    return {"split": "test", "images": len(images), **_beside(rows, checkpoint, "MSE")}
 
 
-def _compared(images: np.ndarray, rebuilt: np.ndarray) -> dict[str, float]:
-    return {"MSE": metrics.mse(images, rebuilt), "nats": metrics.nats(images, rebuilt.clip(0, 1))}
+def _beside(rows: dict[str, Any], checkpoint: Checkpoint, figure: str) -> dict[str, Any]:
+    """Rows, and below them what others published for the same figure, with their source."""
+    others = published(checkpoint.run.dataset, checkpoint.run.model.latent, figure)
+    return {"published": SOURCE, "rows": rows | others} if others else {"rows": rows}
 
 
-@part
+@part(1, BASELINES["retrieval"])
 def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
     """Do nearest codes share the class? Test queries, training gallery, cosine; labels score and do nothing else."""
     if dataset.classes is None:
@@ -120,32 +161,20 @@ def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     train, test = dataset.train, dataset.test
     latent = checkpoint.run.model.latent
 
-    def score(space: Callable[[np.ndarray], np.ndarray], queries: np.ndarray, gallery: np.ndarray) -> dict[str, float]:
+    def score(space: Space, queries: np.ndarray, gallery: np.ndarray) -> dict[str, float]:
         return metrics.retrieval(space(queries), test.labels, space(gallery), train.labels)
 
     codes = checkpoint.encode(test.images), checkpoint.encode(train.images)
-    axes_of_edges = cache(lambda: Whitening.fit(edges(train.images), keep=latent))
-    baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
-    if pca := linear(dataset):
-        baselines[f"PCA-{latent}"] = lambda images: pca.codes(images, latent)
-        baselines[f"half-whitened PCA-{latent}"] = lambda images: (
-            pca.codes(images, latent) / pca.deviations(latent) ** 0.5
-        )
-        baselines[f"whitened PCA-{latent}"] = lambda images: pca.codes(images, latent) / pca.deviations(latent)
-    baselines[f"half-whitened PCA-{latent} of edges"] = lambda images: axes_of_edges()(edges(images))
-    rng = np.random.default_rng(0)
-    baselines["random"] = lambda images: rng.standard_normal((len(images), 16), np.float32)
     rows = {
         "code": score(lambda code: code, *codes),
         "half-whitened code": score(Whitening.fit(codes[1]), *codes),
     }
-    for name, space in baselines.items():
-        key = f"retrieval {dataset.name} {name}"
-        rows[name] = recall(key, lambda space=space: score(space, test.images, train.images))
+    for name, space in spaces("retrieval", dataset, latent).items():
+        rows[name] = recall(name, lambda space=space: score(space, test.images, train.images))
     return {"split": "test", "queries": len(test), "gallery": len(train), "metric": "cosine", "seed": 0, "rows": rows}
 
 
-@part
+@part(2, BASELINES["few_labels"])
 def few_labels(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
     """Test accuracy of logistic regression on frozen features, by labels per class; mean and deviation over seeds."""
     if dataset.classes is None:
@@ -154,40 +183,13 @@ def few_labels(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict
     smallest = int(np.bincount(train.labels, minlength=len(dataset.classes)).min())
     amounts = [*(amount for amount in AMOUNTS if amount < smallest), None]
 
-    def score(space: Callable[[np.ndarray], np.ndarray]) -> dict[str, dict[str, float]]:
+    def score(space: Space) -> dict[str, dict[str, float]]:
         return accuracies(space(train.images), space(test.images), train.labels, test.labels, amounts)
 
     rows = {"code": score(checkpoint.encode)}
-    for name, space in baseline_features(dataset, checkpoint.run.model.latent).items():
-        rows[name] = recall(f"few_labels {dataset.name} {name}", lambda space=space: score(space))
+    for name, space in spaces("few_labels", dataset, checkpoint.run.model.latent).items():
+        rows[name] = recall(name, lambda space=space: score(space))
     return {"split": "test", "images": len(test), "seeds": SEEDS, "rows": rows}
-
-
-def baseline_features(dataset: Dataset, components: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """What needs no network: name -> images (n, c, h, w) to features (n, d)."""
-    found: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw pixels": flat}
-    if pca := linear(dataset):
-        found[f"PCA-{components}"] = lambda images: pca.codes(images, components)
-    if min(dataset.shape[1:]) >= 14:
-        found["HOG"] = hog
-    return found | {"edges": edges}
-
-
-@torch.inference_mode()
-def edges(images: np.ndarray) -> np.ndarray:
-    """What an `edges` network sees, before anything is learned: images (n, c, h, w) -> (n, features) float32."""
-    see = Edges(images.shape[1:])
-    blocks = [torch.from_numpy(metrics.unit(images[start : start + 1024])) for start in range(0, len(images), 1024)]
-    return np.concatenate([see(block).numpy() for block in blocks])
-
-
-def hog(images: np.ndarray) -> np.ndarray:
-    """Histograms of oriented gradients (Dalal and Triggs 2005), cells of a seventh of the side: (n, features)."""
-    from skimage.feature import hog as histogram
-
-    cell = (images.shape[2] // 7, images.shape[3] // 7)
-    gray = images.mean(axis=1) / 255
-    return np.stack([histogram(image, 8, cell, (2, 2)) for image in gray]).astype(np.float32)
 
 
 NOISES = (
@@ -196,24 +198,24 @@ NOISES = (
 )
 
 
-@part
+@part(1, METRICS["denoising"], FILTERS)
 def denoising(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
     """PSNR in dB and SSIM over noises, against doing nothing, median, total variation and a learned linear filter."""
     count = min(300, len(dataset.test))
     clean = dataset.test.images[:count]
     rows: dict[str, dict[str, Any]] = {}
 
-    def score(restored: np.ndarray) -> dict[str, float]:
-        figures = {"PSNR": float(metrics.psnr(clean, restored).mean())}
-        return figures | ({"SSIM": float(metrics.ssim(clean, restored).mean())} if min(dataset.shape[1:]) >= 7 else {})
-
     for kind, level in NOISES:
         noisy = corrupt(clean, kind, level, seed=0)
-        found = {"code": score(checkpoint.reconstruct(noisy)), "noisy": score(noisy)}
+        found = {
+            "code": compared("denoising", clean, checkpoint.reconstruct(noisy)),
+            "noisy": compared("denoising", clean, noisy),
+        }
         found |= recall(
-            f"denoising {dataset.name} {kind} {level}",
+            f"{kind} {level}",
             lambda noisy=noisy, kind=kind, level=level: {
-                name: score(images) for name, images in filters(noisy, dataset, kind, level).items()
+                name: compared("denoising", clean, images)
+                for name, images in filters(noisy, dataset, kind, level).items()
             },
         )
         for name, figures in found.items():
@@ -223,7 +225,7 @@ def denoising(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     return {"split": "test", "images": count, "seed": 0, "clipped": True, "trained on": trained, "rows": rows}
 
 
-@part
+@part(1, METRICS["map_quality"])
 def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
     """Is the map to be trusted? Trustworthiness, continuity (12 neighbors), 5-NN, R^2 of known factors; PCA-2 too."""
     split, name = (dataset.test, "test") if len(dataset.test) >= 500 else (dataset.train, "train")
@@ -234,15 +236,14 @@ def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dic
     def score(place: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
         points, pixels = place(images), flat(images)
         return {
-            "trustworthiness": float(metrics.trustworthiness(pixels, points).mean()),
-            "continuity": float(metrics.trustworthiness(points, pixels).mean()),
+            **compared("map_quality", pixels, points),
             **_from_neighbors(place(dataset.train.images), place(dataset.test.images), dataset),
         }
 
     rows = {"map": score(lambda x: plane(checkpoint.encode(x), fitted))}
     if pca := linear(dataset):
-        rows["PCA-2"] = recall(f"map {dataset.name} PCA-2", lambda: score(lambda x: pca.codes(x, 2)))
-    return {"split": name, "images": len(images), "neighbors": 12, "seed": 0, "rows": rows}
+        rows["PCA-2"] = recall("PCA-2", lambda: score(lambda x: pca.codes(x, 2)))
+    return {"split": name, "images": len(images), "neighbors": 12, "seed": 0, **_beside(rows, checkpoint, "5-NN")}
 
 
 def _from_neighbors(train: np.ndarray, test: np.ndarray, dataset: Dataset) -> dict[str, float]:
@@ -260,7 +261,7 @@ def _from_neighbors(train: np.ndarray, test: np.ndarray, dataset: Dataset) -> di
     return figures
 
 
-@part
+@part(1)
 def code(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
     """How the code is used: active and dead units, share of active entries, KL per unit, scale-free contraction."""
     images = dataset.test.images[:2000]
@@ -291,7 +292,7 @@ def _contraction(checkpoint: Checkpoint, images: np.ndarray, spread: float) -> f
     return float(squares.sqrt().mean()) / max(spread, 1e-12)
 
 
-@part
+@part(2)
 def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
     """Do 1,000 new images look like data, and cover it? MSE to the nearest training image; from test images to them.
 
@@ -313,8 +314,8 @@ def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[st
     rows = {"code": score(new)}
     if pca := linear(dataset):
         latent = min(model.latent, len(pca.mean))
-        rows[f"PCA-{latent}"] = recall(f"samples {dataset.name} PCA-{latent}", lambda: score(pca.sample(1000, latent)))
-    rows["real images"] = recall(f"samples {dataset.name} real", lambda: score(real))
+        rows[f"PCA-{latent}"] = recall(f"PCA-{latent}", lambda: score(pca.sample(1000, latent)))
+    rows["real images"] = recall("real images", lambda: score(real))
     return {"split": "test", "images": len(held), "draws": 1000, "seed": 0, "rows": rows}
 
 
@@ -327,16 +328,15 @@ def as_text(parts: Mapping[str, dict[str, Any] | None]) -> str:
             lines += [f"{name.replace('_', ' ')} ({about})"]
             widest = max(map(len, part["rows"]))
             for row, figures in part["rows"].items():
-                lines.append(
-                    f"  {row:<{widest}}  " + "  ".join(f"{key} {_cell(value)}" for key, value in figures.items())
-                )
+                cells = [f"{key} {_cell(key, value)}" for key, value in figures.items()]
+                lines.append(f"  {row:<{widest}}  " + "  ".join(cells))
             lines.append("")
     return "\n".join(lines).rstrip()
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return "/".join(_cell(inner) for key, inner in value.items() if key != "ridge")
+        return "/".join(_cell(key, inner) for key, inner in value.items() if key != "ridge")
     if isinstance(value, list):
-        return " ".join(_cell(inner) for inner in value[:8]) + (" ..." if len(value) > 8 else "")
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+        return " ".join(_cell(name, inner) for inner in value[:8]) + (" ..." if len(value) > 8 else "")
+    return written(name, value)

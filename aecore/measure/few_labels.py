@@ -22,11 +22,11 @@ def accuracies(
 ) -> dict[str, dict[str, float]]:
     """Accuracy by labels per class ("all" for None): {"mean", "deviation", "ridge"}; features (n, d) and (m, d).
 
-    Features are standardized on all training images, which takes no label; the ridge is chosen by cross-validation on
-    the labeled images alone, and fixed where a class has too few to split.
+    Features are scaled by all training images, which takes no label; the ridge is chosen by cross-validation on the
+    labeled images alone, and fixed where a class has too few to split.
     """
-    standard = Standard(train)
-    train, test = standard(train), standard(test)
+    scale = Scale(train)
+    train, test = scale(train), scale(test)
     rows = {}
     for amount in amounts:
         scores = []
@@ -39,20 +39,24 @@ def accuracies(
     return rows
 
 
-class Standard:
-    """Takes mean and deviation of the training features out of any features (n, d); uint8 ones count from 0 to 1.
+class Scale:
+    """Centers features (n, d) and divides them by one number: the training features then have mean squared length 1.
 
-    Works in blocks: a float copy of all raw pixels would cost four times their memory.
+    One number for all, since the loud components of most features tell more than the quiet ones. Each divided by its
+    own deviation instead, ten labels per class on held-out training images of clothes are worth .40 instead of .70 by
+    512 principal components, and nothing else gains more than .003.
+
+    uint8 features count from 0 to 1. Works in blocks, since floats of all raw pixels would cost four times the memory.
     """
 
     def __init__(self, train: np.ndarray) -> None:
-        starts = range(0, len(train), 8192)
-        self.mean = sum(unit(train[at : at + 8192]).sum(axis=0, dtype=np.float64) for at in starts) / len(train)
-        squares = sum(np.square(unit(train[at : at + 8192]) - self.mean).sum(axis=0) for at in starts)
-        self.deviation = np.maximum(np.sqrt(squares / len(train)), 1e-6)
+        blocks = [train[start : start + 8192] for start in range(0, len(train), 8192)]
+        self.mean = sum(unit(block).sum(axis=0, dtype=np.float64) for block in blocks) / len(train)
+        squares = sum(float(np.square(unit(block) - self.mean).sum()) for block in blocks)
+        self.length = max(float(np.sqrt(squares / len(train))), 1e-6)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return ((unit(features) - self.mean) / self.deviation).astype(np.float32)
+        return ((unit(features) - self.mean) / self.length).astype(np.float32)
 
 
 def learn(
@@ -62,35 +66,35 @@ def learn(
 
     Features (n, d) and (m, d), labels (n,), of which only the drawn ones are looked at.
     """
-    standard, chosen = Standard(train), _labeled(labels, amount, seed)
-    model = classifier(standard(train[chosen]), labels[chosen])
-    shares = model.predict_proba(standard(test))
+    scale, chosen = Scale(train), _labeled(labels, amount, seed)
+    model = classifier(scale(train[chosen]), labels[chosen])
+    shares = model.predict_proba(scale(test))
     return model.classes_[shares.argmax(axis=1)], shares.max(axis=1)
 
 
 def classifier(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
-    """A fitted logistic regression on standardized features (n, d), its ridge chosen on these images alone.
+    """A fitted logistic regression on scaled features (n, d), its ridge chosen on these images alone.
 
     By the log loss in cross-validation: of a hundred labels, accuracy moves in steps, and ties let chance choose.
     """
     from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_score
 
     smallest = int(np.bincount(labels)[np.unique(labels)].min())
-    best = 0.01
+    best = 10.0
     threads = 1 if len(labels) <= 10_000 else None  # on two, many small products take 10 to 30 times as long
     with threadpool_limits(threads, user_api="blas"):
         if smallest >= 5:
             few = len(labels) <= 1000
             split = StratifiedKFold(5) if few else StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
             best = max(
-                (0.001, 0.01, 0.1),
+                (1.0, 10.0, 100.0),
                 key=lambda c: cross_val_score(_logistic(c), features, labels, cv=split, scoring="neg_log_loss").mean(),
             )
         return _logistic(best).fit(features, labels)
 
 
 def _logistic(c: float) -> LogisticRegression:
-    return LogisticRegression(C=c, max_iter=1000, tol=1e-3)
+    return LogisticRegression(C=c, max_iter=1000, tol=3e-4)
 
 
 def _labeled(labels: np.ndarray, amount: int | None, seed: int) -> np.ndarray:

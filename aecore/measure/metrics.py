@@ -1,10 +1,55 @@
 """Numbers from arrays: each has one formula, one unit, and an independent reference in the tests."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
+Metric = Callable[[np.ndarray, np.ndarray], float | None]
+"""(what is right, what was made of it) -> a number; None where it cannot be computed."""
 
+METRICS: dict[str, dict[str, Metric]] = defaultdict(dict)
+"""Part of the evaluation -> name of a figure -> its metric."""
+
+
+class Figure(NamedTuple):
+    """How a figure is written."""
+
+    digits: int = 3
+    unit: str = ""
+
+    def __call__(self, value: float) -> str:
+        return f"{value:.{self.digits}f} {self.unit}".rstrip()
+
+
+FIGURES: dict[str, Figure] = {}
+"""Name of a figure -> how it is written, where that is not with three digits."""
+
+
+def metric(part: str, name: str, digits: int = 3, unit: str = "") -> Callable[[Metric], Metric]:
+    """Register a metric for a part of the evaluation; its name heads the column."""
+
+    def register(function: Metric) -> Metric:
+        METRICS[part][name] = function
+        FIGURES[name] = Figure(digits, unit)
+        return function
+
+    return register
+
+
+def compared(part: str, right: np.ndarray, made: np.ndarray) -> dict[str, float]:
+    """Every metric of a part that can be computed, by name."""
+    found = {name: compare(right, made) for name, compare in METRICS[part].items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def written(name: str, value: float) -> str:
+    """A figure as people read it; whole numbers as they are."""
+    return str(value) if isinstance(value, int) else FIGURES.get(name, Figure())(value)
+
+
+@metric("reconstruction", "MSE", 4)
 def mse(images: np.ndarray, rebuilt: np.ndarray) -> float:
     """Squared error per pixel on [0, 1], averaged over pixels and images; uint8 or float (n, c, h, w) each."""
     return float(np.mean(mse_each(images, rebuilt)))
@@ -17,6 +62,7 @@ def mse_each(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     )
 
 
+@metric("reconstruction", "nats", 1)
 def nats(images: np.ndarray, rebuilt: np.ndarray) -> float:
     """Bernoulli KL divergence per image, in nats: cross-entropy minus the entropy of the images themselves.
 
@@ -36,6 +82,18 @@ def nats(images: np.ndarray, rebuilt: np.ndarray) -> float:
 def psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio per image, (n,) in dB; images (n, c, h, w), the other is clipped to [0, 1] first."""
     return 10 * np.log10(1 / np.maximum(mse_each(clean, other.clip(0, unit_of(other))), 1e-12))
+
+
+@metric("denoising", "PSNR", 2, "dB")
+def mean_psnr(clean: np.ndarray, other: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB, averaged over images (n, c, h, w)."""
+    return float(psnr(clean, other).mean())
+
+
+@metric("denoising", "SSIM")
+def mean_ssim(clean: np.ndarray, other: np.ndarray) -> float | None:
+    """Structural similarity averaged over images (n, c, h, w); None for images smaller than its window."""
+    return float(ssim(clean, other).mean()) if min(clean.shape[2:]) >= 7 else None
 
 
 def ssim(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -109,6 +167,18 @@ def trustworthiness(codes: np.ndarray, points: np.ndarray, k: int = 12) -> np.nd
     np.put_along_axis(ranks, order, np.arange(1, count + 1)[None], axis=1)
     excess = np.maximum(np.take_along_axis(ranks, near, 1) - k, 0).sum(axis=1)
     return 1 - excess * 2 / (k * (2 * count - 3 * k - 1))
+
+
+@metric("map_quality", "trustworthiness")
+def mean_trustworthiness(pixels: np.ndarray, points: np.ndarray) -> float:
+    """Trustworthiness of a map (n, 2) of images (n, pixels), averaged over its points."""
+    return float(trustworthiness(pixels, points).mean())
+
+
+@metric("map_quality", "continuity")
+def continuity(pixels: np.ndarray, points: np.ndarray) -> float:
+    """Are the 12 neighbors of an image its neighbors on the map? Trustworthiness with the roles exchanged."""
+    return float(trustworthiness(points, pixels).mean())
 
 
 def _distances(points: np.ndarray) -> np.ndarray:

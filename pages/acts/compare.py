@@ -8,7 +8,7 @@ from aecore.folders import folder_of, own_runs
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._visitor import may
-from pages._widgets import all_runs, need_dataset
+from pages._widgets import need_dataset, plain, titles
 
 FIGURES = {
     "test MSE": ("reconstruction", "MSE"),
@@ -25,8 +25,7 @@ MOST = 6
 def comparison() -> None:
     """Runs to choose, and the chosen ones side by side; those that still train are drawn again as they go on."""
     st.subheader("Side by side")
-    options = {run: _cached.title(run) for run in all_runs()}
-    runs = _controls.many("compare", "Runs", options, MOST, placeholder=f"Choose two to {MOST} runs to compare them")
+    runs = _controls.many("compare", "Runs", titles(), MOST, placeholder=f"Choose two to {MOST} runs to compare them")
     if len(runs) > 1:
         live = sum(_training(run) for run in runs)
         st.fragment(_comparison, run_every=3.0 if live else None)(runs, live)
@@ -45,7 +44,9 @@ def _comparison(runs: list[str], live: int) -> None:
     if live:
         st.progress(1 - now / len(runs), f"{len(runs) - now} of {len(runs)} are trained")
     ready = {run: stamp for run in runs if (stamp := _ready(run))}
-    names = {run: f"{_cached.checkpoint(run, stamp).run.model.name} · {run[-4:]}" for run, stamp in ready.items()}
+    names = {run: _cached.checkpoint(run, stamp).run.model.title for run, stamp in ready.items()}
+    if len(set(names.values())) < len(names):
+        names = {run: titles()[run] for run in ready}
     histories = {run: _cached.checkpoint(run, stamp).history for run, stamp in ready.items()}
     if not ready:
         st.skeleton(height=200)
@@ -56,7 +57,7 @@ def _comparison(runs: list[str], live: int) -> None:
         stamp, loaded = ready[run], _cached.checkpoint(run, ready[run])
         need_dataset(loaded.run.dataset)
         with column:
-            st.markdown(f"**{names[run]}**")
+            st.markdown(f"**{plain(names[run])}**")
             error, _ = _cached.test_mse(run, stamp)
             st.caption(f"{loaded.run.model.latent} units per code, epoch {loaded.epoch:g}, test MSE {error:.4f}")
             st.image(_cached.strip(run, stamp), width="stretch", alt=f"Eight images and their reconstructions by {run}")
@@ -85,9 +86,9 @@ def table() -> None:
     from aecore.store import DamagedRun
 
     rows, damaged = [], []
-    for run in all_runs():
+    for run, title in titles().items():
         try:
-            rows.append(_row(run, _cached.stamp(run)))
+            rows.append(_row(run, _cached.stamp(run), title))
         except DamagedRun as error:
             if not _training(run):
                 damaged.append(str(error))
@@ -104,11 +105,14 @@ def table() -> None:
     st.dataframe(rows, hide_index=True, placeholder="–", column_config=formats)
     for text in damaged:
         st.text(text)
-    _measure([run for run, row in zip(ids, rows, strict=True) if row["test MSE"] is None])
+    _measure(ids)
 
 
-def _measure(missing: list[str]) -> None:
-    """Offer to measure the visitor's own runs that are not measured."""
+def _measure(runs: list[str]) -> None:
+    """Offer to measure the visitor's own runs of which a part is not measured."""
+    from aecore.measure.evaluate import PARTS
+
+    missing = [run for run in runs if PARTS.keys() - _cached.measured(run, _cached.stamp(run))]
     jobs = [job for run in missing if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)]
     if waiting := [job for job in jobs if not job.measuring and job.state not in LIVE]:
         help = "Fills in every figure of the table, one run after another, in the background."
@@ -127,9 +131,9 @@ def _measuring(before: int, jobs: list[Job]) -> None:
     st.caption(f"Measuring {busy} {'run' if busy == 1 else 'runs'}; you can leave this page.")
 
 
-def _row(run: str, stamp: str) -> dict[str, Any]:
+def _row(run: str, stamp: str, title: str) -> dict[str, Any]:
     loaded, parts = _cached.checkpoint(run, stamp), _cached.measured(run, stamp)
-    row = {"id": run, "run": _cached.title(run), "flavor": loaded.run.model.name, "latent": loaded.run.model.latent}
+    row = {"id": run, "run": title, "flavor": loaded.run.model.title, "latent": loaded.run.model.latent}
     row |= {"network": loaded.run.network, "epoch": loaded.epoch}
     for title, (part, name) in FIGURES.items():
         figure = ((parts.get(part) or {}).get("rows", {}).get("code") or {}).get(name)

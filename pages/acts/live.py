@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from aecore.data import is_here
-from aecore.folders import own_runs
+from aecore.folders import LONGEST_NAME, name_of, own_runs, rename
 from aecore.process.jobs import LIVE, Job
 from aecore.process.queue import active
 from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
 from pages._visitor import may
-from pages._widgets import start_run
+from pages._widgets import plain, start_run, titles
 
 if TYPE_CHECKING:
     from aecore import Checkpoint
@@ -104,6 +104,8 @@ def _buttons(job: Job, state: str) -> None:
             _again(job)
         help = "The same settings with the next seed, as a separate run."
         st.button("New seed", key="new-seed", type="tertiary", help=help, on_click=_new_seed, args=(job.id,))
+        if st.button("Rename", key="rename", type="tertiary"):
+            _rename(job)
         if state not in LIVE and st.button("Delete", key="delete", type="tertiary"):
             _delete(job)
 
@@ -146,6 +148,22 @@ def _try(settings: dict[str, Any]) -> None:
     except ValueError as error:
         st.toast(str(error))
     st.session_state["redraw"] = True
+
+
+@st.dialog("Rename this run")
+def _rename(job: Job) -> None:
+    known, help = titles()[job.id], "Leave it empty to go back to the automatic title."
+    st.text_input("Name", name_of(job.folder), LONGEST_NAME, key="run-name", placeholder=known, help=help)
+    with st.container(horizontal=True):
+        if st.button("Save", type="primary", key="save-name", on_click=_save_name, args=(job,)):
+            st.rerun()
+        if st.button("Cancel", key="keep-name"):
+            st.rerun()
+
+
+def _save_name(job: Job) -> None:
+    if may(job):
+        rename(job.folder, st.session_state["run-name"])
 
 
 @st.dialog("Delete this run?")
@@ -245,7 +263,8 @@ def _queue(root: Path, run: str, before: int) -> None:
     others = _others(root, run)
     if not others and before:
         st.rerun()
-    st.caption("Also in the queue: " + ", ".join(f"{_cached.title(job.id)} ({job.state})" for job in others))
+    names = titles()
+    st.caption("Also in the queue: " + ", ".join(f"{plain(names[job.id])} ({job.state})" for job in others))
 
 
 def _others(root: Path, run: str) -> list[Job]:

@@ -196,8 +196,10 @@ def numbers(run: str, stamp: str) -> None:
             for name, figures in known["rows"].items()
         ]
         formats = {name: st.column_config.NumberColumn(format="%.3f") for name in table[0] if name != "map"}
-        st.dataframe(table, hide_index=True, column_config=formats)
+        st.dataframe(table, hide_index=True, placeholder="–", column_config=formats)
         st.caption(f"{_sample(known)} PCA-2, the plane of the pixels' two principal components, is the baseline.")
+        if "published" in known:
+            st.caption(f"Published figures: {known['published']}.")
     else:
         offer_measuring(run, stamp, "map_quality")
     units = _cached_map.units(run, stamp)

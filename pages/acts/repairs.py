@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.charts import bars, sweep
-from aecore.data import pictures
+from aecore.data import dataset_title, pictures
 from aecore.measure.repair import COUNT, LEVELS, again, repair_all, trained_on
 from pages import _cached, _controls
 from pages._widgets import all_runs
@@ -65,9 +65,9 @@ def names(runs: "dict[str, Checkpoint]", first: str) -> dict[str, str]:
     short = {}
     for id, checkpoint in runs.items():
         run, home = checkpoint.run, runs[first].run.dataset
-        name = f"{run.model.name} {run.model.latent}"
+        name = f"{run.model.title} {run.model.latent}"
         name += "" if run.network == "dense" else f", {run.network}"
-        name += "" if run.dataset == home else f", {run.dataset.replace('_', ' ')}"
+        name += "" if run.dataset == home else f", {dataset_title(run.dataset).lower()}"
         short[id] = f"{name}, {id[-4:]}" if name in short.values() else name
     return short
 

@@ -300,11 +300,11 @@ def stamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
     with serving(PIXELS) as server:
 
-        @dataset(Download("STAMPS_FOLDER", remote_files(PIXELS), (server.base("good"),)))
+        @dataset("Stamps", Download("STAMPS_FOLDER", remote_files(PIXELS), (server.base("good"),)))
         def stamps(files: Mapping[str, Path]) -> Dataset:
             """Stamps of 8x8 pixels."""
             splits = [Split(np.fromfile(files[name], np.uint8).reshape(-1, 1, 8, 8)) for name in PIXELS]
-            return Dataset("stamps", "Stamps", *splits)
+            return Dataset("stamps", *splits)
 
         yield server
         del DATASETS["stamps"]

@@ -1,4 +1,4 @@
-"""Whoever adds a flavor, a network, a noise or a filter writes one thing, and finds it where a person looks for it."""
+"""Whoever adds a flavor, a network, a noise, a filter, a metric or a baseline finds it where a person looks for it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 import aecore
 from aecore import Checkpoint, models, noise
-from aecore.measure import filters
+from aecore.data import Dataset
+from aecore.measure import baselines, filters, metrics
+from aecore.measure.evaluate import PARTS, as_text, measure, measured
 from aecore.models import FLAVORS, Distance, Flavor, knob
 from aecore.networks import NETWORKS, Autoencoder, Shape, estimated_contraction
 from aecore.noise import NOISES
@@ -66,8 +68,20 @@ def newcomers() -> Iterator[None]:
         """Nothing."""
         return noisy
 
+    @metrics.metric("denoising", "largest error", 2)
+    def largest_error(clean: np.ndarray, other: np.ndarray) -> float:
+        """The largest difference of two pixels."""
+        return float(np.abs(metrics.unit(clean) - other).max())
+
+    @baselines.baseline("brightness", "few_labels")
+    def brightness(dataset: Dataset, latent: int) -> baselines.Space:
+        """The mean of the pixels."""
+        return lambda images: images.mean(axis=(1, 2, 3))[:, None] / 255
+
     yield
     del FLAVORS["shrinking"], NETWORKS["linear"], NOISES["stripes"], filters.FILTERS["left as it is"]
+    del metrics.METRICS["denoising"]["largest error"], metrics.FIGURES["largest error"]
+    del baselines.BASELINES["few_labels"]["brightness"]
 
 
 def test_a_newcomer_is_found_where_one_looks_for_it(
@@ -82,7 +96,9 @@ def test_a_newcomer_is_found_where_one_looks_for_it(
 
     denoise = visit("denoise", run=digits_runs[1].run.id, noise="stripes")
     assert "stripes" in denoise.button_group(key="noise").options
-    assert "left as it is" in [line for tile in tiles(denoise, "repairs") for line in tile]
+    lines = [line for tile in tiles(denoise, "repairs") for line in tile]
+    assert "left as it is" in lines
+    assert any(line.startswith("largest error 0.") for line in lines)
 
 
 def test_a_new_flavor_on_a_new_network_trains_and_comes_back_from_disk(newcomers: None, home: Path) -> None:
@@ -99,3 +115,23 @@ def test_a_new_noise_can_be_trained_on(newcomers: None) -> None:
     checkpoint = next(aecore.train(aecore.Run("digits", models.Denoising(latent=4, noise="gaussian"), epochs=1)))
     images = aecore.load_dataset("digits").test.images[:4]
     assert checkpoint.reconstruct(noise.corrupt(images, "stripes", 0.5)).shape == images.shape
+
+
+def test_a_run_lacks_what_a_new_metric_or_baseline_adds_until_it_is_measured(
+    request: pytest.FixtureRequest, home_with_runs: Path, digits_runs: list[Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, id = aecore.Store(), digits_runs[1].run.id
+    parts = {name: PARTS[name] for name in ("reconstruction", "few_labels", "denoising")}
+    monkeypatch.setattr("aecore.measure.evaluate.PARTS", parts)
+    measure(store, id)
+    assert measured(store, id)["parts"].keys() == parts.keys()
+    request.getfixturevalue("newcomers")
+    assert list(measured(store, id)["parts"]) == ["reconstruction"]
+    found = measure(store, id)["parts"]
+    assert {"largest error", "PSNR"} <= found["denoising"]["rows"]["median"]["gaussian 0.5"].keys()
+    assert (
+        0.05
+        < found["few_labels"]["rows"]["brightness"]["10"]["mean"]
+        < found["few_labels"]["rows"]["code"]["10"]["mean"]
+    )
+    assert "brightness" in as_text(found)

@@ -86,7 +86,7 @@ def test_the_sweep_draws_the_figures_of_the_evaluation(home_with_runs: Path, dig
     proto = app.get("vega_lite_chart")[0].proto
     chart, known = json.loads(proto.spec), tables(proto)
     drawn = {(row["name"], row["level"]): row["mean"] for row in known[chart["data"]["name"]]}
-    rows = PARTS["denoising"](digits_runs[1], DIGITS, compute_anew)["rows"]
+    rows = PARTS["denoising"].figures(digits_runs[1], DIGITS, compute_anew)["rows"]
     for name, ours in (("code", "denoising 16"), ("noisy", "doing nothing"), ("linear filter", "linear filter")):
         for level in (0.25, 0.5, 0.75):
             assert drawn[ours, level] == rows[name][f"gaussian {level:g}"]["PSNR"]

@@ -14,7 +14,7 @@ from aecore.process.jobs import Job
 from aecore.recipes import opening_settings
 from pages import _cached, _visitor
 
-STEER = {"Resume", "Train again", "New seed", "Delete"}
+STEER = {"Resume", "Train again", "New seed", "Rename", "Delete"}
 
 
 @pytest.fixture
@@ -87,6 +87,25 @@ def test_the_owner_is_no_stranger_and_sees_their_runs_first(
     app.run()
     assert labels(app) >= STEER - {"Resume"}
     assert app.selectbox(key="run").options[0] == digits_runs[0].run.title
+
+
+def test_a_name_is_shown_to_who_gave_it(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint], public: None
+) -> None:
+    run = digits_runs[0].run.id
+    folder = home_with_runs / "runs" / run
+    Job(folder).claim("me")
+    app = visit("train", run=run)
+    app.session_state["visitor-token"] = "me"
+    app.run()
+    app.button(key="rename").click().run()
+    app.text_input(key="run-name").set_value("**My** $clothes$")
+    app.button(key="save-name").click().run()
+    assert "**My** $clothes$" in app.selectbox(key="run").options
+    assert "**My** $clothes$" in list(app.dataframe[0].value["run"])
+    stranger = visit("train", run=run)
+    assert digits_runs[0].run.title in stranger.selectbox(key="run").options
+    assert "**My** $clothes$" not in stranger.selectbox(key="run").options
 
 
 def test_settings_that_another_visitor_trains_are_shown_not_started(

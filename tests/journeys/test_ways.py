@@ -261,7 +261,7 @@ def outliers_to_the_map(v: Visitor, _: Browser) -> None:
 
 def blocks_from_the_map(v: Visitor, _: Browser) -> None:
     v.open("/manifold")
-    v.write("Image (row)", 4321)
+    v.write(r"^Image \(row\)$", 4321)
     v.sees("manifold", "blocks-map", ("blocks", "train", 4321))
     v.follow("Find similar", "search")
     v.sees("search", "blocks-map", ("blocks", "train", 4321))

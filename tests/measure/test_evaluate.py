@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from sklearn.decomposition import PCA
 import aecore
 from aecore.data import Dataset, Split, load_dataset
 from aecore.measure import metrics
-from aecore.measure.evaluate import NOISES, PARTS, as_text, evaluate
+from aecore.measure.evaluate import NOISES, PARTS, Part, Recall, as_text, evaluate, measure, measured
 from aecore.measure.few_labels import accuracies
 from aecore.measure.pca import Pca, linear
 from aecore.noise import corrupt
@@ -66,7 +68,57 @@ def test_what_is_known_is_not_measured_again_and_baselines_are_recalled(digits_r
     ((name, part),) = evaluate(digits_runs[0], DIGITS, known, recall)
     assert name == "retrieval"
     assert part["rows"]["raw pixels"] == {"P@1": 0.5}
-    assert asked == [f"retrieval digits {row}" for row in part["rows"] if not row.endswith("code")]
+    assert asked == [
+        f"retrieval {PARTS[name].version} digits {row}" for row in part["rows"] if not row.endswith("code")
+    ]
+
+
+@pytest.fixture
+def two_parts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Only the parts "first" and "second" are there; what they compute is noted."""
+    computed: list[str] = []
+
+    def figures(name: str, checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, dict]:
+        computed.append(name)
+        return {"rows": {"code": {}, "pixels": recall("pixels", lambda: computed.append(f"pixels of {name}"))}}
+
+    parts = {name: Part(partial(figures, name)) for name in ("first", "second")}
+    monkeypatch.setattr("aecore.measure.evaluate.PARTS", parts)
+    return computed
+
+
+def test_a_part_with_a_changed_formula_is_measured_anew_and_so_are_its_baselines(
+    digits_runs: list[Checkpoint], home: Path, two_parts: list[str]
+) -> None:
+    from aecore.measure import evaluate as room
+
+    store, id = aecore.Store(), digits_runs[0].run.id
+    store.save(digits_runs[0])
+    before = measure(store, id)
+    assert two_parts == ["first", "pixels of first", "second", "pixels of second"]
+    assert measure(store, id) == measured(store, id) == before
+    assert len(two_parts) == 4, "nothing changed, nothing is computed"
+
+    room.PARTS["first"] = replace(room.PARTS["first"], number=2)
+    assert list(measured(store, id)["parts"]) == ["second"]
+    two_parts.clear()
+    after = measure(store, id)
+    assert two_parts == ["first", "pixels of first"]
+    assert after["versions"] == {"first": "2", "second": "1"}
+    assert list(after["parts"]) == ["first", "second"], "in the order of the table"
+
+
+@pytest.mark.parametrize("versions", [None, [], "1", {"first": 1}, {"first": None, "second": ["1"]}])
+def test_an_evaluation_without_versions_counts_as_not_measured(
+    versions: object, digits_runs: list[Checkpoint], home: Path, two_parts: list[str]
+) -> None:
+    store, id = aecore.Store(), digits_runs[0].run.id
+    store.save(digits_runs[0])
+    old = {"run": id, "stamp": store.stamp(id), "parts": {"first": {"rows": {}}, "second": None}}
+    old |= {} if versions is None else {"versions": versions}
+    (store.path(id) / "evaluation.json").write_text(json.dumps(old))
+    assert not measured(store, id).get("parts")
+    assert list(measure(store, id)["parts"]) == ["first", "second"]
 
 
 def test_sets_without_labels_have_no_class_figures(digits_runs: list[Checkpoint]) -> None:
@@ -81,7 +133,7 @@ def test_factors_are_read_off_a_map_that_knows_them() -> None:
     """R^2 is 1 where the code is the factor, and a poor network does worse."""
     blocks = load_dataset("blocks", count=3000)
     run = aecore.Run("blocks", aecore.FLAVORS["vanilla"](latent=2), width=64, epochs=1)
-    part = PARTS["map_quality"](next(aecore.train(run, blocks)), blocks, lambda key, compute: compute())
+    part = PARTS["map_quality"].figures(next(aecore.train(run, blocks)), blocks, lambda key, compute: compute())
     assert part["split"] == "train"  # 98 test images are too few
     assert part["images"] <= 686
     assert -1 < part["rows"]["map"]["R^2 height"] <= 1
@@ -108,7 +160,7 @@ def test_pca_of_blocks_is_the_published_yardstick() -> None:
 
 def test_pca_is_not_tried_where_it_would_take_minutes() -> None:
     images = np.zeros((2, 3, 64, 64), np.uint8)
-    assert linear(Dataset("large", "Large", Split(images), Split(images))) is None
+    assert linear(Dataset("large", Split(images), Split(images))) is None
 
 
 def test_more_labels_help() -> None:

@@ -23,7 +23,7 @@ SAME = {"doing nothing": "noisy"}
 
 
 def test_the_sweep_has_the_figures_of_the_evaluation(digits_runs: list[Checkpoint]) -> None:
-    rows = PARTS["denoising"](digits_runs[1], DIGITS, compute_anew)["rows"]
+    rows = PARTS["denoising"].figures(digits_runs[1], DIGITS, compute_anew)["rows"]
     assert {level for kind, level in NOISES if kind == "gaussian"} <= set(LEVELS)
     for kind, level in NOISES:
         found = repaired_by_filters(DIGITS, kind, level) | {
