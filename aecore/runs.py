@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,7 @@ class Run:
         1e-3, low=1e-6, high=1.0, log=True, help="Peak learning rate; it rises, then falls to 0.", label="Learning rate"
     )
     seed: int = knob(0, low=0, high=2**31 - 1, help="Sets the initial weights, the image order and the noise.")
+    _written: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]{1,64}", self.dataset):
@@ -58,8 +60,10 @@ class Run:
         return " · ".join([dataset_title(self.dataset), self.model.title, units])
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings as plain values, ready for JSON."""
-        settings = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        """All settings as plain values, ready for JSON; of a run from a file, those that are written there."""
+        if self._written is not None:
+            return deepcopy(dict(self._written))
+        settings = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.init}
         return settings | {"model": {"flavor": self.model.name, **dataclasses.asdict(self.model)}}
 
     @classmethod
@@ -74,6 +78,16 @@ class Run:
             raise ValueError(f"{flavor} has no knob {sorted(strange)[0]!r}; it has {', '.join(sorted(known))}")
         return cls(**{**settings, "model": FLAVORS[flavor](**knobs)})
 
+    @classmethod
+    def from_file(cls, settings: Mapping[str, Any]) -> "Run":
+        """The run that a file describes. A setting that did not exist yet when it was written does not change its id.
+
+        Raises ValueError for impossible settings.
+        """
+        run = cls.from_dict(settings)
+        object.__setattr__(run, "_written", settings)
+        return run
+
     def build(self, shape: Shape) -> Autoencoder:
         """The untrained network for images of this shape, the same for the same seed."""
         rng = torch.Generator().manual_seed(self.seed)
@@ -82,7 +96,7 @@ class Run:
 
 
 def id_of(settings: Mapping[str, Any]) -> str:
-    """The id for settings as they were written, so that a setting added later does not change the ids of older runs."""
+    """The id for settings as they are written."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return f"{settings['dataset']}-{settings['model']['flavor']}-{digest[:8]}"
 
@@ -94,8 +108,8 @@ def titles(runs: Iterable[Run]) -> dict[str, str]:
         alike.setdefault(run.title, []).append(run)
     found = {}
     for title, group in alike.items():
-        settings = [run.to_dict() for run in group]
-        settings = [{**each.pop("model"), **each} for each in settings]
+        settings = [dataclasses.asdict(run) for run in group]
+        settings = [{**each.pop("model"), **each, "_written": None} for each in settings]
         differ = [name for name in settings[0] if len({each[name] for each in settings}) > 1]
         for run, each in zip(group, settings, strict=True):
             found[run.id] = " · ".join([title, *(_words(name, each[name]) for name in differ)])

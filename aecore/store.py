@@ -58,7 +58,7 @@ class Store:
             settings = json.loads((path / SETTINGS).read_bytes())
             if id_of(settings) != id:
                 raise ValueError(f"they belong to {id_of(settings)}")
-            return Run.from_dict(settings)
+            return Run.from_file(settings)
         except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError) as error:
             raise DamagedRun(
                 f"run {id!r} has unreadable settings ({error}); delete its folder or restore its run.json"

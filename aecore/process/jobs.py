@@ -7,6 +7,7 @@ releases the lock when the process dies: nothing goes stale. The other side, in 
 
 import hashlib
 import json
+import math
 import os
 import secrets
 import signal
@@ -61,12 +62,14 @@ class Job:
 
     @property
     def progress(self) -> dict[str, Any]:
-        """The latest report of the process: state, epoch, images_per_second, seconds_left, history, error and more."""
+        """The latest report of the process: state, epoch, images_per_second, seconds_left, history, error and more.
+
+        What is damaged, or was written otherwise by another version, is left out.
+        """
         try:
-            progress = json.loads((self.folder / PROGRESS).read_bytes())
+            return _understood(json.loads((self.folder / PROGRESS).read_bytes()))
         except (OSError, ValueError, RecursionError):
             return {}
-        return progress if isinstance(progress, dict) else {}
 
     @property
     def alive(self) -> bool:
@@ -80,9 +83,9 @@ class Job:
         if state not in LIVE or self.alive:
             return state
         progress = self.progress  # it may have ended between the two looks
-        if progress["state"] not in LIVE:
-            return progress["state"]
-        young = time.time() - progress["time"] < START
+        if progress.get("state") not in LIVE:
+            return progress.get("state", "idle")
+        young = time.time() - progress.get("time", 0) < START
         return "waiting" if progress.get("pid") is None and young else "interrupted"
 
     @property
@@ -187,6 +190,39 @@ def shown_folder(id: str) -> Path:
         return find_run(SHIPPED, id)
     except UnknownRun:
         return own
+
+
+STATES = (*LIVE, "done", "stopped", "failed")
+_NUMBERS = (
+    *("time", "epoch", "epochs", "step", "steps", "ahead", "pid", "saved"),
+    *("images_per_second", "seconds_left"),
+)
+_TOGETHER = {"epoch", "epochs", "step", "steps"}
+
+
+def _understood(report: Any) -> dict[str, Any]:
+    """The entries of a report that are what they should be."""
+    if not isinstance(report, dict):
+        return {}
+    known = {name: report[name] for name in _NUMBERS if _is_number(report.get(name))}
+    if not known.keys() >= _TOGETHER:
+        known = {name: number for name, number in known.items() if name not in _TOGETHER}
+    known |= {name: report[name] for name in ("error", "warning", "note") if isinstance(report.get(name), str)}
+    rows = report.get("history")
+    if isinstance(rows, list) and all(_is_row(row) and isinstance(row.get("test"), dict) for row in rows):
+        known["history"] = rows
+    return known | ({"state": report["state"]} if report.get("state") in STATES else {})
+
+
+def _is_row(row: Any) -> bool:
+    """Whether this is a row of a history: numbers by name, the same on held-out images under "test"."""
+    return isinstance(row, dict) and all(
+        _is_row(value) if name == "test" else _is_number(value) for name, value in row.items()
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def tell(folder: Path, progress: dict[str, Any]) -> None:

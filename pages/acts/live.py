@@ -77,7 +77,7 @@ def _headline(state: str, progress: dict[str, Any]) -> None:
         line.append(f"epoch {progress['epoch']:.1f} of {progress['epochs']}")
     if state in ("paused", "stopped", "interrupted") and "step" in progress:
         line.append(f"batch {progress['step']:,} of {progress['steps']:,}")
-    if state == "running" and progress.get("seconds_left") is not None:
+    if state == "running" and {"seconds_left", "images_per_second"} <= progress.keys():
         line += [f"{progress['images_per_second']:,.0f} images/s", f"{progress['seconds_left']:.0f} s left"]
     st.write(" · ".join(line))
     if state in LIVE and "epoch" in progress:

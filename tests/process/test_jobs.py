@@ -240,6 +240,32 @@ def test_a_damaged_report_is_no_report(store: Store, content: bytes) -> None:
     assert active(store.folder) == []
 
 
+@pytest.mark.parametrize(
+    ("entry", "kept"),
+    [
+        ({"state": "done"}, {"state": "done"}),
+        ({"state": ["done"]}, {}),
+        ({"state": "dancing"}, {}),
+        ({"epoch": 1.5}, {}),
+        ({"epoch": 1.5, "epochs": 2, "step": 3, "steps": 4}, {"epoch": 1.5, "epochs": 2, "step": 3, "steps": 4}),
+        ({"epoch": "1.5", "epochs": 2, "step": 3, "steps": 4}, {}),
+        ({"saved": float("nan")}, {}),
+        ({"saved": True}, {}),
+        ({"error": {"a": 1}, "note": "ends soon"}, {"note": "ends soon"}),
+        ({"history": [{"epoch": 0, "test": {"mse": 0.5}}]}, {"history": [{"epoch": 0, "test": {"mse": 0.5}}]}),
+        ({"history": [{"epoch": 0}]}, {}),
+        ({"history": [{"epoch": None, "test": {}}]}, {}),
+        ({"history": "long"}, {}),
+        ({"from the future": 1}, {}),
+    ],
+)
+def test_of_a_report_only_what_is_understood_is_kept(store: Store, entry: dict, kept: dict) -> None:
+    job = _job(store, SHORT)
+    (job.folder / "progress.json").write_text(json.dumps(entry))
+    assert job.progress == kept
+    assert job.state in ("idle", "done")
+
+
 def test_looking_at_a_run_that_is_gone_brings_nothing_back(store: Store) -> None:
     job = _job(store, SHORT)
     store.delete(SHORT.id)
