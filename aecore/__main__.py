@@ -279,8 +279,9 @@ def _denoise(options: argparse.Namespace) -> int:
         import numpy as np
 
         from aecore.figures import save_png, sheet
+        from aecore.pixels import to_floats
 
-        shown = np.concatenate([clean[:8] / np.float32(255), noisy[:8], restored[:8]])
+        shown = np.concatenate([to_floats(clean[:8]), noisy[:8], restored[:8]])
         save_png(options.out, sheet(shown, columns=len(clean[:8]), scale=4))
     return _say(options, figures, text.format(**figures))
 

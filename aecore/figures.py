@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from plotly.colors import sample_colorscale
 
+from aecore.pixels import to_bytes
+
 GROUND = 128
 """Neutral gray between images."""
 WHITE, BLUE, RED = (247, 247, 247), (33, 102, 172), (178, 24, 43)
@@ -19,9 +21,7 @@ WHITE, BLUE, RED = (247, 247, 247), (33, 102, 172), (178, 24, 43)
 
 def pixels(images: np.ndarray) -> np.ndarray:
     """images (n, c, h, w), uint8 or float in [0, 1] -> (n, h, w, 3) uint8."""
-    if images.dtype != np.uint8:
-        images = np.round(images.clip(0, 1) * 255).astype(np.uint8)
-    return np.broadcast_to(images.transpose(0, 2, 3, 1), (len(images), *images.shape[2:], 3))
+    return np.broadcast_to(to_bytes(images).transpose(0, 2, 3, 1), (len(images), *images.shape[2:], 3))
 
 
 def enlarged(image: np.ndarray, side: int = 280) -> np.ndarray:
@@ -171,8 +171,7 @@ def tile_side(count: int, height: int, width: int, most: int = 64_000_000) -> tu
 
 def resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
     """images (n, c, h, w), uint8 or float in [0, 1] -> (n, c, height, width) uint8, averaged by area."""
-    if images.dtype != np.uint8:
-        images = np.round(images.clip(0, 1) * 255).astype(np.uint8)
+    images = to_bytes(images)
     if images.shape[2:] == (height, width):
         return images
     how = Image.Resampling.BOX

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from aecore.vectors import principal, squared_distances
+
 Box = tuple[float, float, float, float]
 """Left, right, bottom, top."""
 
@@ -26,13 +28,13 @@ def axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     latent = codes.shape[1]
     if latent == 2:
         return np.zeros(2, np.float32), np.eye(2, dtype=np.float32)
-    mean = codes.mean(axis=0)
     if latent == 1:
-        return mean, np.array([[1.0, 0.0]], np.float32)
-    _, vectors = np.linalg.eigh((codes - mean).T @ (codes - mean))
-    directions = vectors[:, :-3:-1]
+        return codes.mean(axis=0), np.array([[1.0, 0.0]], np.float32)
+    mean, _, vectors = principal(codes)
+    directions = vectors[:, :2]
     # eigenvectors have no sign of their own
-    return mean, directions * np.sign(directions[np.abs(directions).argmax(axis=0), [0, 1]])
+    directions = directions * np.sign(directions[np.abs(directions).argmax(axis=0), [0, 1]])
+    return mean.astype(np.float32), directions.astype(np.float32)
 
 
 def project(codes: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -118,17 +120,18 @@ def trust(origin: np.ndarray, points: np.ndarray, anchors: np.ndarray, k: int = 
 
     origin (n, d), points (n, 2) on the map, anchors (m,): rows to compare with. As trustworthiness (Venna and Kaski
     2001): 1 minus the normalized sum of the ranks by which the k neighbors on the map miss the k nearest. With all rows
-    as anchors it is `metrics.trustworthiness`. Needs k < m / 2.
+    as anchors it is trustworthiness; with the first two exchanged, continuity. Equal distances share the best rank.
+    Computes in the precision of the arrays. Needs k < m / 2.
     """
     many = len(anchors)
     if not 1 <= k < many / 2:
         raise ValueError(f"k is {k}; choose a number from 1 to {(many - 1) // 2}, less than half of the anchors")
-    origin, points = (np.asarray(array, np.float32).reshape(len(array), -1) for array in (origin, points))
+    origin, points = (array.reshape(len(array), -1) for array in (origin, points))
     out = np.empty(len(points), np.float32)
     scale = 2 / (k * (2 * many - 3 * k - 1))
     for start in range(0, len(points), 512):
         rows = np.arange(start, min(start + 512, len(points)))
-        on_map, original = (_squared(array[rows], array[anchors]) for array in (points, origin))
+        on_map, original = (squared_distances(array[rows], array[anchors]) for array in (points, origin))
         own = rows[:, None] == anchors
         on_map[own] = original[own] = np.inf
         near = np.argpartition(on_map, k - 1, axis=1)[:, :k]
@@ -137,11 +140,6 @@ def trust(origin: np.ndarray, points: np.ndarray, anchors: np.ndarray, k: int = 
         ranks = np.stack([np.searchsorted(row, d, "left") for row, d in zip(ordered, distances, strict=True)]) + 1
         out[rows] = 1 - scale * np.maximum(ranks - k, 0).sum(axis=1)
     return out
-
-
-def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n, d) and (m, d) -> squared distances (n, m)."""
-    return np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T
 
 
 WAYS = ("straight", "slerp")

@@ -12,6 +12,7 @@ import safetensors.numpy
 from aecore.files import write_file
 from aecore.folders import MOMENTS, NEWEST
 from aecore.manifold import plane
+from aecore.pixels import to_bytes
 
 if TYPE_CHECKING:
     from aecore.data import Split
@@ -47,7 +48,7 @@ def moment_steps(steps: int) -> set[int]:
 def moment_of(checkpoint: "Checkpoint", split: "Split") -> Moment:
     """What a checkpoint makes of the first images of a split."""
     codes = checkpoint.encode(split.images[:PROBES])
-    rebuilt = np.round(checkpoint.decode(codes[:SHOWN]) * 255).astype(np.uint8)
+    rebuilt = to_bytes(checkpoint.decode(codes[:SHOWN]))
     return Moment(checkpoint.step, checkpoint.epoch, plane(codes).astype(np.float32), rebuilt)
 
 

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from aecore.pixels import white
+from aecore.vectors import normalized
+
 METRICS = ("cosine", "euclidean")
 AWAY = 0.5
 """How far a query moves away from the negative examples, as a share of the distance between the two means."""
@@ -102,7 +105,7 @@ class _Cells:
     def _form(self, codes: np.ndarray) -> np.ndarray:
         codes = np.ascontiguousarray(codes, np.float32)
         if self.metric == "cosine":
-            codes = codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
+            codes = normalized(codes)
         return codes
 
 
@@ -115,7 +118,7 @@ def nearest_images(
     cost four times their memory.
     """
     _check(metric)
-    query = image.reshape(-1).astype(np.float32) * (1 if image.dtype == np.uint8 else 255)
+    query = image.reshape(-1).astype(np.float32) * (255 / white(image))
     length = max(float(np.linalg.norm(query)), 1e-12)
     distances = np.empty(len(images), np.float32)
     for start in range(0, len(images), 4096):
@@ -145,7 +148,7 @@ def combined(wanted: np.ndarray, unwanted: np.ndarray, metric: str = "cosine") -
     def mean(vectors: np.ndarray) -> np.ndarray:
         vectors = np.asarray(vectors, np.float32)
         if metric == "cosine":
-            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            vectors = normalized(vectors)
         return vectors.mean(axis=0)
 
     query = mean(wanted)
@@ -164,7 +167,7 @@ def all_nearest(
         raise ValueError(f"k is {k}; choose a number from 1 to {len(codes) - 1}, less than the {len(codes)} codes")
     codes = np.asarray(codes, np.float32)
     if metric == "cosine":
-        codes = codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
+        codes = normalized(codes)
     halves = np.square(codes).sum(axis=1) / 2 if metric == "euclidean" else np.zeros(len(codes), np.float32)
     distances, rows = np.empty((len(codes), k), np.float32), np.empty((len(codes), k), np.int64)
     for start in range(0, len(codes), 256):

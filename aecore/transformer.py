@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from aecore.data import Dataset, Split
 from aecore.models import FLAVORS
+from aecore.pixels import to_bytes
 from aecore.runs import Run
 from aecore.training import train
 
@@ -67,7 +68,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             lr=self.lr,
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
         )
-        images = np.round(self._images(X) * 255).astype(np.uint8)
+        images = to_bytes(self._images(X))
         *_, self.checkpoint_ = train(run, Dataset("rows", Split(images), Split(images[:1])))
         self._n_features_out = self.latent
         return self

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aecore.vectors import principal
+
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
@@ -20,15 +22,11 @@ class Whitening:
     @classmethod
     def fit(cls, codes: np.ndarray, power: float = 0.25, keep: int | None = None) -> "Whitening":
         """codes (n, latent), of the gallery or of training images; `keep`: how many of the strongest axes to keep."""
-        mean = codes.mean(axis=0, dtype=np.float64)
-        covariance = np.zeros((codes.shape[1], codes.shape[1]))
-        for start in range(0, len(codes), 8192):
-            centered = codes[start : start + 8192] - mean
-            covariance += centered.T @ centered / len(codes)
-        variances, axes = (found[..., -(keep or 0) :] for found in np.linalg.eigh(covariance))
+        mean, variances, axes = principal(codes)
+        variances, axes = variances[:keep], axes[:, :keep]
         floor = max(variances.max() * 1e-6, 1e-12)  # an axis without variance says nothing
         return cls(mean.astype(np.float32), (axes * np.maximum(variances, floor) ** -power).astype(np.float32))
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
-        """codes (n, latent) -> (n, axes) float32."""
+        """codes (n, latent) -> (n, axes) float32, the strongest axis first."""
         return (np.asarray(codes, np.float32) - self.mean) @ self.axes

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from sklearn import manifold
 from sklearn.decomposition import PCA
 
 from aecore.manifold import (
@@ -184,13 +185,21 @@ def test_far_is_twice_the_distance_that_codes_keep_from_each_other() -> None:
 
 @pytest.mark.parametrize("k", [1, 5, 12])
 def test_trust_with_all_as_anchors_is_trustworthiness(k: int) -> None:
-    from aecore.measure.metrics import trustworthiness
-
     origin = RNG.normal(size=(700, 6))
-    points = (origin[:, :2] + RNG.normal(size=(700, 2)) * 0.3).astype(np.float32)
-    expected = trustworthiness(origin, points, k)
-    np.testing.assert_allclose(trust(origin, points, np.arange(700), k), expected, atol=2e-3)
-    assert trust(origin, points, np.arange(700), k).mean() == pytest.approx(expected.mean(), abs=1e-4)
+    points = origin[:, :2] + RNG.normal(size=(700, 2)) * 0.3
+    expected = manifold.trustworthiness(origin, points, n_neighbors=k)
+    assert trust(origin, points, np.arange(700), k).mean() == pytest.approx(expected, abs=1e-6)
+    in_floats = trust(origin.astype(np.float32), points.astype(np.float32), np.arange(700), k)
+    assert in_floats.mean() == pytest.approx(expected, abs=1e-4)
+
+
+def test_equal_distances_share_the_best_rank() -> None:
+    """Of blocks, many are equally far from one; which of them comes first must not change the figure."""
+    corners = np.array([[x, y] for x in range(6) for y in range(6)], float)
+    order = RNG.permutation(len(corners))
+    found, shuffled = trust(corners, corners, np.arange(36), 4), trust(corners[order], corners[order], np.arange(36), 4)
+    assert (found == 1).all()
+    np.testing.assert_array_equal(shuffled, found[order])
 
 
 def test_trust_of_some_anchors_counts_ranks_among_them() -> None:

@@ -215,9 +215,9 @@ def png(image: "np.ndarray") -> bytes:
     import numpy as np
     from PIL import Image
 
-    if image.dtype != np.uint8:
-        image = np.round(image.clip(0, 1) * 255).astype(np.uint8)
-    buffer = io.BytesIO()
+    from aecore.pixels import to_bytes
+
+    image, buffer = to_bytes(image), io.BytesIO()
     Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "PNG")
     return buffer.getvalue()
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from aecore.data import Dataset
-from aecore.measure.metrics import unit
-from aecore.measure.pca import flat, linear
+from aecore.measure.pca import linear
 from aecore.networks import Edges
+from aecore.pixels import flat, to_floats
 from aecore.whitening import Whitening
 
 Space = Callable[[np.ndarray], np.ndarray]
@@ -97,7 +97,7 @@ def bare_edges(dataset: Dataset, latent: int) -> Space:
 def edges(images: np.ndarray) -> np.ndarray:
     """The fixed first layers of an `edges` network: images (n, c, h, w) -> (n, features) float32."""
     see = Edges(images.shape[1:])
-    blocks = [torch.from_numpy(unit(images[start : start + 1024])) for start in range(0, len(images), 1024)]
+    blocks = [torch.from_numpy(to_floats(images[start : start + 1024])) for start in range(0, len(images), 1024)]
     return np.concatenate([see(block).numpy() for block in blocks])
 
 

@@ -25,9 +25,10 @@ from aecore.measure.baselines import BASELINES, Space, spaces
 from aecore.measure.few_labels import AMOUNTS, SEEDS, accuracies
 from aecore.measure.filters import FILTERS, filters
 from aecore.measure.metrics import METRICS, compared, written
-from aecore.measure.pca import flat, linear
+from aecore.measure.pca import linear
 from aecore.measure.published import SOURCE, published
 from aecore.noise import corrupt
+from aecore.pixels import flat, to_floats
 from aecore.runs import Checkpoint
 from aecore.store import Store
 from aecore.whitening import Whitening
@@ -225,7 +226,7 @@ def denoising(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     return {"split": "test", "images": count, "seed": 0, "clipped": True, "trained on": trained, "rows": rows}
 
 
-@part(1, METRICS["map_quality"])
+@part(2, METRICS["map_quality"])
 def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
     """Is the map to be trusted? Trustworthiness, continuity (12 neighbors), 5-NN, R^2 of known factors; PCA-2 too."""
     split, name = (dataset.test, "test") if len(dataset.test) >= 500 else (dataset.train, "train")
@@ -284,7 +285,7 @@ def code(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, 
 
 def _contraction(checkpoint: Checkpoint, images: np.ndarray, spread: float) -> float:
     """Mean Frobenius norm of the exact Jacobian over the spread of the codes, so that shrinking them gains nothing."""
-    x = torch.tensor(metrics.unit(images)).requires_grad_()
+    x = torch.tensor(to_floats(images)).requires_grad_()
     codes, squares = checkpoint.network.encode(x), torch.zeros(len(x))
     for unit in range(codes.shape[1]):
         (gradient,) = torch.autograd.grad(codes[:, unit].sum(), x, retain_graph=True)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from aecore.measure.metrics import unit
+from aecore.pixels import to_floats
 
 AMOUNTS = (1, 5, 10, 50, 100, 1000)
 SEEDS = 5
@@ -51,12 +51,12 @@ class Scale:
 
     def __init__(self, train: np.ndarray) -> None:
         blocks = [train[start : start + 8192] for start in range(0, len(train), 8192)]
-        self.mean = sum(unit(block).sum(axis=0, dtype=np.float64) for block in blocks) / len(train)
-        squares = sum(float(np.square(unit(block) - self.mean).sum()) for block in blocks)
+        self.mean = sum(to_floats(block).sum(axis=0, dtype=np.float64) for block in blocks) / len(train)
+        squares = sum(float(np.square(to_floats(block) - self.mean).sum()) for block in blocks)
         self.length = max(float(np.sqrt(squares / len(train))), 1e-6)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return ((unit(features) - self.mean) / self.length).astype(np.float32)
+        return ((to_floats(features) - self.mean) / self.length).astype(np.float32)
 
 
 def learn(

@@ -7,8 +7,9 @@ import numpy as np
 
 from aecore.data import Dataset
 from aecore.measure.metrics import psnr
-from aecore.measure.pca import LARGEST, flat
+from aecore.measure.pca import LARGEST
 from aecore.noise import corrupt
+from aecore.pixels import flat
 
 Filter = Callable[[np.ndarray, Dataset, str, float, bool], np.ndarray | None]
 """(noisy images (n, c, h, w) float, dataset, kind, level, clipped or not) -> denoised; None where it cannot be used.

@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aecore.manifold import trust
+from aecore.pixels import flat, to_floats, white
+from aecore.vectors import normalized, squared_distances
+
 Metric = Callable[[np.ndarray, np.ndarray], float | None]
 """(what is right, what was made of it) -> a number; None where it cannot be computed."""
 
@@ -81,7 +85,7 @@ def nats(images: np.ndarray, rebuilt: np.ndarray) -> float:
 
 def psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio per image, (n,) in dB; images (n, c, h, w), the other is clipped to [0, 1] first."""
-    return 10 * np.log10(1 / np.maximum(mse_each(clean, other.clip(0, unit_of(other))), 1e-12))
+    return 10 * np.log10(1 / np.maximum(mse_each(clean, other.clip(0, white(other))), 1e-12))
 
 
 @metric("denoising", "PSNR", 2, "dB")
@@ -103,7 +107,7 @@ def ssim(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.array(
         [
             structural_similarity(x, y, data_range=1.0, channel_axis=0, win_size=7)
-            for x, y in zip(unit(clean), unit(other).clip(0, 1), strict=True)
+            for x, y in zip(to_floats(clean), to_floats(other).clip(0, 1), strict=True)
         ]
     )
 
@@ -150,73 +154,32 @@ def _vote(labels: np.ndarray) -> int:
     return int(classes[np.lexsort((first, -counts))[0]])
 
 
-def trustworthiness(codes: np.ndarray, points: np.ndarray, k: int = 12) -> np.ndarray:
-    """Per point (n,), 0 to 1: are its k neighbors on the map its neighbors among the codes? (Venna and Kaski 2001)
-
-    1 minus the normalized sum of how far outside the k nearest codes the intruders stand. Swap the arguments for
-    continuity. Needs k < n / 2.
-    """
-    count = len(codes)
-    if not 1 <= k < count / 2:
-        raise ValueError(
-            f"k is {k}; choose a number from 1 to {(count - 1) // 2}, less than half of the {count} points"
-        )
-    near = _distances(points).argsort(axis=1, kind="stable")[:, :k]
-    order = _distances(codes).argsort(axis=1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(1, count + 1)[None], axis=1)
-    excess = np.maximum(np.take_along_axis(ranks, near, 1) - k, 0).sum(axis=1)
-    return 1 - excess * 2 / (k * (2 * count - 3 * k - 1))
-
-
 @metric("map_quality", "trustworthiness")
 def mean_trustworthiness(pixels: np.ndarray, points: np.ndarray) -> float:
-    """Trustworthiness of a map (n, 2) of images (n, pixels), averaged over its points."""
-    return float(trustworthiness(pixels, points).mean())
+    """Are the 12 neighbors of a point (n, 2) on the map neighbors in pixels (n, d), too? (Venna and Kaski 2001)"""
+    return float(trust(*_exactly(pixels, points), np.arange(len(points))).mean())
 
 
 @metric("map_quality", "continuity")
 def continuity(pixels: np.ndarray, points: np.ndarray) -> float:
     """Are the 12 neighbors of an image its neighbors on the map? Trustworthiness with the roles exchanged."""
-    return float(trustworthiness(points, pixels).mean())
+    return float(trust(*_exactly(points, pixels), np.arange(len(points))).mean())
 
 
-def _distances(points: np.ndarray) -> np.ndarray:
-    points = np.asarray(points, np.float64).reshape(len(points), -1)
-    points = points - points.mean(axis=0)
-    lengths = np.square(points).sum(axis=1)
-    squared = lengths[:, None] + lengths - 2 * points @ points.T
-    np.fill_diagonal(squared, np.inf)
-    return squared
+def _exactly(*arrays: np.ndarray) -> list[np.ndarray]:
+    """In double precision around the mean, where equal distances stay equal."""
+    return [array - array.mean(axis=0, dtype=np.float64) for array in arrays]
 
 
 def nearest_mse(images: np.ndarray, others: np.ndarray) -> float:
     """MSE per pixel from each image to the nearest of the others, on average; uint8 or float (n, c, h, w) each."""
-    targets = unit(others).reshape(len(others), -1)
-    lengths, total = np.square(targets).sum(axis=1), 0.0
+    targets, total = flat(others), 0.0
     for start in range(0, len(images), 256):
-        rows = unit(images[start : start + 256]).reshape(-1, targets.shape[1])
-        squared = np.square(rows).sum(axis=1)[:, None] + lengths - 2 * rows @ targets.T
-        total += float(np.maximum(squared.min(axis=1), 0).sum())
+        nearest = squared_distances(flat(images[start : start + 256]), targets).min(axis=1)
+        total += float(np.maximum(nearest, 0).sum())
     return total / (len(images) * targets.shape[1])
-
-
-def normalized(codes: np.ndarray) -> np.ndarray:
-    """codes (n, latent), each of length 1; a code of zeros stays zeros."""
-    codes = np.asarray(codes, np.float32)
-    return codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
-
-
-def unit(images: np.ndarray) -> np.ndarray:
-    """uint8 or float images as float32 in [0, 1]."""
-    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
-
-
-def unit_of(images: np.ndarray) -> int:
-    """The value of white: 255 for uint8, else 1."""
-    return 255 if images.dtype == np.uint8 else 1
 
 
 def _blocks(images: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for start in range(0, len(images), 1024):
-        yield unit(images[start : start + 1024]), unit(others[start : start + 1024])
+        yield to_floats(images[start : start + 1024]), to_floats(others[start : start + 1024])

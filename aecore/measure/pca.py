@@ -5,24 +5,20 @@ from functools import lru_cache
 import numpy as np
 
 from aecore.data import Dataset
-from aecore.measure.metrics import unit
+from aecore.pixels import flat
+from aecore.vectors import principal
 
 LARGEST = 4096
 """Numbers in an image up to which components are computed: the cost grows with the square and the cube."""
 
 
 class Pca:
-    """Principal components of the training images, exact, by the covariance of the pixels."""
+    """Principal components of training images (n, c, h, w) uint8, exact, by the covariance of the pixels."""
 
     def __init__(self, images: np.ndarray) -> None:
-        rows = images.reshape(len(images), -1)
-        self.mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32) / 255
-        covariance = np.zeros((rows.shape[1], rows.shape[1]))
-        for start in range(0, len(rows), 8192):
-            centered = unit(rows[start : start + 8192]) - self.mean
-            covariance += centered.T @ centered
-        values, vectors = np.linalg.eigh(covariance / len(rows))
-        self.variances, self.axes = np.maximum(values[::-1], 1e-12), vectors[:, ::-1].astype(np.float32)
+        mean, variances, axes = principal(images.reshape(len(images), -1))
+        self.mean, self.axes = (mean / 255).astype(np.float32), axes.astype(np.float32)
+        self.variances = np.maximum(variances / 255**2, 1e-12)
 
     def codes(self, images: np.ndarray, components: int) -> np.ndarray:
         """images (n, c, h, w) -> (n, components)."""
@@ -48,8 +44,3 @@ class Pca:
 def linear(dataset: Dataset) -> Pca | None:
     """The principal components of a dataset; None where its images are too large for them."""
     return Pca(dataset.train.images) if int(np.prod(dataset.shape)) <= LARGEST else None
-
-
-def flat(images: np.ndarray) -> np.ndarray:
-    """images (n, c, h, w), uint8 or float in [0, 1] -> (n, c * h * w) float32 in [0, 1]."""
-    return unit(images).reshape(len(images), -1)

@@ -19,6 +19,7 @@ from aecore.measure.evaluate import PARTS, as_text, measure, measured
 from aecore.models import FLAVORS, Distance, Flavor, knob
 from aecore.networks import NETWORKS, Autoencoder, Shape, estimated_contraction
 from aecore.noise import NOISES
+from aecore.pixels import to_floats
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def newcomers() -> Iterator[None]:
     @metrics.metric("denoising", "largest error", 2)
     def largest_error(clean: np.ndarray, other: np.ndarray) -> float:
         """The largest difference of two pixels."""
-        return float(np.abs(metrics.unit(clean) - other).max())
+        return float(np.abs(to_floats(clean) - other).max())
 
     @baselines.baseline("brightness", "few_labels")
     def brightness(dataset: Dataset, latent: int) -> baselines.Space:

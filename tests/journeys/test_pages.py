@@ -190,7 +190,7 @@ def test_a_link_with_a_selection_that_is_none_selects_nothing(area: str, home_wi
 def test_manifold_colors_points(color: str, home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
     from test_figures import unpacked
 
-    from aecore.measure.metrics import trustworthiness
+    from aecore.manifold import trust
 
     run, train = digits_runs[0], aecore.load_dataset("digits").train
     app = visit("manifold", run=run.run.id, color=color)
@@ -202,7 +202,7 @@ def test_manifold_colors_points(color: str, home_with_runs: Path, digits_runs: l
         wrong = np.square(run.reconstruct(train.images) - train.images / 255).mean(axis=(1, 2, 3))
         np.testing.assert_allclose(arrays["values"], wrong, rtol=1e-3, atol=1e-6)
     elif color == "trust":
-        expected = trustworthiness(train.images.reshape(len(train), -1) / 255, run.encode(train.images))
+        expected = trust(train.images.reshape(len(train), -1) / 255, run.encode(train.images), np.arange(len(train)))
         off = np.abs(arrays["values"] - expected)  # a tie among neighbors may turn on the last bit
         assert np.mean(off > 5e-3) < 0.005
 
@@ -287,7 +287,7 @@ def test_classify_names_the_accuracy_of_the_code_and_of_raw_pixels(
 ) -> None:
     from aecore.measure.evaluate import measure
     from aecore.measure.few_labels import learn
-    from aecore.measure.pca import flat
+    from aecore.pixels import flat
 
     checkpoint, digits = digits_runs[1], aecore.load_dataset("digits")
     app = visit("classify", run=checkpoint.run.id)

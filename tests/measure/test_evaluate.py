@@ -218,7 +218,7 @@ def test_denoising_is_measured_on_the_noise_that_it_names(
 def test_ten_labels_are_worth_more_on_codes_than_on_pixels_by_any_draw() -> None:
     """One draw, seed 3, once chose its ridge by chance and fell below raw pixels."""
     from aecore.measure.few_labels import learn
-    from aecore.measure.pca import flat
+    from aecore.pixels import flat
 
     clothes = load_dataset("fashion_mnist")
     checkpoint = aecore.showcase().load(aecore.RECIPES["fashion-labels"].run.id)

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from aecore.data import load_dataset
-from aecore.measure.metrics import mse, nats, nearest_mse, psnr, retrieval, ssim, trustworthiness
+from aecore.measure.metrics import continuity, mean_trustworthiness, mse, nats, nearest_mse, psnr, retrieval, ssim
 
 RNG = np.random.default_rng(0)
 CLEAN = RNG.integers(0, 256, (40, 1, 12, 9), np.uint8)
@@ -92,19 +92,11 @@ def test_perfect_codes_are_perfectly_retrieved() -> None:
     assert set(retrieval(codes, labels, codes, labels).values()) == {1.0}
 
 
-@pytest.mark.parametrize("k", [1, 5, 12])
-def test_trustworthiness_agrees_with_scikit_learn(k: int) -> None:
-    codes = RNG.normal(size=(120, 6))
-    points = codes[:, :2] + RNG.normal(0, 0.3, (120, 2))
-    for one, other in ((codes, points), (points, codes)):
-        found = trustworthiness(one, other, k)
-        assert found.shape == (120,)
-        assert found.mean() == pytest.approx(manifold.trustworthiness(one, other, n_neighbors=k), abs=1e-9)
-
-
-def test_too_many_neighbors_are_refused() -> None:
-    with pytest.raises(ValueError, match="from 1 to 4, less than half of the 10 points"):
-        trustworthiness(np.zeros((10, 2)), np.zeros((10, 2)), k=5)
+def test_the_metrics_of_a_map_agree_with_scikit_learn() -> None:
+    pixels = RNG.normal(size=(120, 6))
+    points = pixels[:, :2] + RNG.normal(0, 0.3, (120, 2))
+    for metric, (one, other) in ((mean_trustworthiness, (pixels, points)), (continuity, (points, pixels))):
+        assert metric(pixels, points) == pytest.approx(manifold.trustworthiness(one, other, n_neighbors=12), abs=1e-6)
 
 
 def test_the_nearest_image_is_found_among_all() -> None:
