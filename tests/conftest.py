@@ -2,16 +2,22 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: two threads of each would wait for one another
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 import streamlit as st
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
@@ -109,11 +115,15 @@ def texts(app: AppTest) -> str:
 
 
 class Server:
-    """`streamlit run app.py` in a process of its own, with a home of its own, for visitors who are strangers."""
+    """`streamlit run app.py` in a process of its own on a free port, with a home in `folder`, for strangers."""
 
-    def __init__(self, home: Path, port: int, log: Path) -> None:
-        self.home, self.port, self.log = home, port, log
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.home, self.log = folder / "home", folder / "log.txt"
         self.process: subprocess.Popen | None = None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
 
     @property
     def url(self) -> str:
@@ -144,19 +154,22 @@ class Server:
         self.process.wait(20)
 
 
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """The whole app, with an empty home in this folder."""
+    server = Server(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The whole app, with no run at first."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    served = Server(folder / "home", port, folder / "log.txt")
-    served.start()
-    yield served
-    served.stop()
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

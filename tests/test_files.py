@@ -68,7 +68,7 @@ def test_a_run_killed_50_times_while_saving_always_loads(tmp_path: Path) -> None
     assert result.returncode == 0, result.stderr
     died, steps = map(int, result.stdout.split())
     assert died > 5, "hardly any kill met a half-written snapshot"
-    assert steps > 5
+    assert steps > 1, "the kills met one and the same save"
 
 
 class Death(BaseException):

@@ -12,7 +12,6 @@ import asyncio
 import dataclasses
 import math
 import random
-import socket
 import statistics
 import sys
 import tempfile
@@ -416,11 +415,8 @@ def main() -> int:
     parser.add_argument("--crowd", type=int, default=50, help="visitors that come and leave in phase d (default 50)")
     parser.add_argument("--settle", type=float, default=KEPT + 5, help="seconds to wait after they left (default 125)")
     options = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "home", port, Path(folder) / "log.txt")
+        server = Server(Path(folder))
         server.start()
         try:
             failures = +asyncio.run(measure(server, options))

@@ -49,14 +49,6 @@ app = st.App("{script}", routes=[Route("/assets/plotly.min.js", plotly)])
 """
 
 
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def browser_seconds() -> float:
     """CPU seconds of Chromium and its children so far."""
     total = 0.0
@@ -159,12 +151,12 @@ def main() -> None:
     (folder / "served.py").write_text(SERVED.format(root=ROOT, script=folder / "map.py"))
     servers = {}
     for name, script in (("page", "app.py"), ("map", folder / "served.py"), ("plain", folder / "plain.py")):
-        servers[name] = Server(folder / "home", free_port(), folder / f"{name}.txt")
+        servers[name] = Server(folder / name)
         servers[name].start(str(script))
     visits = {
         "st.plotly_chart": (servers["plain"].url, ".js-plotly-plot .nsewdrag"),
         "component": (servers["map"].url, ".latent-map[data-ready]"),
-        "whole page": (f"{servers['page'].url}/manifold?run={RUN}&mode=Points&color=height", ".latent-map[data-ready]"),
+        "whole page": (f"{servers['page'].url}/manifold?run={RUN}&mode=points&color=height", ".latent-map[data-ready]"),
     }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -7,7 +7,6 @@ second visitor. Every figure has a server of its own, so that no page profits fr
 """
 
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -44,11 +43,8 @@ def seconds(browser: Browser, server: Server, page: str) -> float:
 
 def measure(browser: Browser, root: Path, page: str) -> list[float]:
     """Cold, after a restart, warm."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        server, took = Server(Path(folder) / "home", port, Path(folder) / "log.txt"), []
+        server, took = Server(Path(folder)), []
         for visits in (1, 2):
             server.start(root=root)
             time.sleep(8)  # what the server does by itself after its start, a host has done before a visitor comes

@@ -3,7 +3,6 @@
 python tests/benchmarks/search.py
 """
 
-import socket
 import statistics
 import sys
 import tempfile
@@ -75,10 +74,7 @@ def clicks(page: Page, run: str, times: int = 10) -> None:
 def main() -> None:
     queries()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = Server(Path(folder) / "home", port, Path(folder) / "log.txt")
+        server = Server(Path(folder))
         server.start()
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-from conftest import Server, settle
+from conftest import Server, serving, settle
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, expect
 
@@ -166,16 +166,8 @@ def visitor(browser: Browser, ways: Server) -> Iterator[Visitor]:
 @pytest.fixture(scope="module")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with an empty home, whose visitors are strangers."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("ways")
-    server = Server(folder / "home", port, folder / "log.txt")
-    server.start()
-    yield server
-    server.stop()
+    with serving(tmp_path_factory.mktemp("ways")) as server:
+        yield server
 
 
 @pytest.fixture(params=["none of one's own", "one in training", "several"])

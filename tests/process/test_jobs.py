@@ -50,7 +50,7 @@ def _job(store: Store, run: Run) -> Job:
     return Job(store.create(run))
 
 
-def _until(condition: Callable[[], object], seconds: float = 90) -> None:
+def _until(condition: Callable[[], object], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
