@@ -307,6 +307,13 @@ def test_a_cache_says_how_much_of_a_view_it_looks_at() -> None:
 
 
 @per_page
+def test_what_is_looked_at_travels_as_one_value(path: Path) -> None:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.FunctionDef):
+            assert "stamp" not in {argument.arg for argument in node.args.args}, node.name
+
+
+@per_page
 def test_only_the_caches_cache(path: Path) -> None:
     assert path.stem == "_cached" or "cache_" not in path.read_text(encoding="utf-8").replace("st.cache_*", "")
 
