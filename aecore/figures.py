@@ -1,15 +1,13 @@
-"""Pictures from arrays: image sheets, maps, films, sprites. Imported by the pages and the command line."""
+"""Pictures from arrays: image sheets, maps, films. Imported by the pages and the command line."""
 
 import base64
 import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
-from plotly.colors import sample_colorscale
 
 from aecore.pixels import to_bytes
 
@@ -52,6 +50,12 @@ def sheet(images: np.ndarray, columns: int, scale: int = 2, gap: int = 2) -> np.
     return out
 
 
+def pair(images: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Images (n, c, h, w) in a line, over what was made of them -> (height, width, 3) uint8."""
+    both = np.concatenate([to_bytes(images), to_bytes(made)])
+    return sheet(both, columns=len(images), scale=max(1, 56 // images.shape[2]))
+
+
 def save_png(path: Path, picture: np.ndarray) -> None:
     """Save a picture (h, w, 3) or (h, w, 4) uint8 as a PNG file."""
     Image.fromarray(picture).save(path, "PNG")
@@ -84,6 +88,8 @@ def png_uri(picture: np.ndarray) -> str:
 def _colors(groups: Sequence[Any]) -> np.ndarray:
     """(n,) names or numbers -> (n, 3) uint8: a color for each name, or a place between blue and yellow."""
     if all(isinstance(group, (int, float)) for group in groups):
+        from plotly.colors import sample_colorscale
+
         numbers = np.asarray(groups, float)
         shares = (numbers - numbers.min()) / max(np.ptp(numbers), 1e-12)
         return np.round(np.array(sample_colorscale("Cividis", shares, colortype="tuple")) * 255).astype(np.uint8)
@@ -125,56 +131,3 @@ def film(
     pauses = [400] * (len(frames) - 1) + [2500]
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=pauses, loop=0)
     return buffer.getvalue()
-
-
-def packed(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Sequence[bytes]]) -> bytes:
-    """One block of bytes for the browser: the length of a JSON head (uint32), the head, then the arrays.
-
-    head gains "arrays": name -> [type, offset, length]; offsets from the end of the head, in multiples of 8 bytes.
-    A sequence of bytes becomes a list of such entries. Types: float32, uint32, uint16, uint8.
-    """
-    entries: dict[str, Any] = {}
-    body = bytearray()
-
-    def put(array: np.ndarray) -> list[Any]:
-        entry = [array.dtype.name, len(body), array.size]
-        body.extend(np.ascontiguousarray(array).tobytes())
-        body.extend(b"\0" * (-len(body) % 8))
-        return entry
-
-    for name, array in arrays.items():
-        if hasattr(array, "dtype"):
-            entries[name] = put(array)
-        else:
-            entries[name] = [put(np.frombuffer(item, np.uint8)) for item in array]
-    text = json.dumps({**head, "arrays": entries}).encode()
-    text += b" " * (-(len(text) + 4) % 8)
-    return len(text).to_bytes(4, "little") + text + bytes(body)
-
-
-def sprites(images: np.ndarray, columns: int = 32, lines: int = 64, quality: int = 75) -> list[bytes]:
-    """images (n, c, h, w) edge to edge in WebP sheets of columns x lines; the last sheet may be shorter."""
-    files = []
-    for start in range(0, len(images), columns * lines):
-        picture = sheet(images[start : start + columns * lines], columns, scale=1, gap=0)
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "WEBP", quality=quality, method=0)
-        files.append(buffer.getvalue())
-    return files
-
-
-def tile_side(count: int, height: int, width: int, most: int = 64_000_000) -> tuple[int, int]:
-    """Height and width at which `count` images fit into `most` pixels: at most their own, one side at least 16."""
-    shrink = min(1.0, max((most / max(count, 1) / (height * width)) ** 0.5, 16 / max(height, width)))
-    return max(1, round(height * shrink)), max(1, round(width * shrink))
-
-
-def resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    """images (n, c, h, w), uint8 or float in [0, 1] -> (n, c, height, width) uint8, averaged by area."""
-    images = to_bytes(images)
-    if images.shape[2:] == (height, width):
-        return images
-    how = Image.Resampling.BOX
-    planes = images.reshape(-1, *images.shape[2:])
-    small = [np.asarray(Image.fromarray(plane).resize((width, height), how)) for plane in planes]
-    return np.stack(small).reshape(*images.shape[:2], height, width)

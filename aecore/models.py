@@ -4,6 +4,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from inspect import cleandoc
 from typing import Any, ClassVar
 
 import torch
@@ -105,6 +106,12 @@ class Flavor(ABC):
 
     def __post_init__(self) -> None:
         check_knobs(self)
+
+    @classmethod
+    def described(cls) -> tuple[str, str]:
+        """Its idea in a sentence, and where it comes from: the two paragraphs of its docstring."""
+        idea, _, source = cleandoc(cls.__doc__).partition("\n\n")
+        return idea.replace("\n", " "), source.replace("\n", " ")
 
     @abstractmethod
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:

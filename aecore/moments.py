@@ -1,9 +1,9 @@
 """Moments: what a network had learned at about twenty points of its training, small enough to save and replay."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
@@ -11,11 +11,11 @@ import safetensors.numpy
 
 from aecore.files import write_file
 from aecore.folders import MOMENTS, NEWEST
-from aecore.manifold import plane
+from aecore.manifold import bounds, plane
 from aecore.pixels import to_bytes
 
 if TYPE_CHECKING:
-    from aecore.data import Split
+    from aecore.data import Dataset, Split
     from aecore.runs import Checkpoint
 
 COUNT = 20
@@ -68,6 +68,32 @@ def kept(folder: Path) -> list[Moment]:
     paths = [*sorted((folder / MOMENTS).glob("[0-9]*.safetensors")), folder / NEWEST]
     found = {moment.step: moment for path in paths if (moment := _read(path))}
     return [found[step] for step in sorted(found)]
+
+
+def replay(folder: Path, until: int) -> list[Moment]:
+    """The kept moments of a run up to the step `until`, each map turned to fit the next."""
+    moments = [moment for moment in kept(folder) if moment.step <= until]
+    maps = aligned([moment.places for moment in moments])
+    return [replace(moment, places=places) for moment, places in zip(moments, maps, strict=True)]
+
+
+def groups(dataset: "Dataset", count: int) -> tuple[str, list[Any]]:
+    """What colors the map of the first test images, and its value for each: the class, else the first factor."""
+    if dataset.classes:
+        return "class", [dataset.classes[label] for label in dataset.test.labels[:count]]
+    for factor, values in dataset.test.factors.items():
+        return factor, values[:count].tolist()
+    return "image", ["image"] * count
+
+
+def film(moments: Sequence[Moment], dataset: "Dataset") -> bytes:
+    """The moments of a training as an animated GIF."""
+    from aecore import figures
+
+    maps, images = [moment.places for moment in moments], dataset.test.images
+    strips = [figures.pair(images[: len(moment.rebuilt)], moment.rebuilt) for moment in moments]
+    captions = [f"epoch {moment.epoch:g}, batch {moment.step:,}" for moment in moments]
+    return figures.film(maps, bounds(np.concatenate(maps)), groups(dataset, len(maps[0]))[1], strips, captions)
 
 
 def newest(folder: Path) -> Moment | None:

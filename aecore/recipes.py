@@ -1,10 +1,15 @@
 """Named settings that are known to work. The package includes a trained run of each."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from aecore import runs
+from aecore.folders import folder_of
 from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
 from aecore.runs import Run
+from aecore.store import DamagedRun, store_at
 
 
 @dataclass(frozen=True)
@@ -14,6 +19,10 @@ class Recipe:
     title: str
     sentence: str
     run: Run
+
+    def to_dict(self) -> dict[str, Any]:
+        """Title, sentence, run and its id as plain values."""
+        return {"title": self.title, "sentence": self.sentence, "run": self.run.to_dict(), "id": self.run.id}
 
 
 def opening_settings(count: int, flavor: type[Flavor]) -> dict[str, Any]:
@@ -90,3 +99,13 @@ RECIPES: dict[str, Recipe] = {
         Run("digits", VAE(latent=2), width=256, loss="kl", epochs=150, batch_size=32),
     ),
 }
+
+
+def titles(ids: Sequence[str]) -> dict[str, str]:
+    """Id -> what a run is called: its recipe's title, or its settings; one that cannot be read is called by its id."""
+    of_recipes, others = {recipe.run.id: recipe.title for recipe in RECIPES.values()}, []
+    for id in ids:
+        with suppress(DamagedRun, KeyError):
+            if id not in of_recipes:
+                others.append(store_at(folder_of(id)).run(id))
+    return {id: of_recipes.get(id, id) for id in ids} | runs.titles(others)

@@ -135,6 +135,16 @@ def nearest_images(
     return distances[rows], rows
 
 
+def usual_distances(index: Index, asked: np.ndarray, itself: bool = False, count: int = 200) -> np.ndarray:
+    """How far `count` of the vectors asked (n, d), drawn with seed 0, are from their nearest in an index, sorted.
+
+    itself: whether the index holds these vectors too; then it is the second nearest that counts.
+    """
+    rows = np.random.default_rng(0).permutation(len(asked))[:count]
+    distances, _ = index.nearest(asked[rows], 2)
+    return np.sort(distances[:, -1 if itself else 0])
+
+
 def combined(wanted: np.ndarray, unwanted: np.ndarray, metric: str = "cosine") -> np.ndarray:
     """One query (d,) from vectors of positive examples (m, d), m >= 1, and negative examples (n, d), n >= 0.
 

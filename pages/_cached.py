@@ -1,72 +1,55 @@
-"""The only caches. Arguments are names, numbers and stamps; a stamp changes exactly when a run's weights do.
+"""The only caches. Arguments are a view, names and numbers; a view's stamp changes exactly when a run's weights do.
 
 Big things are shared between all visitors (cache_resource) and never changed; small results are copied (cache_data).
+What they remember is computed in aecore.
 """
 
 import time
-from contextlib import suppress
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
+
+import aecore
+from aecore import atlas, data, figures, manifold
+from aecore.data import pictures
+from aecore.folders import folder_of
+from aecore.kept import kept
+from aecore.measure.metrics import mse
+from aecore.process.jobs import LIVE, Job, shown_folder
+from aecore.whitening import Whitening
+from pages._view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-
-    from aecore import Checkpoint, Dataset, Index, Store
+    from aecore import Checkpoint, Dataset, Index, Split, Store
     from aecore.data.pictures import Picture
     from aecore.moments import Moment
-    from aecore.whitening import Whitening
+
+    Function = Callable[..., Any]
 
 
-def warm_up() -> None:
-    """Import what pages need, before a visitor asks.
+def _cache(kind: "Function", of: str, **settings: Any) -> "Callable[[Function], Function]":
+    """A cache that is told only so much of a view as it is `of`: the "run", the "split" of its images, or their "map".
 
-    Streamlit collects garbage after every page run, with all visitors waiting. The imported modules are 300,000 objects
-    that stay: looking at them again takes 0.15 s each time, unless they are frozen.
+    The rest is empty when it arrives. So what is computed depends on nothing but its key, and no key holds too much.
     """
-    import gc
+    seen = {"run": lambda view: view.at(), "split": lambda view: view.at(view.split), "map": lambda view: view}[of]
 
-    import aecore.charts
-    import aecore.figures
-    import aecore.manifold
-    import aecore.measure.evaluate
-    import aecore.measure.repair
-    import aecore.noise
-    import aecore.recipes
-    import aecore.search  # noqa: F401
+    def wrap(function: "Function") -> "Function":
+        cached = kind(**settings)(function)
+        return wraps(function)(lambda view, *rest: cached(seen(view), *rest))
 
-    gc.collect()
-    gc.freeze()
-    _warm_opening_views()
+    return wrap
 
 
-def _warm_opening_views() -> None:
-    """What the experiments show first, so that it is known when the first visitor comes."""
-    import logging
-
-    from aecore.data import is_here
-
-    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
-    known = recipes()
-    for name, views in (("blocks-map", (places,)), ("fashion-search", (index,)), ("fashion-labels", (codes,))):
-        run = known[name]["id"]
-        if is_here(known[name]["run"]["dataset"]):
-            for look in views:
-                look(run, stamp(run), "train")
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the images")
-def dataset(name: str) -> "Dataset":
-    from aecore.data import load_dataset
-
-    return load_dataset(name)
+_resource, _data = partial(_cache, st.cache_resource), partial(_cache, st.cache_data)
 
 
 def store(run: str) -> "Store":
     """The store from which pages show a run."""
-    from aecore.process.jobs import shown_folder
     from aecore.store import store_at
 
     return store_at(shown_folder(run))
@@ -74,7 +57,6 @@ def store(run: str) -> "Store":
 
 def training_store(run: str) -> "Store":
     """The store in which a run trains or trained."""
-    from aecore.folders import folder_of
     from aecore.store import store_at
 
     return store_at(folder_of(run))
@@ -83,27 +65,19 @@ def training_store(run: str) -> "Store":
 @st.cache_data(max_entries=64, show_spinner=False)
 def titles(runs: tuple[str, ...]) -> dict[str, str]:
     """What runs are called: their recipe's title, or their settings. An id is made of the settings, so both stay."""
-    from aecore.runs import titles
-    from aecore.store import DamagedRun
+    from aecore.recipes import titles
 
-    of_recipes, known = {recipe["id"]: recipe["title"] for recipe in recipes().values()}, []
-    for run in runs:
-        with suppress(DamagedRun, KeyError):
-            if run not in of_recipes:
-                known.append(training_store(run).run(run))
-    return {run: of_recipes.get(run, run) for run in runs} | titles(known)
+    return titles(runs)
 
 
-def stamp(run: str) -> str:
-    """The stamp of a run's newest snapshot; while it trains, of one at most a minute old.
+def newest(run: str) -> View:
+    """A run as its newest snapshot has it; while it trains, as one does that is at most a minute old.
 
     A training saves every few seconds, and each new stamp would have every page encode all images anew.
     """
-    from aecore.process.jobs import LIVE, Job
-
     if Job(store(run).path(run)).state in LIVE:
-        return _stamp_of(run, int(time.monotonic() // 60))
-    return store(run).stamp(run)
+        return View(run, _stamp_of(run, int(time.monotonic() // 60)))
+    return View(run, store(run).stamp(run))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -111,196 +85,273 @@ def _stamp_of(run: str, minute: int) -> str:
     return store(run).stamp(run)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Reading the run")
-def checkpoint(run: str, stamp: str) -> "Checkpoint":
-    return store(run).load(run)
+@_resource("run", max_entries=12, show_spinner="Reading the run")
+def checkpoint(view: View) -> "Checkpoint":
+    return store(view.run).load(view.run)
 
 
-@st.cache_data(max_entries=1024, show_spinner=False)
-def shape(run: str, stamp: str) -> tuple[int, int, int]:
+@_data("run", max_entries=1024, show_spinner=False)
+def shape(view: View) -> tuple[int, int, int]:
     """Channels, height and width of the images of a run."""
-    return checkpoint(run, stamp).network.shape
+    return checkpoint(view).network.shape
 
 
-@st.cache_resource(max_entries=8, show_spinner="Encoding the images")
-def codes(run: str, stamp: str, split: str) -> "np.ndarray":
-    loaded = checkpoint(run, stamp)
-    images = dataset(loaded.run.dataset).split(split).images
-    return _shipped(run, stamp, f"codes-{split}", lambda: [loaded.encode(images)])[0]
+@st.cache_resource(max_entries=4, show_spinner="Reading the images")
+def dataset(name: str) -> "Dataset":
+    return aecore.load_dataset(name)
 
 
-def _shipped(run: str, stamp: str, what: str, compute: "Callable[[], list[np.ndarray]]") -> "list[np.ndarray]":
+def images(view: View) -> "Dataset":
+    """The dataset that a run was trained on."""
+    return dataset(checkpoint(view).run.dataset)
+
+
+def split(view: View) -> "Split":
+    """The images that are looked at."""
+    return images(view).split(view.split)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def distinct(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """First rows (t,) of the distinct images of a split, and for every row (n,) the number of its image among them."""
+    return data.distinct(dataset(name).split(split).images)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def copies(name: str, split: str) -> np.ndarray:
+    """How often each distinct image of a split is in it, (t,)."""
+    return np.bincount(distinct(name, split)[1])
+
+
+def _numbers(view: View) -> np.ndarray:
+    """For every image of a split (n,), its number among the distinct ones."""
+    return distinct(images(view).name, view.split)[1]
+
+
+def _once(found: np.ndarray, name: str, split: str) -> np.ndarray:
+    """Of rows (n, ...), one for every image of a split, those of the distinct images."""
+    first, every = distinct(name, split)
+    return found if len(first) == len(every) else found[first]
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def border(name: str) -> float:
+    """The mean brightness of the borders of a set's images, 0 to 255: is the ground dark or light?"""
+    return pictures.border(dataset(name).train.images[:1000])
+
+
+@st.cache_resource(max_entries=128, show_spinner="Reading the picture")
+def picture(digest: str, shape: tuple[int, int, int], invert: bool, _content: bytes) -> "tuple[Picture | None, str]":
+    """A picture from outside, whose SHA-256 is `digest`, made to fit; or None and the sentence that says why not."""
+    try:
+        return pictures.read_picture(_content, shape, invert), ""
+    except pictures.InputRejected as error:
+        return None, str(error)
+
+
+@_resource("split", max_entries=8, show_spinner="Encoding the images")
+def codes(view: View) -> np.ndarray:
+    return _shipped(view, f"codes-{view.split}", lambda: [checkpoint(view).encode(split(view).images)])[0]
+
+
+def _distinct_codes(view: View) -> np.ndarray:
+    return _once(codes(view), images(view).name, view.split)
+
+
+def _shipped(view: View, what: str, compute: "Callable[[], list[np.ndarray]]") -> "list[np.ndarray]":
     """Arrays that take long, on disk for a run that comes with the app: it is what every visitor sees first."""
-    from aecore.kept import kept
-
-    if store(run).read_only:
-        return kept(f"{run}-{stamp}-{what}", compute)
+    if store(view.run).read_only:
+        return kept(f"{view.run}-{view.stamp}-{what}", compute)
     arrays = compute()
     for array in arrays:
         array.flags.writeable = False
     return arrays
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def axes(run: str, stamp: str) -> "tuple[np.ndarray, np.ndarray]":
+@_resource("run", max_entries=12, show_spinner=False)
+def axes(view: View) -> tuple[np.ndarray, np.ndarray]:
     """Mean and directions of the plane of a run's codes, from its first 20,000 training images."""
-    from aecore.manifold import axes
-
-    return axes(codes(run, stamp, "train")[:20_000])
+    return manifold.axes(codes(view.at("train"))[:20_000])
 
 
-@st.cache_resource(max_entries=12, show_spinner="Laying out the map")
-def places(run: str, stamp: str, split: str) -> "np.ndarray":
+@_resource("split", max_entries=12, show_spinner="Laying out the map")
+def places(view: View) -> np.ndarray:
     """Every image of a split on the plane of a run's codes, (n, 2)."""
-    from aecore.manifold import project
-
-    return project(codes(run, stamp, split), *axes(run, stamp))
+    return manifold.project(codes(view), *axes(view))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def distinct(name: str, split: str) -> "tuple[np.ndarray, np.ndarray]":
-    """First rows (t,) of the distinct images of a split, and for every row (n,) the number of its image among them."""
-    import numpy as np
-
-    numbers: dict[bytes, int] = {}
-    images = dataset(name).split(split).images
-    every = np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in images], np.uint32)
-    _, first = np.unique(every, return_index=True)
-    return first, every
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def copies(name: str, split: str) -> "np.ndarray":
-    """How often each distinct image of a split is in it, (t,)."""
-    import numpy as np
-
-    return np.bincount(distinct(name, split)[1])
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reconstructing every image")
-def errors(run: str, stamp: str, split: str) -> "np.ndarray":
+@_resource("split", max_entries=8, show_spinner="Reconstructing every image")
+def errors(view: View) -> np.ndarray:
     """MSE of the reconstruction of every image of a split, (n,)."""
-    import numpy as np
-
-    from aecore.measure.metrics import mse_each
-
-    loaded = checkpoint(run, stamp)
-    first, every = distinct(loaded.run.dataset, split)
-    images = dataset(loaded.run.dataset).split(split).images[first]
-    known = of_distinct(codes(run, stamp, split), run, stamp, split)
-    starts = range(0, len(images), 4096)  # floats take four times the room
-    return np.concatenate([mse_each(images[s : s + 4096], loaded.decode(known[s : s + 4096])) for s in starts])[every]
+    distinct_images = _once(split(view).images, images(view).name, view.split)
+    return atlas.errors(checkpoint(view), _distinct_codes(view), distinct_images)[_numbers(view)]
 
 
-@st.cache_data(max_entries=16, show_spinner="Drawing the map")
-def map_picture(run: str, stamp: str) -> "np.ndarray":
-    """Test images at the places of their codes, 20 across: the map in small."""
-    from aecore import figures, manifold
-
-    images = dataset(checkpoint(run, stamp).run.dataset).test.images
-    rows, spots = manifold.tile(places(run, stamp, "test"), 20)
-    return figures.picture_map(images[rows], spots, 20, tile=max(images.shape[2:]))
+@_resource("split", max_entries=8)
+def tsne_kept(view: View) -> dict[str, np.ndarray]:
+    """Where the page keeps a t-SNE that was run: empty, or "rows" (m,) and "places" (m, 2)."""
+    return {}
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def whitening(run: str, stamp: str) -> "Whitening":
+def mapped(view: View) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (m,) that are on the map and their places (m, 2); at most 80,000 rows, drawn with seed 0."""
+    kept = tsne_kept(view)
+    if view.way == "tsne" and kept:
+        return kept["rows"], kept["places"]
+    every = places(view)
+    rows = atlas.drawn(len(every), 80_000)
+    return rows, every[rows]
+
+
+@_resource("map", max_entries=12, show_spinner="Laying out the map")
+def points_part(view: View, id: str) -> bytes:
+    """Places, rows and picture numbers of all points of the map."""
+    return atlas.points(id, *mapped(view), _numbers(view), view.way)
+
+
+@_resource("map", max_entries=24, show_spinner="Coloring the map")
+def colors_part(view: View, color: str, id: str) -> bytes:
+    """A class or a number for every point of the map, by what it is colored."""
+    rows, _ = mapped(view)
+    if color == "loss":
+        return atlas.shades(id, "MSE", errors(view)[rows])
+    if color == "trust":
+        return atlas.shades(id, "trust", trust(view))
+    return atlas.colors(id, images(view), view.split, rows, color)
+
+
+@_resource("map", max_entries=12, show_spinner="Measuring trust")
+def trust(view: View) -> np.ndarray:
+    """Trust of every point of the map: are its 12 neighbors among 2,000 images alike as pixels? (m,)"""
+    return atlas.trust(split(view).images, *mapped(view), _numbers(view))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def pictures_part(name: str, split: str, id: str) -> bytes:
+    """The distinct images of a split as sprites."""
+    return atlas.pictures(id, _once(dataset(name).split(split).images, name, split))
+
+
+@_resource("split", max_entries=6, show_spinner=False)
+def rebuilt_part(view: View, id: str) -> bytes:
+    """Reconstructions of the distinct images of a split as sprites."""
+    return atlas.reconstructions(id, checkpoint(view), _distinct_codes(view))
+
+
+@_resource("run", max_entries=6, show_spinner="Decoding the plane")
+def lattice_part(view: View, id: str) -> bytes:
+    """What the decoder makes of a dense lattice over the plane of two units, and which of it is far from any code."""
+    return atlas.lattice(id, checkpoint(view), codes(view.at("train")))
+
+
+@_data("map", max_entries=32, show_spinner="Measuring trust")
+def mean_trust(view: View, count: int) -> float | None:
+    """Trustworthiness of a map (12 neighbors, against pixels) on up to 2,000 distinct images of its `count`, seed 0."""
+    return atlas.mean_trust(split(view).images, *mapped(view), _numbers(view))
+
+
+@_data("run", max_entries=32, show_spinner=False)
+def units(view: View) -> dict[str, np.ndarray]:
+    """What each unit of a code does, on up to 2,000 test images."""
+    return atlas.units(checkpoint(view), images(view).test.images[:2000])
+
+
+@_data("run", max_entries=16, show_spinner="Drawing the map")
+def map_picture(view: View) -> np.ndarray:
+    """Test images at the places of their codes: the map in small."""
+    return atlas.thumbnail(images(view).test.images, places(view.at("test")))
+
+
+@_resource("run", max_entries=8, show_spinner=False)
+def whitening(view: View) -> Whitening:
     """The map to half-whitened codes, fitted on the training images."""
-    from aecore.whitening import Whitening
-
-    return Whitening.fit(codes(run, stamp, "train"))
+    return Whitening.fit(codes(view.at("train")))
 
 
-def vectors(run: str, stamp: str, split: str, space: str) -> "np.ndarray":
+def vectors(view: View, space: str) -> np.ndarray:
     """What a search in a space compares: codes, half-whitened codes, or places on the map."""
     if space == "whitened":
-        return whitening(run, stamp)(codes(run, stamp, split))
-    return {"code": codes, "map": places}[space](run, stamp, split)
+        return whitening(view)(codes(view))
+    return {"code": codes, "map": places}[space](view)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Building the index")
-def index(run: str, stamp: str, split: str, space: str = "code", metric: str = "cosine") -> "Index":
+@_resource("split", max_entries=8, show_spinner="Building the index")
+def index(view: View, space: str, metric: str) -> "Index":
     """The index of the vectors of a space, one for each distinct image of a split."""
-    from aecore import Index
-
-    return Index(of_distinct(vectors(run, stamp, split, space), run, stamp, split), metric)
+    return aecore.Index(_once(vectors(view, space), images(view).name, view.split), metric)
 
 
-def of_distinct(found: "np.ndarray", run: str, stamp: str, split: str) -> "np.ndarray":
-    """Of rows (n, ...), one for every image of a split, those of the distinct images."""
-    first, every = distinct(checkpoint(run, stamp).run.dataset, split)
-    return found if len(first) == len(every) else found[first]
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def usual_distances(run: str, stamp: str, split: str, space: str, metric: str) -> "np.ndarray":
+@_data("split", max_entries=64, show_spinner=False)
+def usual_distances(view: View, space: str, metric: str) -> np.ndarray:
     """How far 200 test images, by chance with seed 0, are from their nearest in a split, sorted."""
-    import numpy as np
+    from aecore.search import usual_distances
 
-    asked = vectors(run, stamp, "test", space)
-    rows = np.random.default_rng(0).permutation(len(asked))[:200]
-    distances, _ = index(run, stamp, split, space, metric).nearest(asked[rows], 2)
-    return np.sort(distances[:, -1 if split == "test" else 0])
+    return usual_distances(index(view, space, metric), vectors(view.at("test"), space), view.split == "test")
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def pixel_neighbors(
-    name: str, split: str, digest: str, k: int, metric: str, _image: "np.ndarray"
-) -> "tuple[np.ndarray, np.ndarray]":
+    name: str, split: str, digest: str, k: int, metric: str, _image: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Distances to and numbers of the distinct raw images nearest to one, whose SHA-256 is `digest`."""
     from aecore.search import nearest_images
 
-    images, (first, every) = dataset(name).split(split).images, distinct(name, split)
-    return nearest_images(images if len(first) == len(every) else images[first], _image, k, metric)
+    return nearest_images(_once(dataset(name).split(split).images, name, split), _image, k, metric)
 
 
-@st.cache_resource(max_entries=4)
-def _kept(what: str, run: str, stamp: str, split: str, metric: str) -> dict[str, Any]:
+@_resource("split", max_entries=4)
+def _kept(view: View, what: str, metric: str) -> dict[str, Any]:
     """A place for what takes long and shows its progress, so that it is worked out outside of a cache."""
     return {}
 
 
-def all_nearest(run: str, stamp: str, split: str, metric: str, progress: Any) -> "tuple[np.ndarray, np.ndarray]":
+def all_nearest(view: View, metric: str, progress: Any) -> tuple[np.ndarray, np.ndarray]:
     """Distances to and numbers of the four nearest codes, for every distinct image of a split with two or more."""
     from aecore.search import all_nearest
 
-    kept = _kept("all_nearest", run, stamp, split, metric)
+    kept = _kept(view, "all_nearest", metric)
     if "found" not in kept:
-        found = of_distinct(codes(run, stamp, split), run, stamp, split)
-        kept["found"] = _shipped(
-            run,
-            stamp,
-            f"nearest-{split}-{metric}",
-            lambda: all_nearest(found, min(4, len(found) - 1), metric, progress),
-        )
+        found = _distinct_codes(view)
+        name, k = f"nearest-{view.split}-{metric}", min(4, len(found) - 1)
+        kept["found"] = _shipped(view, name, lambda: all_nearest(found, k, metric, progress))
     return kept["found"]
 
 
-@st.cache_resource(max_entries=128, show_spinner="Reading the picture")
-def picture(digest: str, shape: tuple[int, int, int], invert: bool, _content: bytes) -> "tuple[Picture | None, str]":
-    """A picture from outside, whose SHA-256 is `digest`, made to fit; or None and the sentence that says why not."""
-    from aecore.data.pictures import InputRejected, read_picture
+def measured(view: View) -> dict[str, Any]:
+    """The parts of a run's evaluation that are known: name -> figures."""
+    from aecore.measure.evaluate import measured
 
-    try:
-        return read_picture(_content, shape, invert), ""
-    except InputRejected as error:
-        return None, str(error)
+    return measured(store(view.run), view.run).get("parts", {})
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def edge(name: str) -> float:
-    """The mean brightness of the borders of a set's images, 0 to 255: is the ground dark or light?"""
-    images = dataset(name).train.images[:1000]
-    sides = [images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]]
-    return float(sum(side.mean() for side in sides)) / 4
+def test_mse(view: View) -> tuple[float, float | None]:
+    """Test MSE of a run and of PCA with as many numbers: from its evaluation, else computed."""
+    if known := measured(view).get("reconstruction"):
+        return known["rows"]["code"]["MSE"], known["rows"].get("PCA", {}).get("MSE")
+    run = checkpoint(view).run
+    return _reconstruction_mse(view), _pca_mse(run.dataset, run.model.latent)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def repaired_by_run(run: str, stamp: str, kind: str, level: float, clip: bool, seed: int) -> dict[str, float]:
+@_data("run", max_entries=64, show_spinner="Measuring")
+def _reconstruction_mse(view: View) -> float:
+    test = images(view).test.images
+    return mse(test, checkpoint(view).reconstruct(test))
+
+
+@st.cache_data(max_entries=64, show_spinner="Measuring")
+def _pca_mse(name: str, components: int) -> float | None:
+    from aecore.measure.pca import linear
+
+    test, pca = dataset(name).test.images, linear(dataset(name))
+    return mse(test, pca.rebuild(test, components)) if pca else None
+
+
+@_data("run", max_entries=256, show_spinner=False)
+def repaired_by_run(view: View, kind: str, level: float, clip: bool, seed: int) -> dict[str, float]:
     """PSNR of a run over 300 test images: mean, error."""
     from aecore.measure.repair import repaired_by_run
 
-    loaded = checkpoint(run, stamp)
-    return repaired_by_run(loaded, dataset(loaded.run.dataset), kind, level, clip, seed)
+    return repaired_by_run(checkpoint(view), images(view), kind, level, clip, seed)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -311,143 +362,62 @@ def repaired_by_filters(name: str, kind: str, level: float, clip: bool, seed: in
     return repaired_by_filters(dataset(name), kind, level, clip, seed)
 
 
-def test_mse(run: str, stamp: str) -> tuple[float, float | None]:
-    """Test MSE of a run and of PCA with as many numbers: from its evaluation, else computed."""
-    if known := measured(run, stamp).get("reconstruction"):
-        return known["rows"]["code"]["MSE"], known["rows"].get("PCA", {}).get("MSE")
-    loaded = checkpoint(run, stamp)
-    return _reconstruction_mse(run, stamp), _pca_mse(loaded.run.dataset, loaded.run.model.latent)
+@_data("run", max_entries=64, show_spinner="Learning from the labels")
+def classified(view: View, amount: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A classifier on codes, from `amount` labels per class: what it said of every test image, and how surely."""
+    from aecore.measure.few_labels import learn
+
+    return learn(codes(view.at("train")), codes(view.at("test")), images(view).train.labels, amount, seed)
 
 
-@st.cache_data(max_entries=64, show_spinner="Measuring")
-def _reconstruction_mse(run: str, stamp: str) -> float:
-    from aecore.measure.metrics import mse
+@st.cache_data(max_entries=64, show_spinner="Learning from the labels")
+def classified_pixels(name: str, amount: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same on raw pixels."""
+    from aecore.measure.few_labels import learn
 
-    loaded = checkpoint(run, stamp)
-    images = dataset(loaded.run.dataset).test.images
-    return mse(images, loaded.reconstruct(images))
-
-
-@st.cache_data(max_entries=64, show_spinner="Measuring")
-def _pca_mse(name: str, components: int) -> float | None:
-    from aecore.measure.metrics import mse
-    from aecore.measure.pca import linear
-
-    test, pca = dataset(name).test.images, linear(dataset(name))
-    return mse(test, pca.rebuild(test, components)) if pca else None
+    train, test = dataset(name).train, dataset(name).test
+    pixels = (split.images.reshape(len(split), -1) for split in (train, test))
+    return learn(*pixels, train.labels, amount, seed)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def strip(run: str, stamp: str) -> "np.ndarray":
+@_data("run", max_entries=64, show_spinner=False)
+def strip(view: View) -> np.ndarray:
     """Eight test images over their reconstructions."""
-    import numpy as np
-
-    from aecore.figures import sheet
-
-    loaded = checkpoint(run, stamp)
-    images = dataset(loaded.run.dataset).test.images[:8]
-    both = np.concatenate([images / np.float32(255), loaded.reconstruct(images)])
-    return sheet(both, columns=len(images), scale=max(1, 56 // images.shape[2]))
+    first = images(view).test.images[:8]
+    return figures.pair(first, checkpoint(view).reconstruct(first))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def replay(run: str, newest: int) -> "list[Moment]":
     """The kept moments of a training up to this step, each map turned to fit the next."""
-    from dataclasses import replace
+    from aecore.moments import replay
 
-    from aecore.moments import aligned, kept
-
-    moments = [moment for moment in kept(training_store(run).path(run)) if moment.step <= newest]
-    maps = aligned([moment.places for moment in moments])
-    return [replace(moment, places=places) for moment, places in zip(moments, maps, strict=True)]
+    return replay(training_store(run).path(run), newest)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def probes(name: str, count: int) -> tuple[str, list[Any]]:
-    """What colors the small map of the first test images, and its value for each: the class, else the first factor."""
-    images = dataset(name)
-    if images.classes:
-        return "class", [images.classes[label] for label in images.test.labels[:count]]
-    for factor, values in images.test.factors.items():
-        return factor, values[:count].tolist()
-    return "image", ["image"] * count
+def groups(name: str, count: int) -> tuple[str, list[Any]]:
+    """What colors the small map of the first test images, and its value for each."""
+    from aecore.moments import groups
 
-
-def moment_strip(name: str, rebuilt: "np.ndarray") -> "np.ndarray":
-    """The first test images over what was made of them at a moment, (k, c, h, w) uint8."""
-    import numpy as np
-
-    from aecore.figures import sheet
-
-    both = np.concatenate([dataset(name).test.images[: len(rebuilt)], rebuilt])
-    return sheet(both, columns=len(rebuilt), scale=max(1, 56 // rebuilt.shape[2]))
+    return groups(dataset(name), count)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def film(run: str, newest: int) -> bytes:
     """The kept moments of a training as an animated GIF."""
-    import numpy as np
+    from aecore.moments import film
 
-    from aecore import figures
-    from aecore.manifold import bounds
-
-    moments, name = replay(run, newest), training_store(run).run(run).dataset
-    maps = [moment.places for moment in moments]
-    strips = [moment_strip(name, moment.rebuilt) for moment in moments]
-    captions = [f"epoch {moment.epoch:g}, batch {moment.step:,}" for moment in moments]
-    return figures.film(maps, bounds(np.concatenate(maps)), probes(name, len(maps[0]))[1], strips, captions)
+    return film(replay(run, newest), dataset(training_store(run).run(run).dataset))
 
 
 @st.cache_data(max_entries=1)
 def recipes() -> dict[str, dict[str, Any]]:
     """name -> title, sentence, run as a dict, id."""
-    from aecore import RECIPES
-
-    return {
-        name: {"title": recipe.title, "sentence": recipe.sentence, "run": recipe.run.to_dict(), "id": recipe.run.id}
-        for name, recipe in RECIPES.items()
-    }
+    return {name: recipe.to_dict() for name, recipe in aecore.RECIPES.items()}
 
 
 @st.cache_data(max_entries=1)
 def flavors() -> dict[str, tuple[str, str, str, str, str]]:
     """name -> its title, its idea in a sentence, the rest of its description, its formula, what to watch."""
-    from inspect import cleandoc
-
-    from aecore import FLAVORS
-
-    described = {}
-    for name, flavor in FLAVORS.items():
-        idea, _, rest = cleandoc(flavor.__doc__).partition("\n\n")
-        described[name] = (flavor.title, idea.replace("\n", " "), rest.replace("\n", " "), flavor.formula, flavor.watch)
-    return described
-
-
-def measured(run: str, stamp: str) -> dict[str, Any]:
-    """The parts of a run's evaluation that are known: name -> figures."""
-    from aecore.measure.evaluate import measured
-
-    return measured(store(run), run).get("parts", {})
-
-
-@st.cache_data(max_entries=64, show_spinner="Learning from the labels")
-def classified(run: str, stamp: str, amount: int, seed: int) -> dict[str, Any]:
-    """A classifier on codes, from `amount` labels per class: accuracy, what it said of every test image, how surely."""
-    return _classified(
-        checkpoint(run, stamp).run.dataset, codes(run, stamp, "train"), codes(run, stamp, "test"), amount, seed
-    )
-
-
-@st.cache_data(max_entries=64, show_spinner="Learning from the labels")
-def classified_pixels(name: str, amount: int, seed: int) -> dict[str, Any]:
-    """The same on raw pixels."""
-    train, test = (split.images.reshape(len(split), -1) for split in (dataset(name).train, dataset(name).test))
-    return _classified(name, train, test, amount, seed)
-
-
-def _classified(name: str, train: "np.ndarray", test: "np.ndarray", amount: int, seed: int) -> dict[str, Any]:
-    from aecore.measure.few_labels import learn
-
-    images = dataset(name)
-    said, confidence = learn(train, test, images.train.labels, amount, seed)
-    return {"accuracy": float((said == images.test.labels).mean()), "said": said, "confidence": confidence}
+    return {name: (kind.title, *kind.described(), kind.formula, kind.watch) for name, kind in aecore.FLAVORS.items()}

@@ -20,6 +20,22 @@ _NOT_KNOWN_YET = ("from the address",)
 _STATE = "view"
 
 
+class View(NamedTuple):
+    """What is looked at: a run as it was at a stamp, a split of its images, and the way in which they are laid out.
+
+    Where split or way do not matter they are empty. Streamlit's caches hash it as it is.
+    """
+
+    run: str
+    stamp: str
+    split: str = ""
+    way: str = ""
+
+    def at(self, split: str = "", way: str = "") -> "View":
+        """The same run, with another split and way."""
+        return View(self.run, self.stamp, split, way)
+
+
 class Parameter(NamedTuple):
     """One thing that is looked at: how its word in an address is read (ValueError: not at all) and written."""
 

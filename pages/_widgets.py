@@ -12,6 +12,7 @@ import streamlit as st
 from aecore.folders import SHIPPED, folder_of, name_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
+from pages._view import View
 from pages._visitor import may, token
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def opening_run(recipe: str) -> str:
     return known[recipe if is_here(known[recipe]["run"]["dataset"]) else "digits-map"]["id"]
 
 
-def open_run(recipe: str) -> tuple[str, str]:
-    """Id and stamp of the picked run, with its facts in the sidebar; without a run, ends the page with the way out.
+def open_run(recipe: str) -> View:
+    """The picked run at its newest snapshot, its facts in the sidebar; without a run, ends the page with the way out.
 
     `recipe` names the run on which the page opens for somebody who has picked none.
     """
@@ -129,8 +130,8 @@ def open_run(recipe: str) -> tuple[str, str]:
             go("train")
         _view.stop()
     try:
-        stamp = _cached.stamp(run)
-        loaded = _cached.checkpoint(run, stamp)
+        view = _cached.newest(run)
+        name = _cached.checkpoint(view).run.dataset
     except DamagedRun as error:
         if Job(folder_of(run)).state in LIVE:
             st.fragment(_wait_for, run_every=2.0)(run)
@@ -139,14 +140,14 @@ def open_run(recipe: str) -> tuple[str, str]:
         else:
             st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
         _view.stop()
-    need_dataset(loaded.run.dataset)
+    need_dataset(name)
     with st.sidebar:
-        facts(run, stamp)
+        facts(view)
         with st.container(horizontal=True):
             if st.button("Train another", key="another-run"):
                 go("train")
             reset_button()
-    return run, stamp
+    return view
 
 
 def _wait_for(run: str) -> None:
@@ -166,34 +167,34 @@ def reset_button() -> None:
     st.button("Reset all pages", key="reset-all", type="tertiary", on_click=_view.reset, help=help)
 
 
-def facts(run: str, stamp: str) -> None:
+def facts(view: View) -> None:
     """What a run is, in a strip of eight reconstructions and a few lines."""
-    loaded = _cached.checkpoint(run, stamp)
-    images, model = _cached.dataset(loaded.run.dataset), loaded.run.model
-    st.image(_cached.strip(run, stamp), width="stretch", alt="Eight test images over their reconstructions")
-    error, pca = _cached.test_mse(run, stamp)
+    loaded, images = _cached.checkpoint(view), _cached.images(view)
+    run, model = loaded.run, loaded.run.model
+    st.image(_cached.strip(view), width="stretch", alt="Eight test images over their reconstructions")
+    error, pca = _cached.test_mse(view)
     baseline = f" (PCA {pca:.4f})" if pca is not None else ""
     st.caption(
         f"{images.title}, {len(images.train):,} training images  \n"
-        f"{model.title}, {model.latent} units per code, {loaded.run.network} network  \n"
-        f"Epoch {loaded.epoch:g} of {loaded.run.epochs}, seed {loaded.run.seed}  \n"
+        f"{model.title}, {model.latent} units per code, {run.network} network  \n"
+        f"Epoch {loaded.epoch:g} of {run.epochs}, seed {run.seed}  \n"
         f"Test MSE {error:.4f}{baseline}"
     )
-    if loaded.run.network == "edges":
+    if run.network == "edges":
         st.caption("Built for search and classification: its code describes edges, so reconstructions are rougher.")
 
 
-def offer_measuring(run: str, stamp: str, part: str) -> None:
+def offer_measuring(view: View, part: str) -> None:
     """For a run that lacks this part of its evaluation: start that, watch it, stop it."""
-    job = Job(folder_of(run))
+    job = Job(folder_of(view.run))
     ticking = job.measuring
-    st.fragment(_measuring, run_every=1.0 if ticking else None)(job, stamp, part, ticking)
+    st.fragment(_measuring, run_every=1.0 if ticking else None)(job, view, part, ticking)
 
 
-def _measuring(job: Job, stamp: str, part: str, ticking: bool) -> None:
+def _measuring(job: Job, view: View, part: str, ticking: bool) -> None:
     from aecore.measure.evaluate import PARTS
 
-    known = _cached.measured(job.id, stamp)
+    known = _cached.measured(view)
     if part in known or ticking != job.measuring:
         st.rerun()
     if ticking:

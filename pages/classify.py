@@ -12,9 +12,8 @@ from pages.components.gallery import gallery
 if "mistake" in st.session_state:
     go("search", **st.session_state.pop("mistake"))
 st.title("Classify")
-run, stamp = open_run("fashion-labels")
-checkpoint = _cached.checkpoint(run, stamp)
-images = _cached.dataset(checkpoint.run.dataset)
+view = open_run("fashion-labels")
+images = _cached.images(view)
 if images.classes is None:
     st.write(f"{images.title} has no classes to predict. This run has some:")
     other = opening_run("fashion-labels")
@@ -37,23 +36,23 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("More labels")
-    if part := _cached.measured(run, stamp).get("few_labels"):
+    if part := _cached.measured(view).get("few_labels"):
         st.altair_chart(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
         st.caption(f"Mean and standard deviation over {part['seeds']} random choices of the labels.")
     else:
-        offer_measuring(run, stamp, "few_labels")
+        offer_measuring(view, "few_labels")
 with right:
     st.subheader("Confusion matrix")
-    result = _cached.classified(run, stamp, amount, seed)
-    said, sure = result["said"], result["confidence"]
+    said, sure = _cached.classified(view, amount, seed)
     chart = confusion(images.test.labels, said, images.classes)
     st.altair_chart(chart, height=340, alt="Confusion matrix of the test images")
 
-plain = _cached.classified_pixels(images.name, amount, seed)
+by_pixels, _ = _cached.classified_pixels(images.name, amount, seed)
+accuracy, of_pixels = (float((found == images.test.labels).mean()) for found in (said, by_pixels))
 st.write(
     f"The network saw {len(images.train):,} images and no label. With {amount * len(images.classes):,} labels, "
-    f"logistic regression on its codes classifies **{result['accuracy']:.1%}** of {len(images.test):,} test images "
-    f"correctly; on raw pixels, with the same labels, {plain['accuracy']:.1%}."
+    f"logistic regression on its codes classifies **{accuracy:.1%}** of {len(images.test):,} test images "
+    f"correctly; on raw pixels, with the same labels, {of_pixels:.1%}."
 )
 
 st.subheader("Most confident mistakes")
@@ -66,7 +65,7 @@ lines = [
 
 
 def look(place: int, _: str) -> None:
-    st.session_state["mistake"] = {"run": run, "source": "test", "image": int(worst[place])}
+    st.session_state["mistake"] = {"run": view.run, "source": "test", "image": int(worst[place])}
 
 
 gallery(images.test.images[worst], lines, "mistakes", "Most confident mistakes", ("look", "Find similar images"), look,

@@ -16,9 +16,8 @@ from pages.components.gallery import gallery
 NOTHING = "doing nothing"
 
 st.title("Denoise")
-run, stamp = open_run("fashion-denoise")
-checkpoint = _cached.checkpoint(run, stamp)
-images = _cached.dataset(checkpoint.run.dataset)
+view = open_run("fashion-denoise")
+run, checkpoint, images = view.run, _cached.checkpoint(view), _cached.images(view)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     noises = {name: name.replace("_", " ") for name in NOISES}
@@ -32,7 +31,7 @@ query = pick_query(images)
 
 clean = query.image[None] / np.float32(255)
 noisy = corrupt(clean, kind, level, seed, clip)
-runs = runs_of_shape(run)
+runs = runs_of_shape(view)
 short = names(runs, run)
 repaired = {id: other.reconstruct(noisy) for id, other in runs.items()} | {NOTHING: noisy}
 asked = _view.get("repair", run)

@@ -24,7 +24,7 @@ def decode() -> None:
     with sliders:
         code = [_controls.slider(f"unit-{unit}", f"Unit {unit}", -2.0, 2.0, 0.0, 0.1) for unit in (1, 2)]
     with shown:
-        image = _cached.checkpoint(run, _cached.stamp(run)).decode([code])[0]
+        image = _cached.checkpoint(_cached.newest(run)).decode([code])[0]
         picture(image, f"Decoded from ({code[0]:.1f}, {code[1]:.1f})")
 
 

@@ -14,9 +14,8 @@ from pages.components.reveal import reveal
 if "locate" in st.session_state:
     go("manifold", **st.session_state.pop("locate"))
 st.title("Search")
-run, stamp = open_run("fashion-search")
-checkpoint = _cached.checkpoint(run, stamp)
-images, latent = _cached.dataset(checkpoint.run.dataset), checkpoint.run.model.latent
+view = open_run("fashion-search")
+images, latent = _cached.images(view), _cached.checkpoint(view).run.model.latent
 
 with st.container(key="query"):
     query = pick_query(images)
@@ -27,7 +26,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     flat = (latent == 2 and space != "pixels") or space == "map"  # of two numbers, a direction tells too little
     metric = _controls.segments("metric", "Metric", METRICS, "euclidean" if flat else "cosine", (flat,))
     k = _controls.number("k", "How many", 1, 100, 4, width=90)
-place, split = Place(run, stamp, images.name, where, space, metric), images.split(where)
+place, split = Place(view.at(where), space, metric), images.split(where)
 
 chosen = examples(images)
 wanted, unwanted = ([images.split(of).images[row] for sign, of, row in chosen if sign == kind] for kind in "pm")
@@ -57,7 +56,7 @@ if chosen:
     away = f", away from {len(unwanted)} against" if unwanted else ""
     head.markdown(f"Query: the mean of {len(wanted)} for{away}.")
 elif query.row < 0 and space != "pixels":
-    usual = _cached.usual_distances(run, stamp, where, space, metric)
+    usual = _cached.usual_distances(place.view, space, metric)
     far = usual[int(0.99 * len(usual))]
     verdict = "less similar than" if distances[0] > far else "as similar as"
     head.markdown(

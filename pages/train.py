@@ -108,9 +108,9 @@ def explain(flavor: str) -> None:
 def about(run: str, changing: bool) -> None:
     """The facts of a run, unless it is changing."""
     with st.sidebar, suppress(DamagedRun):
-        stamp = _cached.stamp(run)
-        if not changing and is_here(_cached.checkpoint(run, stamp).run.dataset):
-            facts(run, stamp)
+        view = _cached.newest(run)
+        if not changing and is_here(_cached.checkpoint(view).run.dataset):
+            facts(view)
 
 
 st.title("Train")

@@ -26,6 +26,7 @@ def _dotted(path: Path) -> str:
 NAMES = {_dotted(path) for path in MODULES}
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "atlas": {"data", "figures", "manifold", "measure.metrics", "pixels", "runs", "tags"},
     "charts": set(),
     "data": {"data.datasets", "data.downloads", "data.generated", "data.published"},
     "data.datasets": {"data.downloads"},
@@ -53,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure.published": set(),
     "measure.repair": {"data", "data.pictures", "measure.filters", "measure.metrics", "noise", "runs"},
     "models": {"networks", "noise"},
-    "moments": {"data", "files", "folders", "manifold", "pixels", "runs"},
+    "moments": {"data", "figures", "files", "folders", "manifold", "pixels", "runs"},
     "networks": set(),
     "noise": set(),
     "pixels": set(),
@@ -65,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("data", "folders", "moments", "runs", "store", "training"),
         *("process.jobs", "process.limits", "process.queue"),
     },
-    "recipes": {"models", "runs"},
+    "recipes": {"folders", "models", "runs", "store"},
     "runs": {"data", "models", "networks"},
     "search": {"pixels", "vectors"},
     "store": {"files", "folders", "runs"},
@@ -79,7 +80,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 HEAVY = {"torch", "sklearn", "scipy", "plotly", "altair", "pandas", "skimage", "pooch", "safetensors"}
 LIGHT = {
-    *("aecore", "aecore.files", "aecore.folders"),
+    *("aecore", "aecore.atlas", "aecore.data", "aecore.data.pictures", "aecore.figures", "aecore.files"),
+    *("aecore.folders", "aecore.kept", "aecore.manifold", "aecore.measure.metrics", "aecore.whitening"),
     *("aecore.process.jobs", "aecore.process.limits", "aecore.process.queue", "aecore.process.worker"),
 }
 
@@ -289,9 +291,31 @@ def test_what_every_visit_imports_is_light(path: Path) -> None:
             assert name in LIGHT | {"aecore.process"} or name.rpartition(".")[0] in LIGHT - {"aecore"}, name
 
 
+def test_what_is_light_pulls_in_nothing_heavy() -> None:
+    code = f"import sys, {', '.join(sorted(LIGHT))}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(result.stdout.split()) & HEAVY
+
+
+def test_a_cache_says_how_much_of_a_view_it_looks_at() -> None:
+    """`_resource` and `_data` hand on that much and no more; Streamlit's own caches get names and numbers alone."""
+    for node in ast.walk(_tree(ROOT / "pages" / "_cached.py")):
+        if isinstance(node, ast.FunctionDef) and any("st.cache_" in ast.unparse(d) for d in node.decorator_list):
+            assert {ast.unparse(a.annotation) for a in node.args.args} <= {
+                *("str", "int", "float", "bool", "bytes", "np.ndarray", "tuple[str, ...]", "tuple[int, int, int]")
+            }, node.name
+
+
+@per_page
+def test_what_is_looked_at_travels_as_one_value(path: Path) -> None:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.FunctionDef):
+            assert "stamp" not in {argument.arg for argument in node.args.args}, node.name
+
+
 @per_page
 def test_only_the_caches_cache(path: Path) -> None:
-    assert path.stem.startswith("_cached") or "cache_" not in path.read_text(encoding="utf-8").replace("st.cache_*", "")
+    assert path.stem == "_cached" or "cache_" not in path.read_text(encoding="utf-8").replace("st.cache_*", "")
 
 
 @per_page

@@ -1,13 +1,15 @@
 """Moments: which are kept, what they hold, how they are turned onto each other."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import aecore
 from aecore.manifold import plane
-from aecore.moments import Moment, aligned, keep, kept, moment_of, moment_steps, newest, show
+from aecore.moments import Moment, aligned, film, groups, keep, kept, moment_of, moment_steps, newest, replay, show
 
 
 def _moment(step: int, seed: int = 0) -> Moment:
@@ -91,3 +93,24 @@ def test_no_turn_fits_better_than_the_one_that_was_chosen() -> None:
 def test_a_map_of_one_point_or_all_points_in_one_place_is_no_problem() -> None:
     for places in (np.zeros((1, 2)), np.ones((5, 2))):
         assert np.isfinite(aligned([places, places])).all()
+
+
+def test_a_replay_ends_where_it_is_told_and_makes_a_film(tmp_path: Path) -> None:
+    digits = aecore.load_dataset("digits")
+    for step in (0, 3, 20):
+        keep(tmp_path, _moment(step, seed=step))
+    moments = replay(tmp_path, 3)
+    assert [moment.step for moment in moments] == [0, 3]
+    for moment, fitted in zip(moments, aligned([moment.places for moment in kept(tmp_path)[:2]]), strict=True):
+        np.testing.assert_array_equal(moment.places, fitted)
+    with Image.open(io.BytesIO(film(moments, digits))) as picture:
+        assert (picture.format, picture.n_frames) == ("GIF", 2)
+
+
+def test_a_small_map_is_colored_by_class_or_else_by_a_factor() -> None:
+    digits, blocks = aecore.load_dataset("digits"), aecore.load_dataset("blocks", count=500)
+    assert groups(digits, 3) == ("class", [digits.classes[label] for label in digits.test.labels[:3]])
+    title, values = groups(blocks, 4)
+    assert values == blocks.test.factors[title][:4].tolist()
+    plain = aecore.Dataset("plain", aecore.Split(digits.train.images), aecore.Split(digits.test.images))
+    assert groups(plain, 2) == ("image", ["image", "image"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from aecore.search import AWAY, METRICS, Index, all_nearest, combined, groups, nearest_images
+from aecore.search import AWAY, METRICS, Index, all_nearest, combined, groups, nearest_images, usual_distances
 
 RNG = np.random.default_rng(0)
 CODES = RNG.normal(size=(400, 7)).astype(np.float32)
@@ -203,3 +203,11 @@ def test_a_large_set_is_searched_nearly_exactly_and_says_how_nearly(
     assert np.array_equal(index.nearest(asked, 10)[1], Index(codes, metric).nearest(asked, 10)[1]), "the same each time"
     assert index.nearest(codes[7], 1)[1] == [7]
     assert sorted(index.nearest(asked[0], 3000)[1]) == list(range(3000)), "all of them, if asked for all"
+
+
+def test_usual_distances_are_to_others_where_the_index_holds_what_is_asked() -> None:
+    codes = np.arange(9.0)[:, None] ** 2
+    index = Index(codes, "euclidean")
+    assert usual_distances(index, codes).max() == 0
+    assert usual_distances(index, codes, itself=True).tolist() == [1, 1, 3, 5, 7, 9, 11, 13, 15]
+    assert len(usual_distances(index, codes, count=4)) == 4

@@ -38,6 +38,13 @@ class Split:
         return len(self.images)
 
 
+def distinct(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First rows (t,) of the distinct images among (n, c, h, w), and for every row (n,) its image's number of these."""
+    numbers: dict[bytes, int] = {}
+    every = np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in images], np.uint32)
+    return np.unique(every, return_index=True)[1], every
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A training and a test split under one name. `source` states license and citation."""

@@ -335,6 +335,12 @@ def _to_bytes(image: "Image.Image", notes: list[str]) -> "Image.Image":
     return floats.point(lambda value: value * (255 / white) + 0.5).convert("L")
 
 
+def border(images: "np.ndarray") -> float:
+    """The mean brightness of the borders of images (n, c, h, w), 0 to 255: is the ground dark or light?"""
+    sides = [images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]]
+    return float(sum(side.mean() for side in sides)) / 4
+
+
 def _edge(image: "Image.Image") -> tuple[int, ...]:
     """The mean of the border, one number for each band."""
     from PIL import Image

@@ -7,6 +7,7 @@ import streamlit as st
 from aecore.folders import folder_of, own_runs
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
+from pages._view import View
 from pages._visitor import may
 from pages._widgets import need_dataset, plain, titles
 
@@ -43,42 +44,43 @@ def _comparison(runs: list[str], live: int) -> None:
         st.rerun()
     if live:
         st.progress(1 - now / len(runs), f"{len(runs) - now} of {len(runs)} are trained")
-    ready = {run: stamp for run in runs if (stamp := _ready(run))}
-    names = {run: _cached.checkpoint(run, stamp).run.model.title for run, stamp in ready.items()}
+    ready = {run: view for run in runs if (view := _ready(run))}
+    names = {run: _cached.checkpoint(view).run.model.title for run, view in ready.items()}
     if len(set(names.values())) < len(names):
         names = {run: titles()[run] for run in ready}
-    histories = {run: _cached.checkpoint(run, stamp).history for run, stamp in ready.items()}
+    histories = {run: _cached.checkpoint(view).history for run, view in ready.items()}
     if not ready:
         st.skeleton(height=200)
         return
     chart = overlay({names[run]: history for run, history in histories.items()})
     st.altair_chart(chart, key="overlay", height=240, alt="Test MSE of every run over its epochs")
-    for column, run in zip(st.columns(len(ready)), ready, strict=True):
-        stamp, loaded = ready[run], _cached.checkpoint(run, ready[run])
+    for column, (run, view) in zip(st.columns(len(ready)), ready.items(), strict=True):
+        loaded = _cached.checkpoint(view)
         need_dataset(loaded.run.dataset)
         with column:
             st.markdown(f"**{plain(names[run])}**")
-            error, _ = _cached.test_mse(run, stamp)
+            error, _ = _cached.test_mse(view)
             st.caption(f"{loaded.run.model.latent} units per code, epoch {loaded.epoch:g}, test MSE {error:.4f}")
-            st.image(_cached.strip(run, stamp), width="stretch", alt=f"Eight images and their reconstructions by {run}")
+            st.image(_cached.strip(view), width="stretch", alt=f"Eight images and their reconstructions by {run}")
             chart = curves(histories[run], beside=histories.values())
             st.altair_chart(chart, key=f"curves-{run}", height=200, alt=f"Loss terms of {run}")
-            st.image(_cached.map_picture(run, stamp), width="stretch", alt=f"Map of {run}")
+            st.image(_cached.map_picture(view), width="stretch", alt=f"Map of {run}")
     st.caption(
         "Curves: training solid, held out dashed, all on one axis. Maps: test images at their codes, or at the two "
         "principal components of their codes."
     )
 
 
-def _ready(run: str) -> str:
-    """The stamp of what a run has learned; empty while that is nothing."""
+def _ready(run: str) -> View | None:
+    """What a run has learned; None while that is nothing."""
     from aecore.store import DamagedRun
 
     try:
-        stamp = _cached.stamp(run)
-        return stamp if _cached.checkpoint(run, stamp) else ""
+        view = _cached.newest(run)
+        _cached.checkpoint(view)
+        return view
     except DamagedRun:
-        return ""
+        return None
 
 
 def table() -> None:
@@ -88,7 +90,7 @@ def table() -> None:
     rows, damaged = [], []
     for run, title in titles().items():
         try:
-            rows.append(_row(run, _cached.stamp(run), title))
+            rows.append(_row(_cached.newest(run), title))
         except DamagedRun as error:
             if not _training(run):
                 damaged.append(str(error))
@@ -112,7 +114,7 @@ def _measure(runs: list[str]) -> None:
     """Offer to measure the visitor's own runs of which a part is not measured."""
     from aecore.measure.evaluate import PARTS
 
-    missing = [run for run in runs if PARTS.keys() - _cached.measured(run, _cached.stamp(run))]
+    missing = [run for run in runs if PARTS.keys() - _cached.measured(_cached.newest(run))]
     jobs = [job for run in missing if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)]
     if waiting := [job for job in jobs if not job.measuring and job.state not in LIVE]:
         help = "Fills in every figure of the table, one run after another, in the background."
@@ -131,9 +133,9 @@ def _measuring(before: int, jobs: list[Job]) -> None:
     st.caption(f"Measuring {busy} {'run' if busy == 1 else 'runs'}; you can leave this page.")
 
 
-def _row(run: str, stamp: str, title: str) -> dict[str, Any]:
-    loaded, parts = _cached.checkpoint(run, stamp), _cached.measured(run, stamp)
-    row = {"id": run, "run": title, "flavor": loaded.run.model.title, "latent": loaded.run.model.latent}
+def _row(view: View, title: str) -> dict[str, Any]:
+    loaded, parts = _cached.checkpoint(view), _cached.measured(view)
+    row = {"id": view.run, "run": title, "flavor": loaded.run.model.title, "latent": loaded.run.model.latent}
     row |= {"network": loaded.run.network, "epoch": loaded.epoch}
     for title, (part, name) in FIGURES.items():
         figure = ((parts.get(part) or {}).get("rows", {}).get("code") or {}).get(name)

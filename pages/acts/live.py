@@ -195,7 +195,7 @@ def _problems(job: Job, state: str, progress: dict[str, Any]) -> None:
 
 def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
     """Curves, map and reconstructions: of now while it trains, of any kept moment afterwards."""
-    from aecore import charts
+    from aecore import charts, figures
     from aecore.manifold import bounds
     from aecore.moments import newest
 
@@ -208,10 +208,10 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
     history = progress.get("history") or _trained(job).history
     if images is not None:
         if shown:
-            strip = _cached.moment_strip(run.dataset, shown.rebuilt)
+            strip = figures.pair(images.test.images[: len(shown.rebuilt)], shown.rebuilt)
         else:
             _trained(job)
-            strip = _cached.strip(job.id, _cached.stamp(job.id))
+            strip = _cached.strip(_cached.newest(job.id))
         st.image(strip, width="stretch", alt="Eight test images over their reconstructions")
     flat = shown is not None and images is not None and (replaying or run.model.latent <= 2)
     curves, map = st.columns([3, 2]) if flat else (st.container(), None)
@@ -225,7 +225,7 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
             chart = charts.curves(history, log, cursor)
             drawn.altair_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
     if map:
-        title, groups = _cached.probes(run.dataset, len(shown.places))
+        title, groups = _cached.groups(run.dataset, len(shown.places))
         box, alt = bounds(_all(moments)), "Small map of test images by their code"
         with map:
             chart = charts.small_map(shown.places, box, groups, title)
@@ -242,7 +242,7 @@ def _trained(job: Job) -> "Checkpoint":
     """What a run has learned in this folder. Raises DamagedRun where that is nothing yet."""
     if _cached.store(job.id).folder != job.folder.parent:  # the shipped one stands in for it elsewhere, not here
         raise DamagedRun(f"run {job.id!r} has no snapshot yet")
-    return _cached.checkpoint(job.id, _cached.stamp(job.id))
+    return _cached.checkpoint(_cached.newest(job.id))
 
 
 def _pick_moment(moments: "list[Moment]", run: str) -> "Moment":

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from aecore import manifold
+from aecore import atlas, manifold
 from aecore.charts import unit_bars
 from aecore.tags import tags
-from pages import _cached, _cached_map, _controls, _view
+from pages import _cached, _controls, _view
+from pages._view import View
 from pages._widgets import offer_measuring
 from pages.components.latent_map import event, latent_map, send, send_script
 
@@ -22,15 +23,16 @@ Area = tuple[list[tuple[float, float]], list[int]]
 """Corners, and the classes that were shown when they were drawn (none: all)."""
 
 
-def picked_row(name: str, split: str, count: int) -> int:
+def picked_row(view: View) -> int:
     """The image that is looked at in a split of a set."""
-    row = _view.get("row", 0, (name, split))
-    return row if row < count else 0
+    row = _view.get("row", 0, (_cached.images(view).name, view.split))
+    return row if row < len(_cached.split(view)) else 0
 
 
-def row_field(name: str, split: str, count: int) -> None:
+def row_field(view: View) -> None:
     """A field for the row of the image."""
-    _controls.number("row", "Image (row)", 0, count - 1, 0, (name, split), width=150)
+    scope = (_cached.images(view).name, view.split)
+    _controls.number("row", "Image (row)", 0, len(_cached.split(view)) - 1, 0, scope, width=150)
 
 
 def located(run: str, split: str, row: int) -> dict[str, Any]:
@@ -41,9 +43,9 @@ def located(run: str, split: str, row: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def area(run: str, split: str, way: str) -> Area:
+def area(view: View) -> Area:
     """The area that is selected on this map; no corners without a selection."""
-    outline, _, classes = _view.get("area", "", (run, split, way)).partition(";")
+    outline, _, classes = _view.get("area", "", (view.run, view.split, view.way)).partition(";")
     try:
         numbers, shown = (
             [float(part) for part in outline.split(",")],
@@ -55,39 +57,35 @@ def area(run: str, split: str, way: str) -> Area:
     return (list(zip(numbers[::2], numbers[1::2], strict=True)), shown) if whole else ([], [])
 
 
-def selected(run: str, stamp: str, split: str, way: str) -> np.ndarray:
+def selected(view: View) -> np.ndarray:
     """Rows (m,) of the images in the selected area."""
-    corners, shown = area(run, split, way)
+    corners, shown = area(view)
     if not corners:
         return np.empty(0, int)
-    rows, places = _cached_map.mapped(run, stamp, split, way)
+    rows, places = _cached.mapped(view)
     within = manifold.inside(places, np.array(corners))
-    labels = _cached.dataset(_cached.checkpoint(run, stamp).run.dataset).split(split).labels
+    labels = _cached.split(view).labels
     if shown and labels is not None:
         within &= np.isin(labels[rows], shown)
     return rows[within]
 
 
-def draw(
-    run: str,
-    stamp: str,
-    split: str,
-    way: str,
-    color: str,
-    mode: str,
-    tile: int,
-    title: str,
-    row: int,
-    marks: Mapping[str, Any],
-) -> None:
-    """The map of a split, with its points and colors; `send_pictures` brings the rest."""
-    name = _cached.checkpoint(run, stamp).run.dataset
-    points = f"{run} {stamp} {split} {way}"
+def _parts(view: View, color: str) -> dict[str, str]:
+    """The parts of a map: what each is for -> its id, which changes when its bytes do."""
+    name, points = _cached.images(view).name, " ".join(view)
     given = f" {hash(str(tags(name)))}" if color == "tag" else ""
-    parts = {
-        "points": points, "colors": f"{points} {color}{given}", "pictures": f"{name} {split} pictures",
-        "rebuilt": f"{run} {stamp} {split} rebuilt", "lattice": f"{run} {stamp} lattice",
-    }  # fmt: skip
+    return {
+        "points": points,
+        "colors": f"{points} {color}{given}",
+        "pictures": f"{name} {view.split} pictures",
+        "rebuilt": f"{view.run} {view.stamp} {view.split} rebuilt",
+        "lattice": f"{view.run} {view.stamp} lattice",
+    }
+
+
+def draw(view: View, color: str, mode: str, tile: int, title: str, row: int, marks: Mapping[str, Any]) -> None:
+    """The map of a split, with its points and colors; `send_pictures` brings the rest."""
+    name, split, parts = _cached.images(view).name, view.split, _parts(view, color)
 
     def click() -> None:
         if (row := event("map", "click")) is not None:
@@ -101,7 +99,7 @@ def draw(
     def place() -> None:
         if (where := event("map", "place")) is not None:
             for axis, value in zip("xy", where, strict=True):
-                _view.put(axis, round(float(value), 3), (run,), 0.0)
+                _view.put(axis, round(float(value), 3), (view.run,), 0.0)
             _view.put("tool", None)
 
     def select() -> None:
@@ -109,52 +107,50 @@ def draw(
             outline = ",".join(f"{float(number):g}" for corner in drawn["corners"] for number in corner)
             classes = drawn["classes"] if color == "class" else []
             outline += f";{','.join(map(str, classes))}" if outline and classes else ""
-            _view.put("area", outline, (run, split, way), "")
+            _view.put("area", outline, (view.run, split, view.way), "")
             _view.put("tool", "selection" if outline else None)
 
-    corners, shown = area(run, split, way)
+    corners, shown = area(view)
     latent_map(
         "map", parts, title=title, alt=f"Map of images by their codes: {title}", mode=mode, tile=tile,
         row=None if mode == "decoder" else row, area=corners, classes=shown, marks=marks,
         on_click=click, on_place=place, on_area=select,
     )  # fmt: skip
     with st.container(key="map-parts", gap=None):
-        send("points", _cached_map.points_part(run, stamp, split, way, parts["points"]))
-        send("colors", _cached_map.colors_part(run, stamp, split, way, color, parts["colors"]))
+        send("points", _cached.points_part(view, parts["points"]))
+        send("colors", _cached.colors_part(view, color, parts["colors"]))
 
 
-def send_pictures(run: str, stamp: str, split: str, flat: bool) -> None:
+def send_pictures(view: View, flat: bool) -> None:
     """What comes after the map: pictures, reconstructions and, for codes of two numbers, the decoder's lattice."""
-    name = _cached.checkpoint(run, stamp).run.dataset
+    parts = _parts(view, "")
     with st.container(key="map-pictures", gap=None):
         send_script()
-        send("pictures", _cached_map.pictures_part(name, split, f"{name} {split} pictures"))
+        send("pictures", _cached.pictures_part(_cached.images(view).name, view.split, parts["pictures"]))
         if flat:
-            send("lattice", _cached_map.lattice_part(run, stamp, f"{run} {stamp} lattice"))
-        send("rebuilt", _cached_map.rebuilt_part(run, stamp, split, f"{run} {stamp} {split} rebuilt"))
+            send("lattice", _cached.lattice_part(view, parts["lattice"]))
+        send("rebuilt", _cached.rebuilt_part(view, parts["rebuilt"]))
 
 
-def title(run: str, stamp: str, split: str, way: str) -> str:
+def title(view: View) -> str:
     """What the map shows: how many of how many images, where they stand, and how far to trust it."""
-    images = _cached.dataset(_cached.checkpoint(run, stamp).run.dataset).split(split)
-    rows, _ = _cached_map.mapped(run, stamp, split, way)
-    latent = _cached.checkpoint(run, stamp).run.model.latent
-    kind = KINDS[split]
+    images, (rows, _) = _cached.split(view), _cached.mapped(view)
+    latent, kind, way = _cached.checkpoint(view).run.model.latent, KINDS[view.split], view.way
     count = f"{len(rows):,}" if len(rows) == len(images) else f"{len(rows):,} of {len(images):,}"
     words = f"{count} {kind} images{'' if len(rows) == len(images) else ', seed 0'}"
     if way == "codes":
         return words
-    known = _cached.measured(run, stamp).get("map_quality")
-    if way == "pca" and known and known["split"] == split:
+    known = _cached.measured(view).get("map_quality")
+    if way == "pca" and known and known["split"] == view.split:
         trust = known["rows"]["map"]["trustworthiness"]
     else:
-        trust = _cached_map.mean_trust(run, stamp, split, way, len(rows))
+        trust = _cached.mean_trust(view, len(rows))
     return f"{words} · {WAYS[way]} of {latent} numbers" + ("" if trust is None else f", trustworthiness {trust:.3f}")
 
 
-def quality(run: str, stamp: str, way: str) -> None:
+def quality(view: View) -> None:
     """How far the map is to be trusted, beside the map by PCA."""
-    known = _cached.measured(run, stamp).get("map_quality")
+    known, way = _cached.measured(view).get("map_quality"), view.way
     if known and way != "tsne":
         ours, linear = known["rows"]["map"], known["rows"].get("PCA-2", {})
         beside = {name: f" (PCA {value:.3f})" for name, value in linear.items()} if way == "codes" else {}
@@ -167,10 +163,10 @@ def _sample(known: Mapping[str, Any]) -> str:
     return f"On {known['images']:,} {KINDS[known['split']]} images, 12 neighbors, seed 0."
 
 
-def lay_out(run: str, stamp: str, split: str) -> None:
+def lay_out(view: View) -> None:
     """Offer t-SNE, run it with its progress, and keep the result; pressing Cancel ends it between two rounds."""
-    codes = _cached.codes(run, stamp, split)
-    rows = np.sort(np.random.default_rng(0).permutation(len(codes))[:5000])
+    codes = _cached.codes(view)
+    rows = atlas.drawn(len(codes), 5000)
     st.write(
         f"t-SNE preserves neighborhoods rather than distances. It lays out {len(rows):,} of {len(codes):,} images, "
         f"chosen with seed 0, in about {max(1, len(rows) // 250)} seconds. Until then the map shows PCA."
@@ -184,13 +180,13 @@ def lay_out(run: str, stamp: str, split: str) -> None:
     for done, places in manifold.tsne(codes[rows], min(30.0, len(rows) / 4), rounds):
         bar.progress(done / rounds, f"{done * 250} of {rounds * 250} iterations")
         if done == rounds:
-            _cached_map.tsne_kept(run, stamp, split).update(rows=rows, places=places)
+            _cached.tsne_kept(view).update(rows=rows, places=places)
     st.rerun()
 
 
-def numbers(run: str, stamp: str) -> None:
+def numbers(view: View) -> None:
     """How good the map is beside the linear one, and what each unit of the code does."""
-    if known := _cached.measured(run, stamp).get("map_quality"):
+    if known := _cached.measured(view).get("map_quality"):
         table = [
             {"map": name, **{figure.replace("R^2", "R²"): value for figure, value in figures.items()}}
             for name, figures in known["rows"].items()
@@ -201,12 +197,12 @@ def numbers(run: str, stamp: str) -> None:
         if "published" in known:
             st.caption(f"Published figures: {known['published']}.")
     else:
-        offer_measuring(run, stamp, "map_quality")
-    units = _cached_map.units(run, stamp)
-    variational = _cached.checkpoint(run, stamp).run.model.prior is not None
+        offer_measuring(view, "map_quality")
+    units = _cached.units(view)
+    variational = _cached.checkpoint(view).run.model.prior is not None
     kind = "KL divergence (nats)" if variational else "variance"
     st.altair_chart(unit_bars(units["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
-    used = _cached.measured(run, stamp).get("code")
+    used = _cached.measured(view).get("code")
     dead = f", {used['rows']['code']['dead units']} dead" if used else ""
     active = int((units["variance"] > 0.01).sum())
     st.caption(

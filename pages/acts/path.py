@@ -1,6 +1,6 @@
 """Paths between two images, and draws around one image or from nowhere."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -8,19 +8,17 @@ import streamlit as st
 from aecore import manifold
 from aecore.figures import sheet
 from pages import _cached, _controls, _view
+from pages._view import View
 from pages._widgets import picture
-
-if TYPE_CHECKING:
-    from aecore import Dataset
 
 FRAMES = 9
 
 
-def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> dict[str, Any]:
+def path(view: View) -> dict[str, Any]:
     """From image A to image B through the code, beside the plain cross-fade of pixels; returns the marks of it."""
-    split, checkpoint = images.split(split_name), _cached.checkpoint(run, stamp)
+    split, checkpoint = _cached.split(view), _cached.checkpoint(view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        scope = (images.name, split_name)
+        scope = (_cached.images(view).name, view.split)
         ends = [
             _controls.number(key, label, 0, len(split) - 1, min(first, len(split) - 1), scope, width=92)
             for key, label, first in (("a", "From", 0), ("b", "To", 1))
@@ -51,19 +49,19 @@ def path(run: str, stamp: str, images: "Dataset", split_name: str, way: str) -> 
         f"RMS change from frame to frame: {words}. The largest is "
         f"{steps.max() / max(steps.mean(), 1e-9):.1f} times the mean."
     )
-    if way == "tsne":
+    if view.way == "tsne":
         return {}
-    spots = manifold.project(along, *_cached.axes(run, stamp))
+    spots = manifold.project(along, *_cached.axes(view))
     return {"path": spots.tolist(), "place": spots[frame].tolist()}
 
 
-def samples(run: str, stamp: str, images: "Dataset", split_name: str, row: int, way: str) -> dict[str, Any]:
+def samples(view: View, row: int) -> dict[str, Any]:
     """Five draws from the cloud of one image, and new images from the prior; returns the marks of the cloud."""
-    checkpoint = _cached.checkpoint(run, stamp)
+    checkpoint = _cached.checkpoint(view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Roll the dice", on_click=_roll, type="primary")
         seed = _controls.number("dice", "Seed", 0, 10_000, 0, width=120)
-    mean, deviation = checkpoint.posterior(images.split(split_name).images[row : row + 1])
+    mean, deviation = checkpoint.posterior(_cached.split(view).images[row : row + 1])
     drawn = mean + deviation * np.random.default_rng(seed).standard_normal((5, mean.shape[1])).astype(np.float32)
     decoded = checkpoint.decode(np.concatenate([mean, drawn]))
     scale = max(1, 84 // decoded.shape[2])
@@ -75,9 +73,9 @@ def samples(run: str, stamp: str, images: "Dataset", split_name: str, row: int, 
     new = checkpoint.sample(24, seed=seed)
     st.image(sheet(new, 6, scale, gap=2), width="stretch", alt="24 new images")
     st.caption("New images: 24 samples from the prior, the unit Gaussian, decoded.")
-    if way == "tsne":
+    if view.way == "tsne":
         return {}
-    marks: dict[str, Any] = {"dots": manifold.project(drawn, *_cached.axes(run, stamp)).tolist()}
+    marks: dict[str, Any] = {"dots": manifold.project(drawn, *_cached.axes(view)).tolist()}
     if mean.shape[1] == 2:
         marks["ellipse"] = [*mean[0].tolist(), *deviation[0].tolist()]
     return marks

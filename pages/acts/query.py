@@ -103,7 +103,7 @@ def _pick_class(images: "Dataset", source: str, row: int) -> None:
 
 def _own(images: "Dataset", source: str) -> Query:
     """A picture from outside, as the network will see it."""
-    dark = _cached.edge(images.name) < 128
+    dark = _cached.border(images.name) < 128
     given, told = st.columns([2, 3], vertical_alignment="center")
     with given:
         if source == "drawing":

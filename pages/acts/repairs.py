@@ -13,6 +13,7 @@ from aecore.charts import bars, sweep
 from aecore.data import dataset_title, pictures
 from aecore.measure.repair import COUNT, LEVELS, again, repair_all, trained_on
 from pages import _cached, _controls
+from pages._view import View
 from pages._widgets import all_runs
 from pages.components.gallery import gallery
 
@@ -42,17 +43,17 @@ class Repaired:
     told: list[tuple[str, str | None]]
 
 
-def runs_of_shape(first: str) -> "dict[str, Checkpoint]":
+def runs_of_shape(view: View) -> "dict[str, Checkpoint]":
     """The run of the page, and the newest others for images of its shape; damaged ones and the rest are left out."""
     from aecore.store import DamagedRun
 
     found: dict[str, Checkpoint] = {}
-    shape = _cached.shape(first, _cached.stamp(first))
-    for run in [first, *(id for id in all_runs() if id != first)]:
+    shape = _cached.shape(view)
+    for run in [view.run, *(id for id in all_runs() if id != view.run)]:
         try:
-            stamp = _cached.stamp(run)
-            if _cached.shape(run, stamp) == shape:
-                found[run] = _cached.checkpoint(run, stamp)
+            other = _cached.newest(run)
+            if _cached.shape(other) == shape:
+                found[run] = _cached.checkpoint(other)
         except DamagedRun:
             continue
         if len(found) == MOST:
@@ -85,7 +86,7 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
         known = {
             short[id]: (
                 "run",
-                _cached.repaired_by_run(id, _cached.stamp(id), noise.kind, level, noise.clip, noise.seed),
+                _cached.repaired_by_run(_cached.newest(id), noise.kind, level, noise.clip, noise.seed),
             )
             for id in chosen
         }

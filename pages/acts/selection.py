@@ -10,6 +10,7 @@ import streamlit as st
 from aecore.figures import sheet
 from aecore.tags import tag, tags, untag
 from pages import _cached
+from pages._view import View
 
 if TYPE_CHECKING:
     from aecore import Dataset
@@ -17,20 +18,20 @@ if TYPE_CHECKING:
 SHOWN = 40
 
 
-def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np.ndarray) -> None:
+def selection(view: View, rows: np.ndarray) -> None:
     """What to do with the selected rows (m,) of a split."""
-    split, checkpoint = images.split(split_name), _cached.checkpoint(run, stamp)
+    images, split = _cached.images(view), _cached.split(view)
     if not len(rows):
         st.write("Choose the lasso or the box above the map and draw around some images. Esc clears the selection.")
-        _given(images.name, split_name)
+        _given(images.name, view.split)
         return
     st.markdown(f"**{len(rows):,}** of {len(split):,} images selected")
     scale = max(1, 42 // split.images.shape[2])
     st.image(sheet(split.images[rows[:SHOWN]], 10, scale, gap=2), width="stretch", alt="The selected images")
-    codes = _cached.codes(run, stamp, split_name)
+    codes = _cached.codes(view)
     average = codes[rows].mean(axis=0)
     near = np.argsort(np.square(codes - average).sum(axis=1), kind="stable")[:5]
-    pictures = np.concatenate([checkpoint.decode(average[None]), split.images[near] / np.float32(255)])
+    pictures = np.concatenate([_cached.checkpoint(view).decode(average[None]), split.images[near] / np.float32(255)])
     st.image(sheet(pictures, 6, max(1, 84 // pictures.shape[2]), gap=2), width="stretch", alt="Average and neighbors")
     first = f"The first {SHOWN} above. " if len(rows) > SHOWN else ""
     st.caption(f"{first}Below: their mean code decoded, then the five images with the nearest codes.")
@@ -43,17 +44,17 @@ def selection(run: str, stamp: str, images: "Dataset", split_name: str, rows: np
             tagged = st.form_submit_button("Tag them")
         if tagged and word.strip():
             new = not tags(images.name)
-            tag(images.name, word, split_name, split.ids[rows])
+            tag(images.name, word, view.split, split.ids[rows])
             st.session_state["tagged"] = f"{len(rows):,} images tagged. Color the map by tag to see them."
             if new:
                 st.rerun()  # the map can be colored by tag from now on
         if words := st.session_state.pop("tagged", ""):
             st.toast(words)
         st.download_button(
-            "Export", _table(images, split_name, rows, codes), f"{run}-{split_name}-selection.csv", "text/csv",
+            "Export", _table(images, view.split, rows, codes), f"{view.run}-{view.split}-selection.csv", "text/csv",
             on_click="ignore", help="A table: row, id, class, known factors, tags, and codes of up to three units.",
         )  # fmt: skip
-    _given(images.name, split_name)
+    _given(images.name, view.split)
 
 
 def _given(name: str, split_name: str) -> None:

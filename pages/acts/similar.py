@@ -14,6 +14,7 @@ import streamlit as st
 from aecore.manifold import project
 from aecore.search import combined, groups
 from pages import _cached, _controls, _view
+from pages._view import View
 from pages.acts.map import located
 from pages.acts.query import ask_for
 from pages.components.gallery import Action, gallery
@@ -33,10 +34,7 @@ Example = tuple[str, str, int]
 class Place:
     """Where is searched: a split of a run's images, in a space, by a metric."""
 
-    run: str
-    stamp: str
-    name: str
-    split: str
+    view: View
     space: str
     metric: str
 
@@ -51,32 +49,26 @@ class Place:
 
         One row for equal images; the rows `without` are never found, but a copy of them may be.
         """
-        images = _cached.dataset(self.name).split(self.split).images
-        first, every = _cached.distinct(self.name, self.split)
-        rows_of = {int(number): self._another(int(number), without) for number in every[without]}
+        images, name, split = _cached.split(self.view).images, _cached.images(self.view).name, self.view.split
+        first, every = _cached.distinct(name, split)
+        rows_of = {int(number): _another(every, int(number), without) for number in every[without]}
         lone = [number for number, row in rows_of.items() if row < 0]
         if self.space == "pixels":
             query = combined(*map(_flat, (wanted, unwanted)), self.metric).reshape(images.shape[1:])
             distances, found = _cached.pixel_neighbors(
-                self.name, self.split, sha256(query.tobytes()).hexdigest(), k + len(lone), self.metric, query
+                name, split, sha256(query.tobytes()).hexdigest(), k + len(lone), self.metric, query
             )
         else:
             query = combined(self._vectors(wanted), self._vectors(unwanted), self.metric)
-            index = _cached.index(self.run, self.stamp, self.split, self.space, self.metric)
+            index = _cached.index(self.view, self.space, self.metric)
             distances, found = index.nearest(query, k + len(lone))
         kept = ~np.isin(found, lone)
         distances, found = distances[kept][:k], found[kept][:k]
         return distances, np.array([rows_of.get(int(number), first[number]) for number in found], int)
 
-    def _another(self, number: int, without: Sequence[int]) -> int:
-        """A row with a distinct image that is none of these; -1 where there is none."""
-        rows = np.flatnonzero(_cached.distinct(self.name, self.split)[1] == number)
-        others = rows[~np.isin(rows, without)]
-        return int(others[0]) if len(others) else -1
-
     def sameness(self, image: np.ndarray, row: int) -> list[str]:
         """In a word, whether an image of the split is equal to another, or its code is; nothing for most."""
-        other = _cached.dataset(self.name).split(self.split).images[row]
+        other = _cached.split(self.view).images[row]
         if (image == other).all():
             return ["duplicate"]
         if self.space == "pixels":
@@ -87,10 +79,10 @@ class Place:
     def _vectors(self, images: Sequence[np.ndarray]) -> np.ndarray:
         if not len(images):
             return np.empty((0, 1), np.float32)
-        codes = _cached.checkpoint(self.run, self.stamp).encode(np.stack(images))
+        codes = _cached.checkpoint(self.view).encode(np.stack(images))
         if self.space == "whitened":
-            return _cached.whitening(self.run, self.stamp)(codes)
-        return project(codes, *_cached.axes(self.run, self.stamp)) if self.space == "map" else codes
+            return _cached.whitening(self.view)(codes)
+        return project(codes, *_cached.axes(self.view)) if self.space == "map" else codes
 
     def score(self, distance: float) -> str:
         """Cosine similarity, or euclidean distance, to three digits."""
@@ -106,13 +98,20 @@ class Place:
             + ("the 2 numbers of a code" if latent == 2 else "the 2 main axes of the codes"),
         }[self.space]
         centered = "centered" if self.space == "whitened" or (self.space == "map" and latent != 2) else "not centered"
-        of = "training" if self.split == "train" else "test"
+        of = "training" if self.view.split == "train" else "test"
         measure = "cosine similarity, 1 is the same direction" if self.metric == "cosine" else "euclidean distance"
         words = f"{vector}, {centered}; {measure}; among {count:,} {of} images. No labels are used."
         if self.space != "pixels":
-            index = _cached.index(self.run, self.stamp, self.split, self.space, self.metric)
+            index = _cached.index(self.view, self.space, self.metric)
             words += "" if index.exact else f" Approximate: {index.recall:.1%} of the ten nearest are found."
         return words
+
+
+def _another(every: np.ndarray, number: int, without: Sequence[int]) -> int:
+    """A row with the distinct image of this number that is none of these; -1 where there is none."""
+    rows = np.flatnonzero(every == number)
+    others = rows[~np.isin(rows, without)]
+    return int(others[0]) if len(others) else -1
 
 
 def _flat(images: Sequence[np.ndarray]) -> np.ndarray:
@@ -163,16 +162,17 @@ def hit_gallery(
     def act(number: int, action: str) -> None:
         row = int(rows[number])
         if action == "query":
-            ask_for(images.name, place.split, row)
+            ask_for(images.name, place.view.split, row)
             st.session_state["asked-from-below"] = "" if key == "hits" else f"{key} {row}"
         elif action == "map":
-            st.session_state["locate"] = located(place.run, place.split, row)
+            st.session_state["locate"] = located(place.view.run, place.view.split, row)
         else:
-            example = ({"more": "p", "less": "m"}[action], place.split, row)
+            example = ({"more": "p", "less": "m"}[action], place.view.split, row)
             _keep_examples(images.name, [*(known for known in examples(images) if known[1:] != example[1:]), example])
 
     links = [
-        f"manifold?{urlencode(_view.link('manifold', **located(place.run, place.split, int(row))))}" for row in rows
+        f"manifold?{urlencode(_view.link('manifold', **located(place.view.run, place.view.split, int(row))))}"
+        for row in rows
     ]
     actions = (
         Action("more", "+", "More like this"),
@@ -180,7 +180,7 @@ def hit_gallery(
         Action("map", "map", "Locate on the map", links),
     )
     gallery(
-        images.split(place.split).images[rows], lines, key, "Images found", ("query", "Search for it"), act,
+        images.split(place.view.split).images[rows], lines, key, "Images found", ("query", "Search for it"), act,
         [action for action in actions if action.name in offer], side=side, most=most,
     )  # fmt: skip
 
@@ -199,23 +199,23 @@ def _copies(name: str, split: str, row: int) -> int:
 
 def duplicates(images: "Dataset", place: Place) -> None:
     """Equal images, and those whose codes are nearer than a threshold, grouped."""
-    first, every = _cached.distinct(images.name, place.split)
+    first, every = _cached.distinct(images.name, place.view.split)
     distances, near = _all_nearest(place)
     usual, widest = (float(np.quantile(distances[:, 0], share)) for share in (0.01, 0.1))
     widest = max(widest, 1e-6)
-    scope = (place.run, place.split, place.metric)
+    scope = (place.view.run, place.view.split, place.metric)
     threshold = _controls.slider(
         "near", "Nearer than", 0.0, widest, min(usual, widest), widest / 100, scope, format="%.4f", width=320,
         help=f"{place.metric.capitalize()} distance between codes.",
     )  # fmt: skip
     alike = groups(distances, near, threshold)
     grouped = set(np.concatenate(alike).tolist()) if alike else set()
-    alone = [np.array([number]) for number in np.flatnonzero(_cached.copies(images.name, place.split) > 1)]
+    alone = [np.array([number]) for number in np.flatnonzero(_cached.copies(images.name, place.view.split) > 1)]
     found = [*alike, *(group for group in alone if group[0] not in grouped)]
     order = np.argsort(every, kind="stable")
-    ends = np.cumsum(_cached.copies(images.name, place.split))
+    ends = np.cumsum(_cached.copies(images.name, place.view.split))
     members = [np.concatenate([order[(ends[n - 1] if n else 0) : ends[n]] for n in group]) for group in found]
-    ids = images.split(place.split).ids
+    ids = images.split(place.view.split).ids
     table = [
         (number, row, ids[row], int(every[row]))
         for number, rows in enumerate(members, start=1)
@@ -229,7 +229,7 @@ def duplicates(images: "Dataset", place: Place) -> None:
         words = "all equal" if len(found[number]) == 1 else f"{len(found[number]):,} distinct"
         st.caption(f"{len(members[number]):,} images, {words}")
         shown = first[found[number][:12]]
-        lines = [[name_of(images, place.split, row)] for row in shown]
+        lines = [[name_of(images, place.view.split, row)] for row in shown]
         hit_gallery(images, place, shown, lines, f"group-{number}", side=72, most=96)
 
 
@@ -237,14 +237,14 @@ def outliers(images: "Dataset", place: Place) -> None:
     """The images that the run rebuilds worst, or whose codes have no near neighbor; equal images count once."""
     kinds = {"error": "Worst reconstruction", "far": "Farthest from its neighbors"}
     kind = _controls.segments("odd", "By", kinds, "error", label_visibility="collapsed")
-    first, _ = _cached.distinct(images.name, place.split)
+    first, _ = _cached.distinct(images.name, place.view.split)
     if kind == "error":
-        values, unit = _cached.errors(place.run, place.stamp, place.split)[first], "MSE of the reconstruction"
+        values, unit = _cached.errors(place.view)[first], "MSE of the reconstruction"
     else:
         distances, _ = _all_nearest(place)
         values, unit = distances.mean(axis=1), f"mean {place.metric} distance to its {distances.shape[1]} nearest codes"
     order = np.argsort(-values, kind="stable")
-    ids, rows = images.split(place.split).ids, first[order]
+    ids, rows = images.split(place.view.split).ids, first[order]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.write(f"By the {unit}; the median is {np.median(values):.4f}.")
         _export(
@@ -253,7 +253,7 @@ def outliers(images: "Dataset", place: Place) -> None:
             [(r, ids[r], v) for r, v in zip(rows[:1000], values[order], strict=False)],
         )
     lines = [
-        [f"{value:.4f}", name_of(images, place.split, row)]
+        [f"{value:.4f}", name_of(images, place.view.split, row)]
         for row, value in zip(rows[:24], values[order][:24], strict=True)
     ]
     hit_gallery(images, place, rows[:24], lines, "outliers", side=88, most=120, offer=("map",))
@@ -261,12 +261,12 @@ def outliers(images: "Dataset", place: Place) -> None:
 
 def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
     """The nearest others of every distinct image's code, with progress until they are known; ends without others."""
-    if len(_cached.distinct(place.name, place.split)[0]) < 2:
+    if len(_cached.distinct(_cached.images(place.view).name, place.view.split)[0]) < 2:
         st.write("A single image has no neighbors.")
         _view.stop()
     bar = st.progress(0.0, "Comparing every code with every other")
     found = _cached.all_nearest(
-        place.run, place.stamp, place.split, place.metric,
+        place.view, place.metric,
         lambda done, total: bar.progress(done / total, f"Comparing every code with every other: {done:,} of {total:,}"),
     )  # fmt: skip
     bar.empty()

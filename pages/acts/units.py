@@ -1,27 +1,25 @@
 """The picked image or place: pictures, the rack of sliders for codes of many numbers, links to the other pages."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from aecore import manifold
 from aecore.figures import sheet
-from pages import _cached, _cached_map, _controls, _view
+from pages import _cached, _controls, _view
+from pages._view import View
 from pages._widgets import go, picture
-
-if TYPE_CHECKING:
-    from aecore import Dataset
 
 RACK = 8
 STEPS = 11
 
 
-def image(run: str, stamp: str, images: "Dataset", split_name: str, row: int) -> None:
+def image(view: View, row: int) -> None:
     """An image, its reconstruction, what is known of it, and what to do with it."""
-    split, checkpoint = images.split(split_name), _cached.checkpoint(run, stamp)
+    images, split = _cached.images(view), _cached.split(view)
     one = split.images[row : row + 1]
-    rebuilt = checkpoint.reconstruct(one)
+    rebuilt = _cached.checkpoint(view).reconstruct(one)
     facts = [f"{name} {values[row]:g}" for name, values in split.factors.items()]
     if split.labels is not None:
         facts.append(images.classes[split.labels[row]])
@@ -34,11 +32,11 @@ def image(run: str, stamp: str, images: "Dataset", split_name: str, row: int) ->
     with st.container(horizontal=True):
         for page, label in (("denoise", "Use in Denoise"), ("search", "Find similar")):
             if st.button(label):
-                go(page, run=run, source=split_name, image=row)
+                go(page, run=view.run, source=view.split, image=row)
     with st.container(horizontal=True):
         for end in "ab":
             words = f"Path {'from' if end == 'a' else 'to'} here"
-            st.button(words, on_click=_begin_path, args=(end, row, images.name, split_name))
+            st.button(words, on_click=_begin_path, args=(end, row, images.name, view.split))
 
 
 def _begin_path(end: str, row: int, name: str, split: str) -> None:
@@ -46,17 +44,17 @@ def _begin_path(end: str, row: int, name: str, split: str) -> None:
     _view.put("tool", "path")
 
 
-def place(run: str, stamp: str) -> dict[str, Any]:
+def place(view: View) -> dict[str, Any]:
     """The decoder at a place of the plane; returns the mark of it."""
     with st.container(horizontal=True):
         where = [
-            _controls.number(axis, f"Unit {unit}", -1e6, 1e6, 0.0, (run,), step=0.1, width=130)
+            _controls.number(axis, f"Unit {unit}", -1e6, 1e6, 0.0, (view.run,), step=0.1, width=130)
             for unit, axis in enumerate("xy", start=1)
         ]
-    decoded = _cached.checkpoint(run, stamp).decode([where])[0]
+    decoded = _cached.checkpoint(view).decode([where])[0]
     with st.container(width=240):
         picture(decoded, f"Decoded from ({where[0]:.2f}, {where[1]:.2f})", side=280)
-    box = manifold.PRIOR_BOX if _cached.checkpoint(run, stamp).run.model.prior else None
+    box = manifold.PRIOR_BOX if _cached.checkpoint(view).run.model.prior else None
     extent = (
         "the middle 99.8% of the prior in each direction" if box else "the middle 98% of the codes in each direction"
     )
@@ -64,9 +62,9 @@ def place(run: str, stamp: str) -> dict[str, Any]:
     return {"place": where}
 
 
-def rack(run: str, stamp: str, code: np.ndarray, split: str, row: int) -> np.ndarray:
+def rack(view: View, code: np.ndarray, row: int) -> np.ndarray:
     """Sliders for the most active units of a code (latent,), and the decoded picture; returns the code they make."""
-    known, scope = _cached_map.units(run, stamp), (run, split, row)
+    known, scope = _cached.units(view), (view.run, view.split, row)
     order = known["order"][:RACK].tolist()
     moved = {unit: value for unit, value in _view.get("units", {}, scope).items() if unit in order}
 
@@ -78,7 +76,7 @@ def rack(run: str, stamp: str, code: np.ndarray, split: str, row: int) -> np.nda
         st.caption(f"The code of image {row}. The sliders move its most active units.")
         st.button(f"Set to image {row}", on_click=_view.put, args=("units", None, scope), disabled=not moved)
     made = code.copy()
-    name = "KL divergence, nats" if _cached.checkpoint(run, stamp).run.model.prior else "variance"
+    name = "KL divergence, nats" if _cached.checkpoint(view).run.model.prior else "variance"
     sliders = st.columns(2)
     for place, unit in enumerate(order):
         low, high = float(known["low"][unit]), float(known["high"][unit])
@@ -94,16 +92,16 @@ def rack(run: str, stamp: str, code: np.ndarray, split: str, row: int) -> np.nda
                 on_change=move, args=(unit,),
             )  # fmt: skip
     with left:
-        picture(_cached.checkpoint(run, stamp).decode(made[None])[0], "Decoded", side=168)
+        picture(_cached.checkpoint(view).decode(made[None])[0], "Decoded", side=168)
     return made
 
 
-def traversals(run: str, stamp: str, code: np.ndarray) -> None:
+def traversals(view: View, code: np.ndarray) -> None:
     """What each of the most active units does: one line of pictures per unit, the rest of the code kept."""
-    known = _cached_map.units(run, stamp)
+    known = _cached.units(view)
     order = known["order"][:RACK].tolist()
     lines = [manifold.traverse(code, unit, known["low"][unit], known["high"][unit], STEPS) for unit in order]
-    decoded = _cached.checkpoint(run, stamp).decode(np.concatenate(lines))
+    decoded = _cached.checkpoint(view).decode(np.concatenate(lines))
     st.image(
         sheet(decoded, columns=STEPS, scale=max(1, 56 // decoded.shape[2]), gap=2), width="stretch",
         alt=f"Decoded pictures while each of {RACK} units goes from low to high",

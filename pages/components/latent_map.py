@@ -65,7 +65,7 @@ def _ask_for_script() -> None:
 def send_script() -> None:
     """Bring the script of plotly, where the page found no route to it: a host that runs app.py as a page has none."""
     if st.session_state.get("plotly-by-hand"):
-        from aecore.figures import packed
+        from aecore.atlas import packed
 
         script = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
         send("plotly", packed({"id": "plotly"}, {"script": [script.read_bytes()]}))
@@ -77,5 +77,5 @@ def event(key: str, name: str) -> Any:
 
 
 def send(name: str, part: bytes) -> None:
-    """Bring bytes that `figures.packed` made to the browser; the same bytes travel once."""
+    """Bring bytes that `atlas.packed` made to the browser; the same bytes travel once."""
     _COMPONENT(key=f"latent-map-{name}", data=part)

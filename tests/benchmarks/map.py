@@ -38,7 +38,7 @@ import streamlit as st
 from pages import _cached
 from pages.acts import map as _map
 st.set_page_config(layout="wide")
-_map.draw("{run}", _cached.stamp("{run}"), "train", "codes", "height", "Points", 28, "80,000 images", {{}})
+_map.draw(_cached.newest("{run}").at("train", "codes"), "height", "points", 28, "80,000 images", 0, {{}})
 """
 SERVED = """
 import sys
@@ -85,15 +85,15 @@ def opened(browser: Browser, url: str, selector: str) -> tuple[Page, float, int]
 
 def sizes() -> dict[str, int]:
     """Bytes of every part of the map of 80,000 points."""
-    from pages import _cached, _cached_map
+    from pages import _cached
 
-    stamp = _cached.stamp(RUN)
+    view = _cached.newest(RUN).at("train", "codes")
     return {
-        "points": len(_cached_map.points_part(RUN, stamp, "train", "codes", "id")),
-        "colors": len(_cached_map.colors_part(RUN, stamp, "train", "codes", "height", "id")),
-        "lattice": len(_cached_map.lattice_part(RUN, stamp, "id")),
-        "pictures": len(_cached_map.pictures_part("blocks", "train", "id")),
-        "reconstructions": len(_cached_map.rebuilt_part(RUN, stamp, "train", "id")),
+        "points": len(_cached.points_part(view, "id")),
+        "colors": len(_cached.colors_part(view, "height", "id")),
+        "lattice": len(_cached.lattice_part(view, "id")),
+        "pictures": len(_cached.pictures_part("blocks", "train", "id")),
+        "reconstructions": len(_cached.rebuilt_part(view, "id")),
     }
 
 

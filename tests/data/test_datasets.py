@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aecore.data import DATASETS, Dataset, Split, fetch, is_here, load_dataset
+from aecore.data import DATASETS, Dataset, Split, distinct, fetch, is_here, load_dataset
 
 SMALL = {"blocks": {"count": 500}}
 
@@ -119,3 +119,11 @@ def test_a_split_is_had_by_its_name() -> None:
 def test_a_split_that_no_dataset_has_is_refused_with_the_choices(name: str) -> None:
     with pytest.raises(ValueError, match=rf"^split is '{name}'; choose one of train, test$"):
         load_dataset("digits").split(name)
+
+
+def test_equal_images_have_one_number() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 1, 3, 3), np.uint8)[[2, 0, 2, 3, 0, 0]]
+    first, every = distinct(images)
+    assert first.tolist() == [0, 1, 3]
+    assert every.tolist() == [0, 1, 0, 2, 1, 1]
+    np.testing.assert_array_equal(images[first][every], images)

@@ -37,7 +37,7 @@ def test_a_page_opens_on_odd_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset = _dataset(_images(kind, count), classes)
-    monkeypatch.setitem(DATASETS, "odd", Entry(lambda: dataset))
+    monkeypatch.setitem(DATASETS, "odd", Entry("Odd", lambda: dataset))
     run = Run("odd", FLAVORS[flavor](latent=latent), width=32, epochs=2, batch_size=4)
     Store(home / "runs").save(deque(train(run, dataset), maxlen=1)[0])
     app = visit(page, run=run.id)
@@ -50,7 +50,7 @@ def test_the_map_opens_in_every_mode_on_next_to_nothing(
     mode: str, count: int, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = _dataset(_images("random", count))
-    monkeypatch.setitem(DATASETS, "odd", Entry(lambda: dataset))
+    monkeypatch.setitem(DATASETS, "odd", Entry("Odd", lambda: dataset))
     run = Run("odd", FLAVORS["vae"](latent=2), width=32, epochs=2, batch_size=4)
     Store(home / "runs").save(deque(train(run, dataset), maxlen=1)[0])
     visit("manifold", run=run.id, mode=mode)

@@ -188,7 +188,7 @@ def test_a_link_with_a_selection_that_is_none_selects_nothing(area: str, home_wi
 
 @pytest.mark.parametrize("color", ["class", "loss", "trust", "none"])
 def test_manifold_colors_points(color: str, home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
-    from test_figures import unpacked
+    from test_atlas import unpacked
 
     from aecore.manifold import trust
 

@@ -57,7 +57,7 @@ def test_denoise_prints_the_figures_of_the_images_it_shows(
     )
     clean = DIGITS.test.images[3:4]
     noisy = corrupt(clean, kind, 0.25, 4, clip)
-    images = {"denoising 16": digits_runs[1].reconstruct(noisy), "vae 2": digits_runs[0].reconstruct(noisy)}
+    images = {"denoising 16": digits_runs[1].reconstruct(noisy), "variational 2": digits_runs[0].reconstruct(noisy)}
     images |= {"doing nothing": noisy} | filters(noisy, DIGITS, kind, 0.25, clip)
     told = {name: (decibels, similar) for decibels, name, similar in tiles(app, "repairs")}
     for name, image in images.items():

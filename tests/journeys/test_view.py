@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore import Checkpoint, load_dataset
+from pages import _cached
 
 SOURCES = sorted(PAGES.rglob("*.py"))
 DIGITS = load_dataset("digits")
@@ -152,3 +153,24 @@ def test_train_shows_the_pick_and_keeps_words_of_other_pages_out_of_its_address(
     by_the_menu(app, "train")
     assert app.selectbox(key="run").value == picked
     assert set(app.query_params) == {"run"}
+
+
+def test_what_a_cache_is_not_told_of_a_view_changes_nothing_in_it(
+    home_with_runs: Path, digits_runs: list[Checkpoint]
+) -> None:
+    view = _cached.newest(digits_runs[0].run.id)
+    others = [view.at(split, way) for split in ("", "train", "test") for way in ("", "codes", "tsne")]
+    for of_run in (_cached.checkpoint, _cached.axes, _cached.whitening):
+        assert len({id(of_run(other)) for other in others}) == 1
+    for split in ("train", "test"):
+        for of_split in (_cached.codes, _cached.places, _cached.errors, _cached.tsne_kept):
+            assert len({id(of_split(view.at(split, way))) for way in ("", "codes", "tsne")}) == 1
+            assert of_split(view.at("train")) is not of_split(view.at("test"))
+    assert _cached.points_part(view.at("test", "codes"), "a") != _cached.points_part(view.at("test", "pca"), "a")
+
+
+def test_a_cache_that_needs_a_split_refuses_a_view_without_one(
+    home_with_runs: Path, digits_runs: list[Checkpoint]
+) -> None:
+    with pytest.raises(ValueError, match="split is ''; choose one of train, test"):
+        _cached.codes(_cached.newest(digits_runs[0].run.id))

@@ -196,9 +196,8 @@ def test_a_foreign_picture_is_judged_on_the_same_plane_as_the_images(
 ) -> None:
     """Denoising codes of 16 numbers: the plane is that of the training codes for queries and gallery alike."""
     checkpoint, digits = digits_runs[1], aecore.load_dataset("digits")
-    run, stamp = checkpoint.run.id, aecore.Store(home_with_runs / "runs").stamp(checkpoint.run.id)
     trained, tested = checkpoint.encode(digits.train.images), checkpoint.encode(digits.test.images)
     asked = plane(tested, trained)[np.random.default_rng(0).permutation(len(tested))[:200]]
     distances, _ = aecore.Index(plane(trained, trained)).nearest(asked, 1)
-    found = _cached.usual_distances(run, stamp, "train", "map", "cosine")
+    found = _cached.usual_distances(_cached.newest(checkpoint.run.id).at("train"), "map", "cosine")
     assert np.allclose(found, np.sort(distances[:, 0]), atol=1e-5)
