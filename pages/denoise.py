@@ -7,6 +7,7 @@ from aecore.figures import difference
 from aecore.measure.filters import filters
 from aecore.measure.metrics import compared, written
 from aecore.noise import NOISES, corrupt
+from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._widgets import open_run, picture
 from pages.acts.query import pick_query
@@ -29,7 +30,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     clip = _controls.toggle("clip", "Clip", True, help=help)
 query = pick_query(images)
 
-clean = query.image[None] / np.float32(255)
+clean = to_floats(query.image[None])
 noisy = corrupt(clean, kind, level, seed, clip)
 runs = runs_of_shape(view)
 short = names(runs, run)

@@ -145,7 +145,7 @@ def title(view: View) -> str:
         trust = known["rows"]["map"]["trustworthiness"]
     else:
         trust = _cached.mean_trust(view, len(rows))
-    return f"{words} · {WAYS[way]} of {latent} numbers" + ("" if trust is None else f", trustworthiness {trust:.3f}")
+    return f"{words} · {WAYS[way]} of {latent} units" + ("" if trust is None else f", trustworthiness {trust:.3f}")
 
 
 def quality(view: View) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from aecore import manifold
 from aecore.figures import sheet
+from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._widgets import picture
@@ -25,9 +26,9 @@ def path(view: View) -> dict[str, Any]:
         ]
         kind = "straight"
         if checkpoint.run.model.prior:
-            help = "slerp follows the sphere that a Gaussian of many numbers fills."
+            help = "slerp follows the sphere near which the codes of many units lie."
             kind = _controls.segments("line", "Line", manifold.WAYS, "straight", help=help)
-    pair = split.images[ends] / np.float32(255)
+    pair = to_floats(split.images[ends])
     along = manifold.path(*checkpoint.encode(split.images[ends]), FRAMES, kind)
     decoded = checkpoint.decode(along)
     faded = manifold.path(pair[0].ravel(), pair[1].ravel(), FRAMES).reshape(decoded.shape)

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.figures import sheet
+from aecore.pixels import to_floats
 from aecore.tags import tag, tags, untag
 from pages import _cached
 from pages._view import View
@@ -31,7 +32,7 @@ def selection(view: View, rows: np.ndarray) -> None:
     codes = _cached.codes(view)
     average = codes[rows].mean(axis=0)
     near = np.argsort(np.square(codes - average).sum(axis=1), kind="stable")[:5]
-    pictures = np.concatenate([_cached.checkpoint(view).decode(average[None]), split.images[near] / np.float32(255)])
+    pictures = np.concatenate([_cached.checkpoint(view).decode(average[None]), to_floats(split.images[near])])
     st.image(sheet(pictures, 6, max(1, 84 // pictures.shape[2]), gap=2), width="stretch", alt="Average and neighbors")
     first = f"The first {SHOWN} above. " if len(rows) > SHOWN else ""
     st.caption(f"{first}Below: their mean code decoded, then the five images with the nearest codes.")

@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.manifold import project
+from aecore.pixels import to_floats
 from aecore.search import combined, groups
 from pages import _cached, _controls, _view
 from pages._view import View
@@ -91,11 +92,10 @@ class Place:
     def sentence(self, latent: int, count: int) -> str:
         """What the metric saw."""
         vector = {
-            "code": f"Codes of {latent} numbers",
-            "whitened": f"Half-whitened codes of {latent} numbers",
+            "code": f"Codes of {latent} units",
+            "whitened": f"Half-whitened codes of {latent} units",
             "pixels": "Raw pixels",
-            "map": "Places on the map, "
-            + ("the 2 numbers of a code" if latent == 2 else "the 2 main axes of the codes"),
+            "map": "Places on the map, " + ("the 2 units of a code" if latent == 2 else "the 2 main axes of the codes"),
         }[self.space]
         centered = "centered" if self.space == "whitened" or (self.space == "map" and latent != 2) else "not centered"
         of = "training" if self.view.split == "train" else "test"
@@ -115,9 +115,7 @@ def _another(every: np.ndarray, number: int, without: Sequence[int]) -> int:
 
 
 def _flat(images: Sequence[np.ndarray]) -> np.ndarray:
-    return (
-        np.array([image.ravel() for image in images], np.float32).reshape(len(images), -1 if len(images) else 1) / 255
-    )
+    return to_floats(np.array([image.ravel() for image in images])) if len(images) else np.empty((0, 1), np.float32)
 
 
 def examples(images: "Dataset") -> list[Example]:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from aecore import manifold
 from aecore.figures import sheet
+from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._widgets import go, picture
@@ -27,7 +28,7 @@ def image(view: View, row: int) -> None:
     with pair[0]:
         picture(one[0], f"Image {', '.join([split.ids[row], *facts])}")
     with pair[1]:
-        error = np.square(rebuilt - one / np.float32(255)).mean()
+        error = np.square(rebuilt - to_floats(one)).mean()
         picture(rebuilt[0], f"Reconstruction, MSE {error:.4f}" if error >= 5e-5 else "Reconstruction, MSE below 0.0001")
     with st.container(horizontal=True):
         for page, label in (("denoise", "Use in Denoise"), ("search", "Find similar")):

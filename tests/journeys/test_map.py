@@ -343,7 +343,7 @@ def test_a_host_without_the_route_sends_the_script_with_the_page(page: Page) -> 
 
 @pytest.fixture
 def many(server: Server, digits_runs: list[aecore.Checkpoint]) -> Iterator[str]:
-    """A run with codes of 16 numbers, in the server's home."""
+    """A run with codes of 16 units, in the server's home."""
     store = aecore.Store(server.home / "runs")
     store.save(digits_runs[1])
     yield digits_runs[1].run.id
@@ -354,13 +354,13 @@ def test_tsne_is_laid_out_when_asked_and_named_with_its_trust(page: Page, many: 
     page.goto(f"/manifold?run={many}&mode=points&by=tsne")
     settle(page)
     line = page.locator(".latent-map-line")
-    expect(line).to_contain_text("PCA of 16 numbers, trustworthiness 0.")
+    expect(line).to_contain_text("PCA of 16 units, trustworthiness 0.")
     page.get_by_role("button", name="Lay out by t-SNE").click()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name="Lay out by t-SNE")).to_be_visible()
-    expect(line).to_contain_text("PCA of 16 numbers")
+    expect(line).to_contain_text("PCA of 16 units")
     page.get_by_role("button", name="Lay out by t-SNE").click()
-    expect(line).to_contain_text("t-SNE of 16 numbers, trustworthiness 0.9", timeout=120_000)
+    expect(line).to_contain_text("t-SNE of 16 units, trustworthiness 0.9", timeout=120_000)
 
 
 def test_an_image_goes_on_to_denoise_and_search(page: Page, many: str) -> None:

@@ -112,7 +112,7 @@ def test_manifold_of_many_dimensions_names_its_projection_and_moves_single_numbe
     home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
 ) -> None:
     app = visit("manifold", run=digits_runs[1].run.id)
-    assert re.fullmatch(r"1,437 training images · PCA of 16 numbers, trustworthiness 0\.\d{3}", map_of(app)["title"])
+    assert re.fullmatch(r"1,437 training images · PCA of 16 units, trustworthiness 0\.\d{3}", map_of(app)["title"])
     app.segmented_control(key="mode").set_value("decoder").run()
     assert not app.exception
     assert components(app) == []

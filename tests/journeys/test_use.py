@@ -120,7 +120,7 @@ def test_search_shows_what_the_index_finds(metric: str, home_with_runs: Path, di
     same, pixels = ((split.labels[found] == label).sum() for found in (rows, plain))
     chance = 4 * (split.labels == label).mean()
     assert f"**{same} of 4 same class**; raw pixels {pixels} of 4; chance {chance:.1f}" in texts(app)
-    assert f"Codes of 16 numbers, not centered; {metric}" in texts(app)
+    assert f"Codes of 16 units, not centered; {metric}" in texts(app)
 
 
 def test_search_in_raw_pixels_shows_the_nearest_images(home_with_runs: Path) -> None:
@@ -142,7 +142,7 @@ def test_search_among_whitened_codes(home_with_runs: Path, digits_runs: list[Che
     query = whitening(digits_runs[1].encode(DIGITS.test.images[:1]))[0]
     _, rows = aecore.Index(whitening(codes)).nearest(query, 4)
     assert [hit[1].split(", ")[1] for hit in tiles(app, "hits")] == DIGITS.train.ids[rows].tolist()
-    assert "Half-whitened codes of 16 numbers, centered; cosine" in texts(app)
+    assert "Half-whitened codes of 16 units, centered; cosine" in texts(app)
 
 
 @pytest.mark.parametrize("space", ["code", "whitened", "pixels", "map"])
