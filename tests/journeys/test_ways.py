@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import Server, serving, settle
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import aecore
 from aecore import models
@@ -394,6 +394,35 @@ JOURNEYS: list[Callable[[Visitor, Browser], None]] = [
     a_mistake_to_its_image, hostile_addresses,
 ]  # fmt: skip
 COVERING = [first_page_change, an_image_to_its_place_and_back, back_over_a_pick, a_drawing_goes_along]
+
+
+ONE_ENTRY = [
+    (["act", "/?a=1", "slow", "/train?a=1"], ["/train?a=1"]),  # a button that leads to another page, on a busy machine
+    (["act", "/?a=1", "slow", "act", "/train?a=1", "/train"], ["/train?a=1", "/train"]),  # and a press while one waits
+    (["act", "/?a=1", "act", "/train"], ["/?a=1", "/train"]),  # a choice, and at once the menu
+    (["act", "act", "/?a=1", "/train"], ["/?a=1", "/train"]),  # the menu before the address of the choice
+    (["act", "/train", "/train?a=1"], ["/train?a=1"]),  # a page that completes its address
+    (["act", "/train", "act", "/search"], ["/train", "/search"]),
+    (["act", "/", "slow", "/train"], ["/train"]),  # a button to a page in its opening view
+]
+
+WALKED = "navigation.entries().map(({url}) => url.slice(location.origin.length))"
+
+
+@pytest.mark.parametrize(("happens", "entries"), ONE_ENTRY)
+def test_one_act_is_one_entry_of_the_history(happens: list[str], entries: list[str], page: Page) -> None:
+    page.goto("/")
+    settle(page)
+    page.wait_for_function("window.aecoreHistory")
+    before = len(page.evaluate(WALKED))
+    for step in happens:
+        if step == "act":
+            page.evaluate("dispatchEvent(new PointerEvent('pointerdown'))")
+        elif step == "slow":
+            page.wait_for_timeout(700)
+        else:
+            page.evaluate("url => history.pushState({}, '', url)", step)
+    assert page.evaluate(WALKED)[before:] == entries
 
 
 @pytest.mark.parametrize("journey", COVERING, ids=lambda journey: journey.__name__)
