@@ -59,12 +59,13 @@ def colors(id: str, dataset: "Dataset", split: str, rows: np.ndarray, by: str) -
         values = np.full(len(rows), len(given), np.uint8)
         for number, ids in enumerate(given.values()):
             values[np.isin(images.ids[rows], ids)] = number
-        return _classes(id, [*given, "no tag"], values)
+        return _classes(id, [*given, "no tag"], values, rest=True)
     return shades(id, by, images.factors[by][rows])
 
 
-def _classes(id: str, names: Sequence[str], values: np.ndarray) -> bytes:
-    return packed({"id": id, "kind": "class", "names": list(names)}, {"values": values.astype(np.uint8)})
+def _classes(id: str, names: Sequence[str], values: np.ndarray, rest: bool = False) -> bytes:
+    """A class for each point. rest: the last one is what belongs to none, and gray."""
+    return packed({"id": id, "kind": "class", "names": list(names), "rest": rest}, {"values": values.astype(np.uint8)})
 
 
 def shades(id: str, title: str, values: np.ndarray) -> bytes:

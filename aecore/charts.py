@@ -12,6 +12,8 @@ import numpy as np
 
 GREY = "#8A8894"
 """Rules and notes, on a light or dark background."""
+DASHES = [[1, 0], [6, 6], [1, 0], [2, 4], [1, 0], [8, 3, 2, 3]]
+"""Lines that lie on one another, such as pixels and their principal components, are both seen."""
 MOST = 200
 """Rows of a history that a chart draws; more would only slow down every refresh of a live training."""
 
@@ -39,24 +41,29 @@ def curves(
     beside: other histories that are drawn beside this one; all get the same axes, and each term one color. There is no
     legend for the dashes; explain them beside the chart. Of a long history, about MOST rows are drawn.
     """
-    every = [row for other in (history, *beside) for row in _terms(other, log)]
+    own, every = _terms(history, log), [row for other in beside or [history] for row in _terms(other, log)]
     x = alt.X("epoch:Q")
     scale: dict[str, Any] = {"type": "log"} if log else {"zero": False}
     if beside and every:
         values = [row["value"] for row in every]
         scale["domain"] = [min(values), max(values)]
         x = x.scale(domain=[0, max(row["epoch"] for row in every)])
-    terms = list(dict.fromkeys(row["term"] for row in every))
+    terms = _names(every, "term")
     lines = alt.Chart().mark_line(point=len(history) < 3)
     lines = lines.encode(
         x,
         alt.Y("value:Q").title("loss per pixel").scale(**scale),
-        alt.Color("term:N").title(None).legend(orient="top").scale(domain=terms),
+        alt.Color("term:N").title(None).legend(orient="top", columns=2, values=_names(own, "term")).scale(domain=terms),
         alt.StrokeDash("images:N").legend(None).scale(domain=["training", "held out"], range=[[1, 0], [4, 3]]),
         tooltip=["term:N", "images:N", "epoch:N", "value:N"],
     )
     here = alt.Chart(_data([] if cursor is None else [{"epoch": cursor}])).mark_rule(strokeWidth=2, opacity=0.5)
-    return _layers(_terms(history, log), lines, here.encode(x))
+    return _layers(own, lines, here.encode(x))
+
+
+def _names(rows: Sequence[Mapping[str, Any]], field: str) -> list[Any]:
+    """The different values of a field, in their order."""
+    return list(dict.fromkeys(row[field] for row in rows))
 
 
 def _terms(history: Sequence[Mapping[str, Any]], log: bool) -> list[dict[str, Any]]:
@@ -86,8 +93,8 @@ def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> alt.Chart:
     lines = alt.Chart(_data(rows)).mark_line(point={"size": 14}, clip=True)
     return lines.encode(
         alt.X("epoch:Q"),
-        alt.Y("MSE:Q").title("MSE, held out").scale(type="log"),
-        alt.Color("run:N").title(None).legend(orient="top", columns=3),
+        alt.Y("MSE:Q").title("MSE, held out").scale(type="log", nice=False),
+        alt.Color("run:N").sort(None).title(None).legend(orient="right", labelLimit=260),
         tooltip=["run:N", "epoch:N", "MSE:N"],
     )
 
@@ -137,6 +144,7 @@ def accuracy_curves(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> al
     )
     lines = base.mark_line(point=True).encode(
         alt.Y("accuracy:Q").title("test accuracy").scale(zero=False),
+        alt.StrokeDash("features:N").sort(None).legend(None).scale(range=DASHES),
         strokeWidth=alt.when("datum.features === 'code'").then(alt.value(4)).otherwise(alt.value(1.5)),
         tooltip=["features:N", "labels:N", alt.Tooltip("accuracy:N").format(".3f")],
     )
@@ -179,11 +187,12 @@ def sweep(
 ) -> alt.LayerChart:
     """PSNR over the noise level, from rows {"name", "by", "level", "mean", "error"}.
 
-    One line for each name, those by a filter dashed; rules mark the levels that runs were trained on, (name, level),
-    and a thin one the level `now`.
+    One line for each name, those by a filter dashed; a filter keeps its color whatever runs there are. Rules mark the
+    levels that runs were trained on, (name, level), and a thin one the level `now`.
     """
+    names = _names(sorted(rows, key=lambda row: row["by"] == "run"), "name")
     x = alt.X("level:Q").title("noise level").scale(domain=[0, 1]).axis(tickCount=5)
-    color = alt.Color("name:N").sort(None).title(None).legend(orient="right", labelLimit=220)
+    color = alt.Color("name:N").sort(None).title(None).legend(orient="right", labelLimit=260).scale(domain=names)
     points = [{**row, "low": row["mean"] - row["error"], "high": row["mean"] + row["error"]} for row in rows]
     lines = alt.Chart().mark_line(point={"size": 16}, strokeWidth=1.5)
     lines = lines.encode(
@@ -211,11 +220,17 @@ def sweep(
 
 
 def bars(
-    values: Sequence[float], across: str, up: str, groups: Sequence[str] | None = None, zero: bool = True
+    values: Sequence[float],
+    across: str,
+    up: str,
+    groups: Sequence[str] | None = None,
+    zero: bool = True,
+    kinds: Sequence[str] = (),
 ) -> alt.Chart:
     """One bar for each of n values, numbered from 1; groups (n,) color them.
 
-    across and up name the axes; zero: whether the vertical axis starts at 0.
+    across and up name the axes; zero: whether the vertical axis starts at 0; kinds: all groups there can be, so that
+    each keeps its color where another is missing.
     """
     rows: list[dict[str, Any]] = [{across: number, up: float(value)} for number, value in enumerate(values, start=1)]
     chart = alt.Chart(_data(rows)).mark_bar(clip=True)
@@ -228,7 +243,8 @@ def bars(
         return chart
     for row, group in zip(rows, groups, strict=True):
         row["group"] = group
-    return chart.encode(alt.Color("group:N").sort(None).title(None).legend(orient="right"))
+    color = alt.Color("group:N").sort(None).title(None).legend(orient="right")
+    return chart.encode(color.scale(domain=kinds) if kinds else color)
 
 
 def unit_bars(activity: np.ndarray, title: str) -> alt.Chart:

@@ -33,7 +33,7 @@ def choice(
 def several(name: str, label: str, options: Mapping[str, str], default: list[str], scope: Scope, **look: Any) -> Any:
     """Any of a few, as pills."""
     value = [key for key in _view.get(name, default, scope) if key in options]
-    _view.hand(name, value)
+    _view.hand(name, value, [options[key] for key in value])
     st.pills(
         label, list(options), selection_mode="multi", format_func=options.get, **_keep(name, scope, default), **look
     )
@@ -43,7 +43,7 @@ def several(name: str, label: str, options: Mapping[str, str], default: list[str
 def many(name: str, label: str, options: Mapping[str, str], most: int, **look: Any) -> list[str]:
     """Any of many, at most so many, in a list; at first none."""
     value = [key for key in _view.get(name, []) if key in options][:most]
-    _view.hand(name, value)
+    _view.hand(name, value, [options[key] for key in value])
     st.multiselect(label, list(options), format_func=options.get, max_selections=most, **_keep(name, (), []), **look)
     return value
 

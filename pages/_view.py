@@ -17,7 +17,7 @@ Scope = tuple[Any, ...]
 """What a value belongs to. Another map has another selection, another set another row."""
 
 _NOT_KNOWN_YET = ("from the address",)
-_STATE = "view"
+_STATE, _NEVER = "view", object()
 
 
 class View(NamedTuple):
@@ -169,7 +169,7 @@ class _Held:
     pick: str | None = None
     values: dict[str, dict[tuple[str, Scope], Any]] = field(default_factory=dict)
     scopes: dict[tuple[str, str], Scope] = field(default_factory=dict)
-    handed: set[str] = field(default_factory=set)
+    handed: dict[str, Any] = field(default_factory=dict)
     drawn: set[str] = field(default_factory=set)
     whole: bool = True
 
@@ -198,7 +198,7 @@ def enter(page: str) -> None:
         if "run" in address and "run" in PARAMETERS[page] and page != "train" and (first or held.page == "train"):
             pick(address["run"])
     if page != held.page or not held.whole:  # a run that was cut off may have given values to controls it never drew
-        held.page, held.handed = page, set()
+        held.page, held.handed = page, {}
     held.drawn, held.whole = set(), False
     write()
 
@@ -206,7 +206,7 @@ def enter(page: str) -> None:
 def leave() -> None:
     """After a page is drawn: a control that was left out is new when it comes again."""
     held = _held()
-    held.handed &= held.drawn
+    held.handed = {key: shown for key, shown in held.handed.items() if key in held.drawn}
     held.whole = True
     write()
 
@@ -293,17 +293,17 @@ def put(name: str, value: Any, scope: Scope = (), default: Any = None, page: str
         write()
 
 
-def hand(key: str, value: Any) -> None:
-    """Give the control with this key its value; before it is drawn.
+def hand(key: str, value: Any, shown: Any = None) -> None:
+    """Give the control with this key its value; before it is drawn. shown: its words on screen, where they can change.
 
     After a change of the page the session still knows the value of a control of the same name on the page before, and
-    the new control does not: so it is given once in any case, and then only when it differs, since that would take what
-    the visitor is typing.
+    the new control does not: so it is given once in any case, and then only when it or its words differ, since that
+    would take what the visitor is typing.
     """
     held = _held()
     held.drawn.add(key)
-    if key not in held.handed or key not in st.session_state or st.session_state[key] != value:
-        held.handed.add(key)
+    if held.handed.get(key, _NEVER) != shown or key not in st.session_state or st.session_state[key] != value:
+        held.handed[key] = shown
         st.session_state[key] = value
 
 

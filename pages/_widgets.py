@@ -82,6 +82,11 @@ def titles() -> dict[str, str]:
     return {run: name if counts[name] == 1 else f"{name} · {run[-4:]}" for run, name in named.items()}
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: 1 file, 2 files."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def plain(text: str) -> str:
     """Text that Markdown shows as it is."""
     return re.sub(r"([\\`*_{}\[\]()#+.!|<>~:$^-])", r"\\\1", text)
@@ -97,7 +102,7 @@ def pick_run(opening: str | None) -> str | None:
         _view.pick(None)
         _view.put("run", None)
     run = asked if asked in ids else opening if opening in ids else next(iter(ids), None)
-    _view.hand("run", run)
+    _view.hand("run", run, names.get(run))
     with st.sidebar:
         st.selectbox("Run", ids, key="run", placeholder="none yet", format_func=names.get,
                      on_change=_pick)  # fmt: skip
@@ -250,7 +255,7 @@ def knob_controls(
             words = {choice: choice.replace("_", " ") for choice in meta["choices"]}
             values[name] = _controls.segments(name, label, words, default, scope, wrap=True, **look)
         elif isinstance(item.default, int) or meta["log"]:
-            look |= {} if isinstance(item.default, int) else {"format": "%.6g"}
+            look |= {} if isinstance(item.default, int) else {"format": "%.6g", "step": default / 10}
             values[name] = _controls.number(name, label, meta["low"], meta["high"], default, scope, **look)
         else:
             values[name] = _controls.slider(name, label, meta["low"], meta["high"], default, None, scope, **look)

@@ -59,7 +59,7 @@ st.subheader("Most confident mistakes")
 wrong = np.flatnonzero(said != images.test.labels)
 worst = wrong[np.argsort(-sure[wrong], kind="stable")][:8]
 lines = [
-    [f"{images.classes[said[row]]}, {sure[row]:.0%} sure", f"{images.classes[images.test.labels[row]]} is its label"]
+    [f"{images.classes[said[row]]}, {sure[row]:.0%} sure", f"labeled {images.classes[images.test.labels[row]]}"]
     for row in worst
 ]
 

@@ -9,9 +9,9 @@ from aecore.measure.metrics import compared, written
 from aecore.noise import NOISES, corrupt
 from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
-from pages._widgets import open_run, picture
+from pages._widgets import open_run, picture, titles
 from pages.acts.query import pick_query
-from pages.acts.repairs import Noise, names, over_levels, runs_of_shape, walk, whole_set
+from pages.acts.repairs import Noise, over_levels, runs_of_shape, walk, whole_set
 from pages.components.gallery import gallery
 
 NOTHING = "doing nothing"
@@ -26,14 +26,14 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     kind = _controls.segments("noise", "Noise", noises, "gaussian", help=help, wrap=True)
     level = _controls.slider("level", "Level", 0.0, 1.0, 0.5, 0.05, width=180)
     seed = _controls.number("noise-seed", "Seed", 0, 10_000, 0, width=120)
-    help = "Clip the noisy image to [0, 1], as an image file would. This costs the filters some decibels."
+    help = "Clip the noisy image to [0, 1], as an image file would. PSNR compares clipped images in either case."
     clip = _controls.toggle("clip", "Clip", True, help=help)
 query = pick_query(images)
 
 clean = to_floats(query.image[None])
 noisy = corrupt(clean, kind, level, seed, clip)
 runs = runs_of_shape(view)
-short = names(runs, run)
+short = titles()
 repaired = {id: other.reconstruct(noisy) for id, other in runs.items()} | {NOTHING: noisy}
 asked = _view.get("repair", run)
 
@@ -53,7 +53,7 @@ def show(chosen: str) -> None:
             (clean[0], f"Clean · {query.name}"),
             (noisy[0], " · ".join(["Noisy", *score(noisy[0])])),
             (repaired[chosen][0], " · ".join([short.get(chosen, chosen), *score(repaired[chosen][0])])),
-            (difference(clean, repaired[chosen])[0], "Difference · red: too bright"),
+            (difference(clean, repaired[chosen])[0], "Difference · red: too bright, blue: too dark"),
         ):
             with st.container():
                 picture(image, caption)

@@ -6,7 +6,7 @@ import streamlit as st
 from aecore.charts import bars
 from aecore.search import METRICS
 from pages import _cached, _controls
-from pages._widgets import go, open_run, picture
+from pages._widgets import counted, go, open_run, picture
 from pages.acts.query import SOURCES, pick_query
 from pages.acts.similar import SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
 from pages.components.reveal import reveal
@@ -53,8 +53,8 @@ with right:
 label = None if split.labels is None or query.row < 0 or chosen else images.split(query.split).labels[query.row]
 same = None if label is None else split.labels[rows] == label
 if chosen:
-    away = f", away from {len(unwanted)} against" if unwanted else ""
-    head.markdown(f"Query: the mean of {len(wanted)} for{away}.")
+    away = f" and unlike {counted(len(unwanted), 'other')}" if unwanted else ""
+    head.markdown(f"Query: like {counted(len(wanted), 'image')}{away}, by their mean.")
 elif query.row < 0 and space != "pixels":
     usual = _cached.usual_distances(place.view, space, metric)
     far = usual[int(0.99 * len(usual))]
@@ -78,7 +78,8 @@ if act == "scores":
     with scores:
         values = 1 - distances if metric == "cosine" else distances
         kinds = None if same is None else np.where(same, "same class", "other class").tolist()
-        chart = bars(values, "rank", "cosine similarity" if metric == "cosine" else "euclidean distance", kinds)
+        score = "cosine similarity" if metric == "cosine" else "euclidean distance"
+        chart = bars(values, "rank", score, kinds, kinds=("same class", "other class"))
         st.altair_chart(chart, height=200, alt="Score of every hit by its rank")
 elif act == "duplicates":
     with copies:

@@ -95,11 +95,11 @@ def test_colors_are_classes_factors_tags_or_nothing(home: object) -> None:
 
     digits, rows = aecore.load_dataset("digits"), np.array([5, 3, 8])
     head, arrays = unpacked(atlas.colors("a", digits, "test", rows, "class"))
-    assert head == {"id": "a", "kind": "class", "names": list(digits.classes)}
+    assert head == {"id": "a", "kind": "class", "names": list(digits.classes), "rest": False}
     np.testing.assert_array_equal(arrays["values"], digits.test.labels[rows])
     tag("digits", "odd", "test", digits.test.ids[[3]])
     head, arrays = unpacked(atlas.colors("a", digits, "test", rows, "tag"))
-    assert head["names"] == ["odd", "no tag"]
+    assert (head["names"], head["rest"]) == (["odd", "no tag"], True)
     assert arrays["values"].tolist() == [1, 0, 1]
     assert unpacked(atlas.colors("a", digits, "test", rows, "none")) == ({"id": "a", "kind": "none"}, {})
     blocks = aecore.load_dataset("blocks", count=500)

@@ -9,7 +9,7 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import may
-from pages._widgets import need_dataset, plain, titles
+from pages._widgets import counted, need_dataset, plain, titles
 
 FIGURES = {
     "test MSE": ("reconstruction", "MSE"),
@@ -53,7 +53,7 @@ def _comparison(runs: list[str], live: int) -> None:
         st.skeleton(height=200)
         return
     chart = overlay({names[run]: history for run, history in histories.items()})
-    st.altair_chart(chart, key="overlay", height=240, alt="Test MSE of every run over its epochs")
+    st.altair_chart(chart, key="overlay", height=260, alt="Test MSE of every run over its epochs")
     for column, (run, view) in zip(st.columns(len(ready)), ready.items(), strict=True):
         loaded = _cached.checkpoint(view)
         need_dataset(loaded.run.dataset)
@@ -102,7 +102,7 @@ def table() -> None:
         for name in ("test MSE", "P@4", "5-NN by cosine", "10 labels")
     }
     formats["PSNR at .5"] = st.column_config.NumberColumn(format="%.2f dB", help="Gaussian noise 0.5, clipped.")
-    formats["run"] = st.column_config.TextColumn(width="medium")
+    formats["run"] = st.column_config.TextColumn(width=340)
     ids = [row.pop("id") for row in rows]
     st.dataframe(rows, hide_index=True, placeholder="–", column_config=formats)
     for text in damaged:
@@ -118,7 +118,7 @@ def _measure(runs: list[str]) -> None:
     jobs = [job for run in missing if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)]
     if waiting := [job for job in jobs if not job.measuring and job.state not in LIVE]:
         help = "Fills in every figure of the table, one run after another, in the background."
-        if st.button(f"Measure {len(waiting)} unmeasured {'run' if len(waiting) == 1 else 'runs'}", help=help):
+        if st.button(f"Measure {counted(len(waiting), 'run')}", help=help):
             for job in waiting:
                 job.measure()
             st.rerun()
@@ -130,7 +130,7 @@ def _measuring(before: int, jobs: list[Job]) -> None:
     busy = sum(job.measuring for job in jobs)
     if busy < before:
         st.rerun()
-    st.caption(f"Measuring {busy} {'run' if busy == 1 else 'runs'}; you can leave this page.")
+    st.caption(f"Measuring {counted(busy, 'run')}; you can leave this page.")
 
 
 def _row(view: View, title: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def live(job: Job, pace: float | None) -> None:
         _pictures(job, state, progress)
     except DamagedRun:
         st.skeleton(height=160)
-        st.caption("Curves, images and map appear here within seconds.")
+        st.caption("Curves and images appear here as soon as it trains.")
 
 
 def _headline(state: str, progress: dict[str, Any]) -> None:
@@ -152,12 +152,11 @@ def _try(settings: dict[str, Any]) -> None:
 
 @st.dialog("Rename this run")
 def _rename(job: Job) -> None:
-    known, help = titles()[job.id], "Leave it empty to go back to the automatic title."
-    st.text_input("Name", name_of(job.folder), LONGEST_NAME, key="run-name", placeholder=known, help=help)
-    with st.container(horizontal=True):
-        if st.button("Save", type="primary", key="save-name", on_click=_save_name, args=(job,)):
-            st.rerun()
-        if st.button("Cancel", key="keep-name"):
+    known = titles()[job.id]
+    help = f"At most {LONGEST_NAME} characters. Leave it empty to go back to the automatic title."
+    with st.form("rename-form", border=False):
+        st.text_input("Name", name_of(job.folder), LONGEST_NAME, key="run-name", placeholder=known, help=help)
+        if st.form_submit_button("Save", type="primary", key="save-name", on_click=_save_name, args=(job,)):
             st.rerun()
 
 
@@ -168,7 +167,8 @@ def _save_name(job: Job) -> None:
 
 @st.dialog("Delete this run?")
 def _delete(job: Job) -> None:
-    st.code(job.id)
+    st.write(f"**{plain(titles()[job.id])}**")
+    st.caption(job.id)
     st.write("Its weights, curves and measurements are deleted permanently.")
     with st.container(horizontal=True):
         if st.button("Delete permanently", type="primary", key="delete-permanently"):
@@ -218,12 +218,11 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
     with curves:
         if len(history) > 1:
             cursor = shown.epoch if replaying and len(moments) > 1 else None
-            drawn = st.empty()
+            chart = charts.curves(history, _view.get("log", False), cursor)
+            st.altair_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
             with st.container(horizontal=True, vertical_alignment="center"):
-                log = _controls.toggle("log", "Log axis", False)
+                _controls.toggle("log", "Log axis", False)
                 st.caption("solid: training, dashed: held out")
-            chart = charts.curves(history, log, cursor)
-            drawn.altair_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
     if map:
         title, groups = _cached.groups(run.dataset, len(shown.places))
         box, alt = bounds(_all(moments)), "Small map of test images by their code"

@@ -169,16 +169,17 @@ def lay_out(view: View) -> None:
     rows = atlas.drawn(len(codes), 5000)
     st.write(
         f"t-SNE preserves neighborhoods rather than distances. It lays out {len(rows):,} of {len(codes):,} images, "
-        f"chosen with seed 0, in about {max(1, len(rows) // 250)} seconds. Until then the map shows PCA."
+        f"chosen with seed 0, which takes {'a minute or two' if len(rows) > 1000 else 'seconds'}. Until then the map "
+        "shows PCA."
     )
     with st.container(horizontal=True):
         started = st.button("Lay out by t-SNE", type="primary")
         if not started:
             return
         st.button("Cancel")
-    bar, rounds = st.progress(0.0, "Finding neighbors"), 4
+    bar, rounds = st.progress(0.0, "Finding neighbors; the first of four steps takes longest"), 4
     for done, places in manifold.tsne(codes[rows], min(30.0, len(rows) / 4), rounds):
-        bar.progress(done / rounds, f"{done * 250} of {rounds * 250} iterations")
+        bar.progress(done / rounds, f"{done * 250:,} of {rounds * 250:,} iterations")
         if done == rounds:
             _cached.tsne_kept(view).update(rows=rows, places=places)
     st.rerun()
@@ -187,15 +188,19 @@ def lay_out(view: View) -> None:
 def numbers(view: View) -> None:
     """How good the map is beside the linear one, and what each unit of the code does."""
     if known := _cached.measured(view).get("map_quality"):
+        rows = known["rows"]
+        ours = "the codes" if _cached.checkpoint(view).run.model.latent == 2 else "PCA of the codes"
+        columns = {ours: rows["map"], "PCA of the pixels": rows.get("PCA-2", {})}
         table = [
-            {"map": name, **{figure.replace("R^2", "R²"): value for figure, value in figures.items()}}
-            for name, figures in known["rows"].items()
+            {"": name.replace("R^2", "R²"), **{title: figures.get(name) for title, figures in columns.items()}}
+            for name in rows["map"]
         ]
-        formats = {name: st.column_config.NumberColumn(format="%.3f") for name in table[0] if name != "map"}
+        formats = {title: st.column_config.NumberColumn(format="%.3f") for title in columns}
         st.dataframe(table, hide_index=True, placeholder="–", column_config=formats)
-        st.caption(f"{_sample(known)} PCA-2, the plane of the pixels' two principal components, is the baseline.")
-        if "published" in known:
-            st.caption(f"Published figures: {known['published']}.")
+        st.caption(_sample(known) + (" t-SNE is not in this table." if view.way == "tsne" else ""))
+        others = [f"{name.removeprefix('published: ')} {row['5-NN']:.3f}" for name, row in rows.items() if ":" in name]
+        if others:
+            st.caption(f"Published 5-NN: {', '.join(others)}. {known['published']}.")
     else:
         offer_measuring(view, "map_quality")
     units = _cached.units(view)

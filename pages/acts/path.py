@@ -45,7 +45,7 @@ def path(view: View) -> dict[str, Any]:
     )
     st.caption("Press an image on the map to make it the end.")
     steps = manifold.steps(decoded)
-    words = " ".join(f"{step:.3f}".lstrip("0") for step in steps)
+    words = " ".join(f"{step:.3f}" for step in steps)
     st.caption(
         f"RMS change from frame to frame: {words}. The largest is "
         f"{steps.max() / max(steps.mean(), 1e-9):.1f} times the mean."

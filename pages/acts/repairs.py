@@ -10,11 +10,11 @@ import numpy as np
 import streamlit as st
 
 from aecore.charts import bars, sweep
-from aecore.data import dataset_title, pictures
+from aecore.data import pictures
 from aecore.measure.repair import COUNT, LEVELS, again, repair_all, trained_on
 from pages import _cached, _controls
 from pages._view import View
-from pages._widgets import all_runs
+from pages._widgets import all_runs, counted, titles
 from pages.components.gallery import gallery
 
 if TYPE_CHECKING:
@@ -61,21 +61,9 @@ def runs_of_shape(view: View) -> "dict[str, Checkpoint]":
     return found
 
 
-def names(runs: "dict[str, Checkpoint]", first: str) -> dict[str, str]:
-    """Short names that tell runs apart: id -> "denoising 128", with the set or the network where they differ."""
-    short = {}
-    for id, checkpoint in runs.items():
-        run, home = checkpoint.run, runs[first].run.dataset
-        name = f"{run.model.title} {run.model.latent}"
-        name += "" if run.network == "dense" else f", {run.network}"
-        name += "" if run.dataset == home else f", {dataset_title(run.dataset).lower()}"
-        short[id] = f"{name}, {id[-4:]}" if name in short.values() else name
-    return short
-
-
 def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None:
     """PSNR over the level of the noise, level by level as they are measured."""
-    short, name = names(runs, first), runs[first].run.dataset
+    short, name = titles(), runs[first].run.dataset
     same = [id for id, checkpoint in runs.items() if checkpoint.run.dataset == name]
     opening = [id for id in same if id == first or trained_on(runs[id].run)]
     options = {id: short[id] for id in same}
@@ -155,7 +143,7 @@ def whole_set(checkpoint: "Checkpoint", run: str, name: str) -> None:
     if done and done.of == of:
         skipped = [{"file": file, "skipped because": problem} for file, problem in done.told if problem]
         count = len(done.told) - len(skipped)
-        st.write(f"{count:,} pictures denoised, {len(skipped):,} files skipped.")
+        st.write(f"{counted(count, 'picture')} denoised, {counted(len(skipped), 'file')} skipped.")
         if count:
             st.download_button(
                 "Download the zip", lambda: _whole(done.file), "repaired.zip", "application/zip", type="primary"

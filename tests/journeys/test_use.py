@@ -57,13 +57,14 @@ def test_denoise_prints_the_figures_of_the_images_it_shows(
     )
     clean = DIGITS.test.images[3:4]
     noisy = corrupt(clean, kind, 0.25, 4, clip)
-    images = {"denoising 16": digits_runs[1].reconstruct(noisy), "variational 2": digits_runs[0].reconstruct(noisy)}
+    images = {checkpoint.run.title: checkpoint.reconstruct(noisy) for checkpoint in digits_runs}
     images |= {"doing nothing": noisy} | filters(noisy, DIGITS, kind, 0.25, clip)
     told = {name: (decibels, similar) for decibels, name, similar in tiles(app, "repairs")}
     for name, image in images.items():
         assert told[name] == (f"{psnr(clean, image)[0]:.2f} dB", f"SSIM {ssim(clean / np.float32(255), image)[0]:.3f}")
     assert f"Noisy · {psnr(clean, noisy)[0]:.2f} dB" in texts(app)
-    assert f"denoising 16 · {told['denoising 16'][0]} · {told['denoising 16'][1]}" in texts(app)
+    mine = digits_runs[1].run.title
+    assert f"{mine} · {told[mine][0]} · {told[mine][1]}" in texts(app)
 
 
 def test_every_run_of_the_shape_repairs_and_the_best_is_marked_by_its_number(home_with_runs: Path) -> None:
@@ -87,7 +88,11 @@ def test_the_sweep_draws_the_figures_of_the_evaluation(home_with_runs: Path, dig
     chart, known = json.loads(proto.spec), tables(proto)
     drawn = {(row["name"], row["level"]): row["mean"] for row in known[chart["data"]["name"]]}
     rows = PARTS["denoising"].figures(digits_runs[1], DIGITS, compute_anew)["rows"]
-    for name, ours in (("code", "denoising 16"), ("noisy", "doing nothing"), ("linear filter", "linear filter")):
+    for name, ours in (
+        ("code", digits_runs[1].run.title),
+        ("noisy", "doing nothing"),
+        ("linear filter", "linear filter"),
+    ):
         for level in (0.25, 0.5, 0.75):
             assert drawn[ours, level] == rows[name][f"gaussian {level:g}"]["PSNR"]
     assert [row["text"] for row in known[chart["layer"][0]["data"]["name"]]] == ["trained at 0.5"]
@@ -169,7 +174,7 @@ def test_examples_for_and_against_are_in_the_link(home_with_runs: Path, digits_r
     _, rows = aecore.Index(checkpoint.encode(train.images)).nearest(query, 5)
     rows = rows[rows != 12][:4]
     assert [hit[1] for hit in tiles(app, "hits")] == [f"{train.labels[row]}, {train.ids[row]}" for row in rows]
-    assert "Query: the mean of 2 for, away from 1 against." in texts(app)
+    assert "Query: like 2 images and unlike 1 other, by their mean." in texts(app)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -327,7 +332,7 @@ def test_a_whole_zip_is_repaired_and_what_was_skipped_is_told(home_with_runs: Pa
     app.file_uploader(key="set-Zip").set_value(("set.zip", buffer.getvalue(), "application/zip")).run()
     app.button(key="repair-all").click().run()
     assert not app.exception
-    assert "70 pictures denoised, 1 files skipped." in texts(app)
+    assert "70 pictures denoised, 1 file skipped." in texts(app)
     assert app.dataframe[0].value["skipped because"].tolist() == ["Not a picture file, judging by its name."]
     app.file_uploader(key="set-Zip").set_value(("set.zip", b"PK no zip", "application/zip")).run()
     app.button(key="repair-all").click().run()
@@ -384,7 +389,7 @@ def test_search_by_hits_examples_and_the_map(page: Page, server: Server, digits_
     settle(page)
     page.get_by_role("button", name=re.compile("^Less like this")).nth(1).click()
     expect(page.locator(".st-key-examples-shown .tile")).to_have_count(2)
-    expect(page.get_by_text("away from 1 against")).to_be_visible()
+    expect(page.get_by_text("and unlike 1 other")).to_be_visible()
     settle(page)
     assert "examples=" in page.url
     page.reload()

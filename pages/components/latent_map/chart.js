@@ -49,20 +49,25 @@ class Chart {
     };
   }
 
+  // What belongs to no class stands back.
+  colorOfClass(group) {
+    const { colors, theme } = this.map;
+    return colors.rest && group === colors.names.length - 1 ? GRAY : theme.palette[group % theme.palette.length];
+  }
+
   tracesOfClasses(drawn) {
-    const { points, colors, theme } = this.map;
+    const { points, colors } = this.map;
     this.members = colors.names.map(() => []);
     for (let i = 0; i < drawn; i++) this.members[this.group[i]]?.push(i);
     return this.members.map((rows, group) => {
       const take = (values) => Float32Array.from(rows, (i) => values[i]);
-      const color = theme.palette[group % theme.palette.length];
-      const marker = { color, symbol: SYMBOLS[group % SYMBOLS.length], size: sizeOf(drawn), opacity: 0.75 };
+      const marker = { color: this.colorOfClass(group), symbol: SYMBOLS[group % SYMBOLS.length], size: sizeOf(drawn), opacity: 0.75 };
       return { ...this.trace(marker), x: take(points.x), y: take(points.y), name: escaped(colors.names[group]) };
     });
   }
 
   traceOfAll(drawn) {
-    const { points, colors, theme } = this.map;
+    const { points, colors } = this.map;
     this.members = [Array.from({ length: drawn }, (_, i) => i)];
     const marker = { color: theme.accent, size: sizeOf(drawn), opacity: 0.6 };
     if (colors.values) {
@@ -108,7 +113,7 @@ class Chart {
   resize() {
     const { clientWidth: width, clientHeight: height } = this.map.stage;
     const now = this.plot._fullLayout;
-    if (this.ready && (now.width !== width || now.height !== height)) this.change({ width, height });
+    if (this.ready && now && (now.width !== width || now.height !== height)) this.change({ width, height });
   }
 
   // Legend: which classes are shown.

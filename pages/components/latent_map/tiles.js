@@ -66,9 +66,8 @@ class Tiles {
   // The color of a point on the map, as plotly draws it.
   colorOf(index) {
     const { kind, values, low, high } = this.map.colors;
-    const { palette } = this.map.theme;
     if (kind === "none") return GRAY;
-    if (kind === "class") return palette[values[index] % palette.length];
+    if (kind === "class") return this.map.chart.colorOfClass(values[index]);
     const share = limit((values[index] - low) / (high - low), 1);
     return CIVIDIS[Math.min(CIVIDIS.length - 1, Math.floor(share * CIVIDIS.length))];
   }
