@@ -12,8 +12,8 @@ import numpy as np
 
 GREY = "#8A8894"
 """Rules and notes, on a light or dark background."""
-DASHES = [[1, 0], [6, 6], [1, 0], [2, 4], [1, 0], [8, 3, 2, 3]]
-"""Lines that lie on one another, such as pixels and their principal components, are both seen."""
+DASHES = [[1, 0], [1, 0], [5, 7]]
+"""Every third line is dashed: that of the principal components lies on that of the pixels, and both are seen."""
 MOST = 200
 """Rows of a history that a chart draws; more would only slow down every refresh of a live training."""
 
@@ -140,7 +140,7 @@ def accuracy_curves(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> al
     ]  # fmt: skip
     base = alt.Chart().encode(
         alt.X("labels:O").sort(None).title("labels per class").axis(labelAngle=0),
-        alt.Color("features:N").sort(None).title(None).legend(orient="top", columns=3),
+        alt.Color("features:N").sort(None).title(None).legend(orient="top", columns=3, symbolType="stroke"),
     )
     lines = base.mark_line(point=True).encode(
         alt.Y("accuracy:Q").title("test accuracy").scale(zero=False),

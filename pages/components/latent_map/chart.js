@@ -17,6 +17,7 @@ class Chart {
   remove() {
     this.watch.disconnect();
     if (this.ready) window.Plotly.purge(this.plot);
+    this.ready = false;
   }
 
   async draw() {
@@ -61,13 +62,14 @@ class Chart {
     for (let i = 0; i < drawn; i++) this.members[this.group[i]]?.push(i);
     return this.members.map((rows, group) => {
       const take = (values) => Float32Array.from(rows, (i) => values[i]);
-      const marker = { color: this.colorOfClass(group), symbol: SYMBOLS[group % SYMBOLS.length], size: sizeOf(drawn), opacity: 0.75 };
+      const symbol = SYMBOLS[group % SYMBOLS.length];
+      const marker = { color: this.colorOfClass(group), symbol, size: sizeOf(drawn), opacity: 0.75 };
       return { ...this.trace(marker), x: take(points.x), y: take(points.y), name: escaped(colors.names[group]) };
     });
   }
 
   traceOfAll(drawn) {
-    const { points, colors } = this.map;
+    const { points, colors, theme } = this.map;
     this.members = [Array.from({ length: drawn }, (_, i) => i)];
     const marker = { color: theme.accent, size: sizeOf(drawn), opacity: 0.6 };
     if (colors.values) {
@@ -112,8 +114,9 @@ class Chart {
 
   resize() {
     const { clientWidth: width, clientHeight: height } = this.map.stage;
+    if (!this.ready || !width) return; // without a width the map is leaving the page
     const now = this.plot._fullLayout;
-    if (this.ready && now && (now.width !== width || now.height !== height)) this.change({ width, height });
+    if (now.width !== width || now.height !== height) this.change({ width, height });
   }
 
   // Legend: which classes are shown.
