@@ -154,11 +154,15 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     },
     "classify": {"run": _text(120), "labels": _whole(), "draw": _whole(0, 1000)},
 }  # fmt: skip
-"""page -> name -> what is in its address. Every other name on Train is a knob."""
+"""page -> name -> what is in its address. Every other name on Train is a knob. A page that is not here has a run."""
+
+
+def _parameters(page: str) -> dict[str, Parameter]:
+    return PARAMETERS.get(page, {"run": _text(120)})
 
 
 def _known(page: str, name: str) -> Parameter | None:
-    return PARAMETERS[page].get(name) or (_any_number() if page == "train" else None)
+    return _parameters(page).get(name) or (_any_number() if page == "train" else None)
 
 
 @dataclass
@@ -195,7 +199,7 @@ def enter(page: str) -> None:
     first = not held.page
     if first or walked or (page != held.page and address):
         _read(page, address)
-        if "run" in address and "run" in PARAMETERS[page] and page != "train" and (first or held.page == "train"):
+        if "run" in address and "run" in _parameters(page) and page != "train" and (first or held.page == "train"):
             pick(address["run"])
     if page != held.page or not held.whole:  # a run that was cut off may have given values to controls it never drew
         held.page, held.handed = page, {}
@@ -220,7 +224,7 @@ def stop() -> NoReturn:
 def _read(page: str, address: Mapping[str, str]) -> None:
     held = _held()
     shared = held.values.setdefault("", {})
-    for name, parameter in PARAMETERS[page].items():
+    for name, parameter in _parameters(page).items():
         if parameter.shared:
             for key in [key for key in shared if key[0] == name]:
                 del shared[key]
@@ -233,7 +237,7 @@ def _read(page: str, address: Mapping[str, str]) -> None:
             held.of(page, name[:40])[name[:40], _NOT_KNOWN_YET] = parameter.read(word)
         except (ValueError, KeyError, OverflowError):
             continue
-    if held.pick and "run" in PARAMETERS[page] and "run" not in address:
+    if held.pick and "run" in _parameters(page) and "run" not in address:
         held.values[page]["run", ()] = ""  # walked back to before the pick
 
 
@@ -249,10 +253,10 @@ def words(page: str) -> dict[str, str]:
     held, found = _held(), {}
     for place in (page, ""):
         for (name, scope), value in held.values.get(place, {}).items():
-            parameter = PARAMETERS[page].get(name) if place == "" else _known(page, name)
+            parameter = _parameters(page).get(name) if place == "" else _known(page, name)
             if parameter and scope in ((), _NOT_KNOWN_YET, held.scopes.get((page, name))):
                 found[name] = parameter.write(value)
-    if held.pick and "run" in PARAMETERS[page]:
+    if held.pick and "run" in _parameters(page):
         found.setdefault("run", held.pick)
     return {name: word for name, word in found.items() if word}
 

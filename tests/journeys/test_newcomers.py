@@ -1,19 +1,24 @@
-"""Whoever adds a flavor, a network, a noise, a filter, a metric or a baseline finds it where a person looks for it."""
+"""Whoever adds a flavor, a network, a dataset, a noise, a filter, a metric, a baseline or a page writes one thing.
 
-from collections.abc import Iterator
+It is found where a person looks for it.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import texts, visit
+from conftest import PAGES, texts, visit
+from mirror import remote_files, serving
+from streamlit.testing.v1 import AppTest
 from test_use import tiles
 from torch import Tensor, nn
 
 import aecore
 from aecore import Checkpoint, models, noise
-from aecore.data import Dataset
+from aecore.data import DATASETS, Dataset, Download, Split, dataset
 from aecore.measure import baselines, filters, metrics
 from aecore.measure.evaluate import PARTS, as_text, measure, measured
 from aecore.models import FLAVORS, Distance, Flavor, knob
@@ -137,3 +142,65 @@ def test_a_run_lacks_what_a_new_metric_or_baseline_adds_until_it_is_measured(
         < found["few_labels"]["rows"]["code"]["10"]["mean"]
     )
     assert "brightness" in as_text(found)
+
+
+@pytest.fixture
+def stamps(home: Path) -> Iterator[None]:
+    """A set that a server on this machine publishes."""
+    files = {
+        f"{part}.bin": np.random.default_rng(count).bytes(count * 64) for part, count in (("train", 60), ("test", 9))
+    }
+    with serving(files) as mirror:
+
+        @dataset("Stamps", Download("STAMPS_FOLDER", remote_files(files), (mirror.base("good"),)))
+        def stamps(found: Mapping[str, Path]) -> Dataset:
+            """Stamps of 8x8 pixels."""
+            return Dataset(
+                "stamps", *(Split(np.fromfile(found[name], np.uint8).reshape(-1, 1, 8, 8)) for name in files)
+            )
+
+        yield
+        del DATASETS["stamps"]
+
+
+def test_a_published_set_is_offered_downloaded_and_trained_on(
+    stamps: None, home_with_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[dict] = []
+    app = visit("train", dataset="stamps")
+    assert "Stamps" in app.selectbox(key="dataset").options
+    assert "The images of this dataset are not on this machine yet" in texts(app)
+    app.button(key="download-stamps").click().run()
+    assert "Stamps: 60 to train on, 9 held out" in texts(app)
+    monkeypatch.setattr("pages._widgets.Job.start", lambda job: started.append(aecore.Store().run(job.id).to_dict()))
+    next(button for button in app.button if button.label == "Train").click().run()
+    assert [settings["dataset"] for settings in started] == ["stamps"]
+    assert "Stamps · vanilla · 32 units" in app.selectbox(key="run").options
+
+
+COUNT = """
+import streamlit as st
+from pages import _cached
+from pages._widgets import open_run
+
+st.title("Count")
+view = open_run("fashion-search")
+st.write(f"{len(_cached.codes(view.at('test')))} codes")
+"""
+
+
+def test_a_page_is_a_file_and_its_line_in_the_router(
+    home_with_runs: Path, digits_runs: list[Checkpoint], tmp_path: Path
+) -> None:
+    page, line = tmp_path / "count.py", 'st.Page(HERE / "classify.py"'
+    page.write_text(COUNT)
+    router = (PAGES / "_router.py").read_text().replace("Path(__file__).parent", f"Path({str(PAGES)!r})")
+    (tmp_path / "_router.py").write_text(router.replace(line, f'st.Page({str(page)!r}, title="Count"), {line}'))
+    app = AppTest.from_file(str(tmp_path / "_router.py"), default_timeout=180)
+    app.run()
+    app.switch_page(str(page))
+    app.query_params["run"] = digits_runs[1].run.id
+    app.run()
+    assert not app.exception, [item.message for item in app.exception]
+    assert "360 codes" in texts(app)
+    assert app.selectbox(key="run").value == digits_runs[1].run.id
