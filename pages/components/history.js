@@ -14,7 +14,7 @@ export default function () {
     const next = new URL(url, window.location.href);
     const samePage = next.pathname === window.location.pathname;
     const sameWords = next.search === window.location.search;
-    if (samePage ? acted : !sameWords || (acted && !next.search)) {
+    if (acted || !(samePage || sameWords)) {
       push(state, title, url);
       acted = false;
     } else {

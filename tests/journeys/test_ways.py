@@ -398,7 +398,10 @@ COVERING = [first_page_change, an_image_to_its_place_and_back, back_over_a_pick,
 
 ONE_ENTRY = [
     (["act", "/?a=1", "slow", "/train?a=1"], ["/train?a=1"]),  # a button that leads to another page, on a busy machine
-    (["act", "/?a=1", "slow", "act", "/train?a=1", "/train"], ["/train?a=1", "/train"]),  # and a press while one waits
+    (
+        ["act", "/?a=1", "act", "/train?a=1"],
+        ["/?a=1", "/train?a=1"],
+    ),  # a choice, and the menu to a page with the same words
     (["act", "/?a=1", "act", "/train"], ["/?a=1", "/train"]),  # a choice, and at once the menu
     (["act", "act", "/?a=1", "/train"], ["/?a=1", "/train"]),  # the menu before the address of the choice
     (["act", "/train", "/train?a=1"], ["/train?a=1"]),  # a page that completes its address
