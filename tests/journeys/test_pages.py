@@ -139,7 +139,7 @@ def test_manifold_draws_a_path_between_two_images(home_with_runs: Path, digits_r
     np.testing.assert_allclose(line, np.linspace(codes[0], codes[1], 9), atol=1e-4)
     frames = digits_runs[0].decode(line)
     first = np.sqrt(np.square(frames[1] - frames[0]).mean())
-    assert f"RMS change from frame to frame: {first:.3f}".replace(" 0.", " .") in texts(app)
+    assert f"RMS change from frame to frame: {first:.3f}" in texts(app)
     app.segmented_control(key="line").set_value("slerp").run()
     assert not app.exception
     lengths = np.linalg.norm(map_of(app)["marks"]["path"], axis=1)
