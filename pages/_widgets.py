@@ -64,20 +64,24 @@ def start_run(settings: dict[str, Any]) -> str:
 
 def all_runs() -> list[str]:
     """Ids of all runs: one's own, other visitors', the shipped ones; the newest first."""
+    return list(_folders())
+
+
+def _folders() -> dict[str, Path]:
+    """The folders of all runs by id, in the order of `all_runs`; of a shipped run that was trained here, that one."""
 
     def rank(path: Path) -> tuple[bool, float]:
         return not may(Job(path)), -path.stat().st_mtime
 
-    newest = sorted(run_folders(own_runs()), key=rank)
-    return list(dict.fromkeys(path.name for path in [*newest, *run_folders(SHIPPED)]))
+    own = {path.name: path for path in sorted(run_folders(own_runs()), key=rank)}
+    return own | {path.name: path for path in run_folders(SHIPPED) if path.name not in own}
 
 
 def titles() -> dict[str, str]:
     """What every run is called: the name that this visitor gave it, its recipe's title, or its settings."""
-    runs = all_runs()
-    found = _cached.titles(tuple(sorted(runs)))
-    given = {run: name for run in runs if may(Job(folder_of(run))) and (name := name_of(folder_of(run)))}
-    named = {run: given.get(run, found[run]) for run in runs}
+    folders = _folders()
+    found = _cached.titles(tuple(sorted(folders)))
+    named = {run: (may(Job(path)) and name_of(path)) or found[run] for run, path in folders.items()}
     counts = Counter(named.values())
     return {run: name if counts[name] == 1 else f"{name} · {run[-4:]}" for run, name in named.items()}
 

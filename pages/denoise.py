@@ -38,12 +38,17 @@ repaired = {id: other.reconstruct(noisy) for id, other in runs.items()} | {NOTHI
 asked = _view.get("repair", run)
 
 
-def score(image: np.ndarray) -> list[str]:
+def words(image: np.ndarray, figures: dict[str, float]) -> list[str]:
     """Every metric of a repair in words; decibels speak for themselves."""
     if (image == clean[0]).all():
         return ["equal to the image"]
-    found = {name: written(name, value) for name, value in compared("denoising", clean, image[None]).items()}
-    return [words if words.endswith("dB") else f"{name} {words}" for name, words in found.items()]
+    found = {name: written(name, value) for name, value in figures.items()}
+    return [value if value.endswith("dB") else f"{name} {value}" for name, value in found.items()]
+
+
+def score(image: np.ndarray) -> list[str]:
+    """The same of an image (c, h, w) whose metrics are not known yet."""
+    return words(image, compared("denoising", clean, image[None]))
 
 
 def show(chosen: str) -> None:
@@ -78,8 +83,9 @@ def choose(place: int, _: str) -> None:
 
 
 with below:
-    lines = [[decibel, short.get(key, key), *rest] for key in keys for decibel, *rest in [score(repaired[key][0])]]
     figures = [compared("denoising", clean, restored) for restored in repaired.values()]
+    told = [words(repaired[key][0], found) for key, found in zip(keys, figures, strict=True)]
+    lines = [[decibel, short.get(key, key), *rest] for key, (decibel, *rest) in zip(keys, told, strict=True)]
     best = [
         (place, column + (column > 0))
         for column, name in enumerate(figures[0])

@@ -42,9 +42,9 @@ def accuracies(
 class Scale:
     """Centers features (n, d) and divides them by one number: the training features then have mean squared length 1.
 
-    One number for all, since the loud components of most features tell more than the quiet ones. Each divided by its
-    own deviation instead, ten labels per class on held-out training images of clothes are worth .40 instead of .70 by
-    512 principal components, and nothing else gains more than .003.
+    One number for all, since components that vary much tell more than those that vary little. With each divided by its
+    own deviation, 512 principal components classify .40 instead of .70 of held-out training images of clothes from ten
+    labels per class; for raw pixels, HOG and edges it makes a difference of .002 at most.
 
     uint8 features count from 0 to 1. Works in blocks, since floats of all raw pixels would cost four times the memory.
     """

@@ -28,7 +28,7 @@ class Figure(NamedTuple):
 
 
 FIGURES: dict[str, Figure] = {}
-"""Name of a figure -> how it is written, where that is not with three digits."""
+"""Name of a figure -> how it is written; any other is written with three digits."""
 
 
 def metric(part: str, name: str, digits: int = 3, unit: str = "") -> Callable[[Metric], Metric]:
