@@ -15,7 +15,7 @@ from PIL import Image
 from aecore import figures, manifold
 from aecore.measure.metrics import mse_each
 from aecore.pixels import flat, to_bytes
-from aecore.tags import tags
+from aecore.tags import Tags
 
 if TYPE_CHECKING:
     from aecore.data import Dataset
@@ -47,7 +47,7 @@ def points(id: str, rows: np.ndarray, places: np.ndarray, numbers: np.ndarray, w
     return packed(head, arrays)
 
 
-def colors(id: str, dataset: "Dataset", split: str, rows: np.ndarray, by: str) -> bytes:
+def colors(id: str, dataset: "Dataset", split: str, rows: np.ndarray, by: str, tags: Tags) -> bytes:
     """A class or a number for each of the rows (m,): its "class", "tag", "none", or the factor that `by` names."""
     images = dataset.split(split)
     if by == "none":
@@ -55,7 +55,7 @@ def colors(id: str, dataset: "Dataset", split: str, rows: np.ndarray, by: str) -
     if by == "class":
         return _classes(id, dataset.classes, images.labels[rows])
     if by == "tag":
-        given = {tag: splits.get(split, []) for tag, splits in tags(dataset.name).items()}
+        given = {tag: splits.get(split, []) for tag, splits in tags.items()}
         values = np.full(len(rows), len(given), np.uint8)
         for number, ids in enumerate(given.values()):
             values[np.isin(images.ids[rows], ids)] = number

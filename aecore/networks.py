@@ -48,13 +48,15 @@ class Autoencoder(nn.Module, ABC):
         self.shape, self.latent, self.heads_per_unit, self.rectify = shape, latent, heads, rectify
         with torch.device("meta"):  # torch's own initialization would draw from the process-wide generator
             self.encoder, self.decoder = self.layers(shape, latent, heads, width)
-        self.to_empty(device="cpu")
         rng = rng or torch.Generator().manual_seed(0)
-        for tensor in [*self.buffers(), *self.parameters()]:
-            if tensor.ndim == 1:
-                nn.init.zeros_(tensor)
-            else:
-                nn.init.xavier_uniform_(tensor, generator=rng)
+        for module in self.modules():  # `to_empty` would import sympy: 1 s and 30 MB
+            for name, buffer in module.named_buffers(recurse=False):
+                setattr(module, name, torch.zeros(buffer.shape))
+            for name, weight in module.named_parameters(recurse=False):
+                setattr(module, name, nn.Parameter(torch.zeros(weight.shape)))
+        for weight in self.parameters():
+            if weight.ndim > 1:
+                nn.init.xavier_uniform_(weight, generator=rng)
 
     @staticmethod
     @abstractmethod

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aecore import Checkpoint, Dataset, Index, Split, Store
     from aecore.data.pictures import Picture
     from aecore.moments import Moment
+    from aecore.tags import Tags
 
     Function = Callable[..., Any]
 
@@ -210,14 +211,14 @@ def points_part(view: View, id: str) -> bytes:
 
 
 @_resource("map", max_entries=24, show_spinner="Coloring the map")
-def colors_part(view: View, color: str, id: str) -> bytes:
-    """A class or a number for every point of the map, by what it is colored."""
+def colors_part(view: View, color: str, id: str, _tags: "Tags") -> bytes:
+    """A class or a number for every point of the map, by what it is colored; the id says which tags there are."""
     rows, _ = mapped(view)
     if color == "loss":
         return atlas.shades(id, "MSE", errors(view)[rows])
     if color == "trust":
         return atlas.shades(id, "trust", trust(view))
-    return atlas.colors(id, images(view), view.split, rows, color)
+    return atlas.colors(id, images(view), view.split, rows, color, _tags)
 
 
 @_resource("map", max_entries=12, show_spinner="Measuring trust")

@@ -1,33 +1,52 @@
-"""Who is looking: on a laptop the one user, on a public page one of many, known by a secret in their browser."""
+"""Who is looking: the owner, at the machine itself, or one of many visitors, known by a secret in their browser."""
 
 import ipaddress
-import os
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit as st
 
-from aecore.process.jobs import Job
+from aecore.process.jobs import Job, fingerprint
+from aecore.process.limits import public
+
+FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+"""Headers by which a proxy says that it asks for somebody else."""
 
 _KEEPER = st.components.v2.component(
     "aecore_visitor", js=(Path(__file__).parent / "components" / "visitor.js").read_text()
 )
 
 
-def single_user() -> bool:
-    """Whether everybody here may do everything: as AECORE_SINGLE_USER says, else where only this machine is served."""
-    if wanted := os.environ.get("AECORE_SINGLE_USER", "").strip():
-        return wanted != "0"
-    address = st.get_option("server.address") or ""
+def owner() -> bool:
+    """Whether the browser runs on this machine and nobody asks through it, so that it may do everything.
+
+    The host in the address has to be this machine's too: a page elsewhere may have its name lead here.
+    """
+    headers = st.context.headers
+    return (
+        not public()
+        and not any(name in headers for name in FORWARDED)
+        and not (st.get_option("server.address") or "").startswith("unix:")
+        and _loopback(st.context.ip_address)
+        and _loopback(urlsplit(f"//{headers.get('Host', '')}").hostname)
+    )
+
+
+def _loopback(host: str | None) -> bool:
+    """Whether this is an address of the machine itself; None stands for it."""
+    if host in (None, "localhost"):
+        return True
     try:
-        return address == "localhost" or ipaddress.ip_address(address).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def meet() -> None:
     """Learn from the browser who this is; invisible."""
-    if single_user():
+    if owner():
         return
     known = _KEEPER(key="visitor-keeper", data={"token": token()}, on_token_change=lambda: None)
     if isinstance(known.token, str) and known.token:
@@ -35,10 +54,15 @@ def meet() -> None:
 
 
 def token() -> str:
-    """The secret by which this visitor's trainings are known as theirs."""
-    return st.session_state.setdefault("visitor-token", secrets.token_urlsafe(32))
+    """The secret by which this visitor's trainings are known as theirs; empty for the owner."""
+    return "" if owner() else st.session_state.setdefault("visitor-token", secrets.token_urlsafe(32))
+
+
+def drawer() -> str:
+    """Where this visitor's tags lie, apart from those of others; empty for the owner."""
+    return fingerprint(token()) if token() else ""
 
 
 def may(job: Job) -> bool:
     """Whether this visitor may steer and delete a run."""
-    return single_user() or job.belongs_to(token())
+    return owner() or job.belongs_to(token())

@@ -49,17 +49,12 @@ def start_run(settings: dict[str, Any]) -> str:
     Raises ValueError for settings that are impossible, beyond the limits of this server, or another visitor's run.
     """
     from aecore import Run, Store
-    from aecore.process import limits
+    from aecore.process import visitors
 
-    run, kept = Run.from_dict(settings), [path.name for path in run_folders(own_runs())]
-    limits.check(run.epochs, len(kept) + (run.id not in kept))
-    job = Job(Store(own_runs()).create(run))
-    job.claim(token())
-    if may(job):
-        job.start()
-    else:
-        st.toast("Another visitor is training these settings; this is their run. For your own, choose another seed.")
-    return run.id
+    job = visitors.start(Run.from_dict(settings), Store(own_runs()), token())
+    if not may(job):
+        st.toast("These settings are somebody else's run; here it is. For one of your own, choose another seed.")
+    return job.id
 
 
 def all_runs() -> list[str]:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from aecore.tags import tags
 from pages import _cached, _controls
+from pages._visitor import drawer
 from pages._widgets import open_run
 from pages.acts import map, path, selection, units
 
@@ -18,7 +19,7 @@ with head:
     first = "test" if len(images.test) >= 500 else "train"
     view = view.at(_controls.segments("of", "Images", map.SPLITS, first))
     split = _cached.split(view)
-    given = ["tag"] if tags(images.name) else []
+    given = ["tag"] if tags(images.name, drawer()) else []
     colors = [*(["class"] if images.classes else []), *split.factors, "loss", "trust", *given, "none"]
     color = _controls.choice("color", "Color", colors, colors[0], width=120)
     tile = 28

@@ -41,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(skip)
 
 
+@pytest.fixture(autouse=True)
+def owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who visits without a browser sits at this machine."""
+    monkeypatch.setattr("streamlit.runtime.context.ContextProxy.ip_address", None)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty AECORE_HOME, which the pages forget afterwards."""
@@ -137,7 +143,7 @@ class Server:
         command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
         command += [f"--server.port={self.port}", "--server.address=127.0.0.1"]
         with self.log.open("ab") as log:
-            environment = {**os.environ, "AECORE_HOME": str(self.home), "AECORE_SINGLE_USER": "0"}
+            environment = {**os.environ, "AECORE_HOME": str(self.home), "AECORE_PUBLIC": "1"}
             self.process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:

@@ -59,9 +59,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "noise": set(),
     "pixels": set(),
     "process": set(),
-    "process.jobs": {"files", "folders"},
+    "process.jobs": {"files", "folders", "process.nursery"},
     "process.limits": set(),
+    "process.nursery": set(),
     "process.queue": {"folders", "process.jobs", "process.limits"},
+    "process.visitors": {"files", "folders", "process.jobs", "process.limits", "runs", "store"},
     "process.worker": {
         *("data", "folders", "moments", "runs", "store", "training"),
         *("process.jobs", "process.limits", "process.queue"),
@@ -82,7 +84,13 @@ HEAVY = {"torch", "sklearn", "scipy", "plotly", "altair", "pandas", "skimage", "
 LIGHT = {
     *("aecore", "aecore.atlas", "aecore.data", "aecore.data.pictures", "aecore.figures", "aecore.files"),
     *("aecore.folders", "aecore.kept", "aecore.manifold", "aecore.measure.metrics", "aecore.whitening"),
-    *("aecore.process.jobs", "aecore.process.limits", "aecore.process.queue", "aecore.process.worker"),
+    *(
+        "aecore.process.jobs",
+        "aecore.process.limits",
+        "aecore.process.nursery",
+        "aecore.process.queue",
+        "aecore.process.worker",
+    ),
 }
 
 per_module = pytest.mark.parametrize("path", MODULES, ids=_dotted)

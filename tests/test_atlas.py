@@ -91,19 +91,19 @@ def test_copies_share_a_picture_and_a_part_of_a_map_says_which_rows_it_has() -> 
 
 
 def test_colors_are_classes_factors_tags_or_nothing(home: object) -> None:
-    from aecore.tags import tag
+    from aecore.tags import tag, tags
 
     digits, rows = aecore.load_dataset("digits"), np.array([5, 3, 8])
-    head, arrays = unpacked(atlas.colors("a", digits, "test", rows, "class"))
+    head, arrays = unpacked(atlas.colors("a", digits, "test", rows, "class", {}))
     assert head == {"id": "a", "kind": "class", "names": list(digits.classes), "rest": False}
     np.testing.assert_array_equal(arrays["values"], digits.test.labels[rows])
     tag("digits", "odd", "test", digits.test.ids[[3]])
-    head, arrays = unpacked(atlas.colors("a", digits, "test", rows, "tag"))
+    head, arrays = unpacked(atlas.colors("a", digits, "test", rows, "tag", tags("digits")))
     assert (head["names"], head["rest"]) == (["odd", "no tag"], True)
     assert arrays["values"].tolist() == [1, 0, 1]
-    assert unpacked(atlas.colors("a", digits, "test", rows, "none")) == ({"id": "a", "kind": "none"}, {})
+    assert unpacked(atlas.colors("a", digits, "test", rows, "none", {})) == ({"id": "a", "kind": "none"}, {})
     blocks = aecore.load_dataset("blocks", count=500)
-    head, arrays = unpacked(atlas.colors("a", blocks, "train", rows, "height"))
+    head, arrays = unpacked(atlas.colors("a", blocks, "train", rows, "height", {}))
     assert head["title"] == "height"
     np.testing.assert_array_equal(arrays["values"], blocks.train.factors["height"][rows])
     assert head["low"] < head["high"]

@@ -1,6 +1,6 @@
 """A training as a separate process, as a page sees it.
 
-A page starts `python -m aecore train`; from then on they communicate through small files in the run's folder:
+A page has `python -m aecore train` run; from then on they communicate through small files in the run's folder:
 orders.txt one way, progress.json the other. The process holds the run's lock file while it lives, and the system
 releases the lock when the process dies: nothing goes stale. The other side, in the process, is `aecore.process.worker`.
 """
@@ -11,9 +11,6 @@ import math
 import os
 import secrets
 import signal
-import subprocess
-import sys
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +35,7 @@ from aecore.folders import (
     folder_of,
     forget,
 )
+from aecore.process.nursery import start
 
 START = 30.0
 """Seconds that a started process gets to take its lock before it counts as failed."""
@@ -85,7 +83,7 @@ class Job:
         progress = self.progress  # it may have ended between the two looks
         if progress.get("state") not in LIVE:
             return progress.get("state", "idle")
-        young = time.time() - progress.get("time", 0) < START
+        young = 0 <= time.time() - progress.get("time", 0) < START  # a clock set back makes nothing young
         return "waiting" if progress.get("pid") is None and young else "interrupted"
 
     @property
@@ -103,12 +101,12 @@ class Job:
 
     def claim(self, token: str) -> None:
         """Make the holder of this secret token the owner, unless there is one."""
-        if not self.owner:
-            write_file(self.folder / OWNER, _fingerprint(token).encode())
+        with suppress(FileExistsError), (self.folder / OWNER).open("x", encoding="ascii") as file:
+            file.write(fingerprint(token))
 
     def belongs_to(self, token: str) -> bool:
         """Whether this token's holder started the run."""
-        return secrets.compare_digest(self.owner, _fingerprint(token))
+        return secrets.compare_digest(self.owner, fingerprint(token))
 
     def ask(self, order: str) -> None:
         """Give an order, one of ORDERS. The process checks several times a second; if there is none, one is started."""
@@ -145,8 +143,8 @@ class Job:
         """Evaluate the run in a separate process; results appear in its evaluation.json part by part."""
         if self.measuring:
             return
-        process, deadline = self._spawn("evaluate", "--background", self.id), time.monotonic() + START
-        while process.poll() is None and not self.measuring and time.monotonic() < deadline:
+        process, deadline = self._process("evaluate", "--background"), time.monotonic() + START
+        while not self.measuring and _lives(process) and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def stop_measuring(self) -> None:
@@ -160,22 +158,10 @@ class Job:
         write_file(self.folder / INBOX, f"{order}\n".encode(), durable=False)
         before = {} if order == "restart" else self.progress
         tell(self.folder, before | {"state": "waiting", "error": None, "note": None, "pid": None})
-        self._spawn("train", "--background", "--resume", self.id)
+        self._process("train", "--background", "--resume")
 
-    def _spawn(self, *words: str) -> subprocess.Popen:
-        package = Path(__file__).parents[1]
-        with (self.folder / LOG).open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", package.name, *words],
-                cwd=package.parent,
-                env={**os.environ, "AECORE_HOME": str(self.folder.parent.parent.absolute())},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        threading.Thread(target=process.wait, daemon=True).start()  # reaps it when it ends
-        return process
+    def _process(self, *words: str) -> int:
+        return start((*words, self.id), self.folder.parent.parent.absolute(), self.folder / LOG)
 
 
 def shown_folder(id: str) -> Path:
@@ -243,5 +229,14 @@ def _held(path: Path) -> bool:
     return False
 
 
-def _fingerprint(token: str) -> str:
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def fingerprint(token: str) -> str:
+    """SHA-256 of a visitor's secret, by which files name them."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,11 +1,38 @@
-"""Limits of a public server, from the environment; what is not set is not limited."""
+"""Limits for the visitors of a server, from the environment. The owner, on the machine itself, has none."""
 
-import math
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 
-def limit(name: str, default: float = math.inf) -> float:
-    """The limit with this name, or the default if it is not set. Raises ValueError unless it is a positive number."""
+@dataclass(frozen=True)
+class Limit:
+    """What is limited, to how much unless the environment says otherwise, and what a visitor can do about it."""
+
+    what: str
+    default: float
+    advice: str = "delete one of yours first"
+
+
+LIMITS = {
+    "AECORE_MAX_EPOCHS": Limit("epochs in one training", 200, "choose fewer"),
+    "AECORE_MAX_MINUTES": Limit("minutes of one training", 15),
+    "AECORE_MAX_IMAGES": Limit("training images", 100_000, "choose a smaller dataset"),
+    "AECORE_MAX_RUNS": Limit("saved runs of one visitor", 6),
+    "AECORE_MAX_ALL_RUNS": Limit("saved runs of all visitors", 60, "try again later"),
+    "AECORE_MAX_MB": Limit("megabytes saved for one visitor", 500),
+    "AECORE_MAX_ALL_MB": Limit("megabytes saved for all visitors", 4000, "try again later"),
+    "AECORE_UNWATCHED_MINUTES": Limit("minutes that a training continues unwatched", 10),
+}
+
+
+def limit(name: str) -> float:
+    """The limit with this name, for visitors. Raises ValueError unless it is a positive number."""
+    return number(name, LIMITS[name].default)
+
+
+def number(name: str, default: float) -> float:
+    """A positive number from the environment, or the default if it is not set. Raises ValueError for anything else."""
     text = os.environ.get(name, "").strip()
     if not text:
         return default
@@ -18,15 +45,21 @@ def limit(name: str, default: float = math.inf) -> float:
     return value
 
 
-def check(epochs: int = 0, runs: int = 0, images: int = 0) -> None:
-    """Raise ValueError for a training beyond the limits of this server; `runs` counts saved runs and this one."""
-    for name, value, what, advice in (
-        ("AECORE_MAX_EPOCHS", epochs, "epochs requested", "choose fewer"),
-        ("AECORE_MAX_RUNS", runs, "runs, including this one", "delete one of yours first"),
-        ("AECORE_MAX_IMAGES", images, "training images in this dataset", "choose a smaller one"),
-    ):
-        if value > limit(name):
-            raise ValueError(
-                f"{value:,} {what}; this server allows {limit(name):,.0f} ({name}): {advice}, or run the app on your "
-                "own machine, where there are no limits."
-            )
+def check(name: str, value: float) -> None:
+    """Raise ValueError if a visitor may not have so much."""
+    if value > limit(name):
+        about = LIMITS[name]
+        raise ValueError(
+            f"{value:,.0f} {about.what}; this server allows {limit(name):,.0f} ({name}): {about.advice}, or run the "
+            "app on your own machine, where there are no limits."
+        )
+
+
+def public() -> bool:
+    """Whether everybody is a visitor, the owner too: as AECORE_PUBLIC says, else on hosts that are made for the public.
+
+    Known are Streamlit Community Cloud, by the folder that it puts apps into, and Hugging Face Spaces.
+    """
+    if wanted := os.environ.get("AECORE_PUBLIC", "").strip():
+        return wanted != "0"
+    return "SPACE_ID" in os.environ or Path(__file__).is_relative_to("/mount/src")

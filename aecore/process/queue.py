@@ -9,7 +9,7 @@ import filelock
 
 from aecore.folders import LOCK, MEASURING, QUEUE, run_folders
 from aecore.process.jobs import LIVE, Job
-from aecore.process.limits import limit
+from aecore.process.limits import number
 
 
 class Place:
@@ -23,11 +23,12 @@ class Place:
         """Yield how many runs are ahead of this one until it is its turn."""
         if self._its_turn:
             return
-        places = max(1, int(limit("AECORE_JOBS", 1)))
+        places = max(1, int(number("AECORE_JOBS", 1)))
         self.queue.mkdir(exist_ok=True)
         self.leave()
-        ticket = self.queue / f"{time.time_ns()}-{self.id}"
-        ticket.touch()
+        with filelock.FileLock(self.queue / LOCK):
+            ticket = self.queue / f"{1 + max([came for came, _ in _tickets(self.root)], default=0)}-{self.id}"
+            ticket.touch()
         while True:
             with filelock.FileLock(self.queue / LOCK):
                 before = tickets(self.root)
@@ -66,12 +67,16 @@ def tickets(root: Path) -> list[str]:
 
     Each visitor's first run goes before anyone's second. A run that was killed may have left its ticket behind.
     """
-    names = (path.name.partition("-") for path in (root / QUEUE).glob("[0-9]*"))
-    found = [(int(came), id) for came, _, id in names if id]
     owners: Counter[str] = Counter()
     ranked = []
-    for came, id in sorted(found):
+    for came, id in sorted(_tickets(root)):
         owner = Job(root / id).owner
         ranked.append((came > 0, owners[owner] if owner else 0, came, id))
         owners[owner] += 1
     return [id for *_, id in sorted(ranked)]
+
+
+def _tickets(root: Path) -> list[tuple[int, str]]:
+    """The number and the run of every ticket; 0 for a run in training. Numbers, not times: a clock can be set back."""
+    names = (path.name.partition("-") for path in (root / QUEUE).glob("[0-9]*"))
+    return [(int(came), id) for came, _, id in names if id and came.isdecimal()]

@@ -36,6 +36,7 @@ class Worker:
 
     def __init__(self, folder: Path, background: bool) -> None:
         self.folder, self.background = folder, background
+        self.limited = background and bool(Job(folder).owner)  # a visitor started it
         self.asked: list[int] = []  # signals that came in
         self.told: dict[str, Any] = Job(folder).progress
         self._read = 0
@@ -136,8 +137,8 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
     store = Store(worker.folder.parent)
     run = store.run(worker.folder.name)
     dataset = load_dataset(run.dataset)
-    if worker.background:
-        check(images=len(dataset.train))
+    if worker.limited:
+        check("AECORE_MAX_IMAGES", len(dataset.train))
     begun = run.id in store.ids()
     checkpoint = store.load(run.id, training=True) if begun else next(train(run, dataset))
     per_epoch = checkpoint.steps // run.epochs
@@ -204,8 +205,8 @@ class _Record:
     def __init__(self, worker: Worker, store: Any, split: Any) -> None:
         self.worker, self.store, self.split = worker, store, split
         self.saved = -math.inf
-        self.began = time.time()
         self.trained = 0.0  # seconds, by this process
+        self.seen: tuple[float, float] | None = None  # the note that somebody watches, and when it was first read
         worker.report(note=None, warning=None)
 
     def begin(self, checkpoint: "Checkpoint") -> None:
@@ -254,6 +255,8 @@ class _Record:
 
     def overdue(self) -> str | None:
         """The order to stop, once the time limit is reached or nobody is watching anymore."""
+        if not self.worker.limited:
+            return None
         now = time.monotonic()
         self.trained, self.looked = self.trained + now - self.looked, now
         note = None
@@ -261,14 +264,19 @@ class _Record:
             note = (
                 f"Saved and stopped: training time on this server is limited to {minutes:g} min (AECORE_MAX_MINUTES)."
             )
-        elif math.isfinite(idle := limit("AECORE_UNWATCHED_MINUTES")) and self.worker.background:
-            watched = self.worker.folder / WATCHED
-            seen = max(self.began, watched.stat().st_mtime if watched.exists() else 0.0)
-            if time.time() - seen > 60 * idle:
-                note = f"Saved and stopped: nobody watched for {idle:g} min (AECORE_UNWATCHED_MINUTES)."
+        elif self._unwatched() > 60 * (minutes := limit("AECORE_UNWATCHED_MINUTES")):
+            note = f"Saved and stopped: nobody watched for {minutes:g} min (AECORE_UNWATCHED_MINUTES)."
         if note:
             self.worker.report(note=note)
         return "stop" if note else None
+
+    def _unwatched(self) -> float:
+        """Seconds since a new note that somebody watches, by the clock of this process: the system's may be set."""
+        watched, now = self.worker.folder / WATCHED, time.monotonic()
+        note = watched.stat().st_mtime if watched.exists() else 0.0
+        if self.seen is None or self.seen[0] != note:
+            self.seen = (note, now)
+        return now - self.seen[1]
 
     def _figures(self, checkpoint: "Checkpoint") -> dict[str, Any]:
         rate = (checkpoint.step - self.first) / max(time.monotonic() - self.started, 1e-6)

@@ -91,7 +91,7 @@ def _buttons(job: Job, state: str) -> None:
         st.caption("This run came with the app, already trained. Train it here to watch it learn.")
         return
     if not may(job):
-        st.caption("Another visitor started this training. You can watch and use it, but not steer or delete it.")
+        st.caption("Somebody else started this training. You can watch and use it, but not steer or delete it.")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for order in OFFERED.get(state, ()):

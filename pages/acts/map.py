@@ -11,6 +11,7 @@ from aecore.charts import unit_bars
 from aecore.tags import tags
 from pages import _cached, _controls, _view
 from pages._view import View
+from pages._visitor import drawer
 from pages._widgets import offer_measuring
 from pages.components.latent_map import event, latent_map, send, send_script
 
@@ -73,7 +74,7 @@ def selected(view: View) -> np.ndarray:
 def _parts(view: View, color: str) -> dict[str, str]:
     """The parts of a map: what each is for -> its id, which changes when its bytes do."""
     name, points = _cached.images(view).name, " ".join(view)
-    given = f" {hash(str(tags(name)))}" if color == "tag" else ""
+    given = f" {hash(str(tags(name, drawer())))}" if color == "tag" else ""
     return {
         "points": points,
         "colors": f"{points} {color}{given}",
@@ -118,7 +119,7 @@ def draw(view: View, color: str, mode: str, tile: int, title: str, row: int, mar
     )  # fmt: skip
     with st.container(key="map-parts", gap=None):
         send("points", _cached.points_part(view, parts["points"]))
-        send("colors", _cached.colors_part(view, color, parts["colors"]))
+        send("colors", _cached.colors_part(view, color, parts["colors"], tags(name, drawer())))
 
 
 def send_pictures(view: View, flat: bool) -> None:

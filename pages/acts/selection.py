@@ -12,6 +12,7 @@ from aecore.pixels import to_floats
 from aecore.tags import tag, tags, untag
 from pages import _cached
 from pages._view import View
+from pages._visitor import drawer
 
 if TYPE_CHECKING:
     from aecore import Dataset
@@ -44,11 +45,15 @@ def selection(view: View, rows: np.ndarray) -> None:
             word = st.text_input("Tag", key="tag-word", max_chars=40, width=150, placeholder="odd ones")
             tagged = st.form_submit_button("Tag them")
         if tagged and word.strip():
-            new = not tags(images.name)
-            tag(images.name, word, view.split, split.ids[rows])
-            st.session_state["tagged"] = f"{len(rows):,} images tagged. Color the map by tag to see them."
-            if new:
-                st.rerun()  # the map can be colored by tag from now on
+            new = not tags(images.name, drawer())
+            try:
+                tag(images.name, word, view.split, split.ids[rows], drawer())
+            except ValueError as error:
+                st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            else:
+                st.session_state["tagged"] = f"{len(rows):,} images tagged. Color the map by tag to see them."
+                if new:
+                    st.rerun()  # the map can be colored by tag from now on
         if words := st.session_state.pop("tagged", ""):
             st.toast(words)
         st.download_button(
@@ -60,17 +65,17 @@ def selection(view: View, rows: np.ndarray) -> None:
 
 def _given(name: str, split_name: str) -> None:
     """The tags that were given, and a way to take them back."""
-    for place, (word, splits) in enumerate(tags(name).items()):
+    for place, (word, splits) in enumerate(tags(name, drawer()).items()):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.text(f"{word}: {len(splits.get(split_name, [])):,} images")
-            st.button("Remove", key=f"untag-{place}", on_click=untag, args=(name, word))
+            st.button("Remove", key=f"untag-{place}", on_click=untag, args=(name, word, drawer()))
 
 
 def _table(images: "Dataset", split_name: str, rows: np.ndarray, codes: np.ndarray) -> bytes:
     """The selected rows as CSV."""
     codes = codes if codes.shape[1] <= 3 else codes[:, :0]
     split = images.split(split_name)
-    given = {word: set(splits.get(split_name, [])) for word, splits in tags(images.name).items()}
+    given = {word: set(splits.get(split_name, [])) for word, splits in tags(images.name, drawer()).items()}
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(["row", "id", "class", *split.factors, "tags", *(f"unit {n + 1}" for n in range(codes.shape[1]))])

@@ -288,7 +288,7 @@ def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger:
 
     stranger.goto(f"/train?run={run}")
     says(stranger, "Training")
-    expect(stranger.get_by_text("Another visitor started this training")).to_be_visible()
+    expect(stranger.get_by_text("Somebody else started this training")).to_be_visible()
     for name in ("Pause", "Stop and keep", "Train again", "Delete"):
         expect(stranger.get_by_role("button", name=name, exact=True)).to_have_count(0)
     stranger.go_back()
@@ -301,7 +301,7 @@ def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger:
     says(stranger, "Stopped and saved")
     page.goto(stranger.url)
     says(page, "Stopped and saved")
-    expect(page.get_by_text("Another visitor started this training")).to_be_visible()
+    expect(page.get_by_text("Somebody else started this training")).to_be_visible()
     expect(page.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
 
 

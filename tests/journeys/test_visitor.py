@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,32 +20,49 @@ STEER = {"Resume", "Train again", "New seed", "Rename", "Delete"}
 
 @pytest.fixture
 def public(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AECORE_SINGLE_USER", "0")
+    monkeypatch.setenv("AECORE_PUBLIC", "1")
 
 
 def labels(app: AppTest) -> set[str]:
     return {button.label for button in app.button}
 
 
+HERE = {"Host": "localhost:8501"}
+
+
 @pytest.mark.parametrize(
-    ("setting", "address", "alone"),
+    ("ip", "headers", "expected"),
     [
-        ("", "localhost", True),
-        ("", "127.0.0.1", True),
-        ("", "::1", True),
-        ("", "0.0.0.0", False),
-        ("", "example.org", False),
-        ("", None, False),
-        ("0", "localhost", False),
-        ("1", "0.0.0.0", True),
+        (None, {}, True),
+        (None, HERE, True),
+        (None, {"Host": "127.0.0.1:8501"}, True),
+        ("::ffff:127.0.0.1", {"Host": "[::1]:8501"}, True),
+        ("127.0.0.2", HERE, True),
+        ("192.0.2.7", HERE, False),
+        ("2001:db8::7", HERE, False),
+        ("nonsense", HERE, False),
+        (None, {"Host": "rebound.example:8501"}, False),
+        (None, {"Host": "192.0.2.7"}, False),
+        *((None, HERE | {name: "127.0.0.1"}, False) for name in _visitor.FORWARDED),
     ],
 )
-def test_only_a_server_for_this_machine_has_a_single_user(
-    setting: str, address: str | None, alone: bool, monkeypatch: pytest.MonkeyPatch
+def test_the_owner_is_at_this_machine_and_nobody_asks_through_it(
+    ip: str | None, headers: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AECORE_SINGLE_USER", setting)
-    monkeypatch.setattr(_visitor.st, "get_option", {"server.address": address}.get)
-    assert _visitor.single_user() is alone
+    context = SimpleNamespace(ip_address=ip, headers=headers)
+    monkeypatch.setattr(_visitor.st, "context", context)
+    assert _visitor.owner() is expected
+
+
+@pytest.mark.parametrize("name", ["AECORE_PUBLIC", "SPACE_ID"])
+def test_on_a_public_server_nobody_is_the_owner(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    assert not _visitor.owner()
+
+
+def test_behind_a_socket_in_a_file_nobody_is_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_visitor.st, "get_option", {"server.address": "unix:///run/app"}.get)
+    assert not _visitor.owner()
 
 
 def test_on_a_laptop_every_run_may_be_steered(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
@@ -70,7 +88,7 @@ def test_a_stranger_may_watch_but_not_steer(
     run = digits_runs[0].run.id
     Job(home_with_runs / "runs" / run).claim("somebody")
     app = visit("train", run=run)
-    assert "Another visitor started this training" in texts(app)
+    assert "Somebody else started this training" in texts(app)
     assert not labels(app) & STEER
 
 
@@ -124,8 +142,10 @@ def test_settings_that_another_visitor_trains_are_shown_not_started(
 
 
 @pytest.mark.parametrize("name", ["AECORE_MAX_EPOCHS", "AECORE_MAX_RUNS"])
-def test_a_limit_is_named_when_it_is_hit(name: str, home_with_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "2")
+def test_a_limit_is_named_when_it_is_hit(
+    name: str, home_with_runs: Path, public: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "0.5")
     asked: list[str] = []
     monkeypatch.setattr(Job, "ask", lambda _, order: asked.append(order))
     app = visit("train", dataset="digits", flavor="sparse")
@@ -135,7 +155,7 @@ def test_a_limit_is_named_when_it_is_hit(name: str, home_with_runs: Path, monkey
     assert len(list((home_with_runs / "runs").iterdir())) == 2
 
 
-def test_a_recipe_beyond_a_limit_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_beyond_a_limit_says_so(home: Path, public: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AECORE_MAX_EPOCHS", "1")
     app = AppTest.from_function(_press_start).run()
     assert not app.exception

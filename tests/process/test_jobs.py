@@ -223,8 +223,7 @@ def test_a_process_that_died_before_its_first_word_is_not_waited_for_forever(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = _job(store, SHORT)
-    monkeypatch.setattr("aecore.process.jobs.subprocess.Popen", lambda *_, **__: psutil.Process())
-    monkeypatch.setattr("aecore.process.jobs.threading.Thread.start", lambda _: None)
+    monkeypatch.setattr("aecore.process.jobs.start", lambda *_: os.getpid())
     job.start()
     assert job.state == "waiting"
     monkeypatch.setattr("aecore.process.jobs.START", 0.0)

@@ -15,6 +15,7 @@ from aecore.models import VAE, Vanilla
 from aecore.moments import kept, moment_steps
 from aecore.process import worker as worker_module
 from aecore.process.jobs import Job
+from aecore.process.limits import LIMITS
 from aecore.process.queue import tickets
 from aecore.process.worker import Worker, attend, working
 from aecore.runs import Checkpoint, Run
@@ -185,12 +186,20 @@ def test_too_little_memory_is_said_in_a_sentence(store: Store, monkeypatch: pyte
 
 def test_a_training_ends_at_the_minutes_allowed_and_is_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AECORE_MAX_MINUTES", "1e-9")
-    *_, last = _attended(store)
-    job = Job(store.path(RUN.id))
+    job = Job(store.create(RUN))
+    job.claim("a visitor")
+    *_, last = _attended(store, background=True)
     assert 0 < last.step < last.steps
     assert job.state == "stopped"
     assert "(AECORE_MAX_MINUTES)" in job.progress["note"]
     assert store.load(RUN.id).step == last.step
+
+
+def test_the_owner_has_no_limits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LIMITS:
+        monkeypatch.setenv(name, "1e-9")
+    store.create(RUN)
+    assert deque(_attended(store, background=True), maxlen=1)[0].done
 
 
 def test_a_training_that_nobody_watches_ends_where_that_is_wanted(
@@ -198,12 +207,18 @@ def test_a_training_that_nobody_watches_ends_where_that_is_wanted(
 ) -> None:
     monkeypatch.setenv("AECORE_UNWATCHED_MINUTES", "1")
     job = Job(store.create(RUN))
+    job.claim("a visitor")
     job.watched()
     training = _attended(store, background=True)
     next(training)
-    assert next(training).step > 0, "somebody watches"
-    later = time.time() + 61
-    monkeypatch.setattr(worker_module.time, "time", lambda: later)
+    later, monotonic = 0.0, time.monotonic
+    monkeypatch.setattr(worker_module.time, "monotonic", lambda: monotonic() + later)
+    monkeypatch.setattr(worker_module.time, "time", lambda: 1e12)
+    assert next(training).step > 0, "somebody watches, and the system's clock is of no account"
+    later = 61.0
+    os.utime(job.folder / "watched", (1, 1))
+    assert next(training).step > 0, "somebody watches again, even if the clock was set back"
+    later = 122.0
     assert not deque(training, maxlen=1)[0].done
     assert job.progress["note"] == "Saved and stopped: nobody watched for 1 min (AECORE_UNWATCHED_MINUTES)."
 
@@ -212,7 +227,8 @@ def test_more_images_than_allowed_are_refused_with_the_name_of_the_limit(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AECORE_MAX_IMAGES", "1000")
-    with pytest.raises(ValueError, match=r"1,437 training images .*; this server allows 1,000 \(AECORE_MAX_IMAGES\)"):
+    Job(store.create(RUN)).claim("a visitor")
+    with pytest.raises(ValueError, match=r"1,437 training images; this server allows 1,000 \(AECORE_MAX_IMAGES\)"):
         next(_attended(store, background=True))
     assert "AECORE_MAX_IMAGES" in Job(store.path(RUN.id)).error
     assert next(_attended(store)).step == 0, "a terminal has no limits"

@@ -1,0 +1,61 @@
+"""What the visitors of a server may start, and how much of it is kept."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from aecore.files import remove
+from aecore.folders import run_folders
+from aecore.process.jobs import LIVE, Job
+from aecore.process.limits import check, limit
+from aecore.runs import Run
+from aecore.store import Store
+
+IDLE = 3600.0
+"""Seconds after which a run that nobody watches makes room for the run of another visitor."""
+
+
+def start(run: Run, store: Store, token: str = "") -> Job:
+    """Start or continue the training of a run, for the visitor with this secret token; without one, for the owner.
+
+    A run with these settings that belongs to somebody else is left alone: ask the job whom it belongs to. Raises
+    ValueError when the visitor asks for more than LIMITS allow.
+    """
+    known = [path.name for path in run_folders(store.folder)]
+    if run.id not in known and token:
+        _make_room(run, store.folder, token)
+    elif token:
+        check("AECORE_MAX_EPOCHS", run.epochs)
+    job = Job(store.create(run))
+    if run.id not in known and token:
+        job.claim(token)
+    if not token or job.belongs_to(token):
+        job.start()
+    return job
+
+
+def _make_room(run: Run, root: Path, token: str) -> None:
+    """See that one more run of a visitor fits; where it does not, runs of others that nobody watches make room."""
+    check("AECORE_MAX_EPOCHS", run.epochs)
+    jobs = [job for job in map(Job, run_folders(root)) if job.owner]
+    mine = [job for job in jobs if job.belongs_to(token)]
+    check("AECORE_MAX_RUNS", len(mine) + 1)
+    check("AECORE_MAX_MB", _megabytes(mine))
+    for job in sorted(jobs, key=_seen):
+        if len(jobs) < limit("AECORE_MAX_ALL_RUNS") and _megabytes(jobs) <= limit("AECORE_MAX_ALL_MB"):
+            return
+        if job not in mine and job.state not in LIVE and time.time() - _seen(job) > IDLE:
+            remove(job.folder)
+            jobs.remove(job)
+    check("AECORE_MAX_ALL_RUNS", len(jobs) + 1)
+    check("AECORE_MAX_ALL_MB", _megabytes(jobs))
+
+
+def _megabytes(jobs: Iterable[Job]) -> float:
+    sizes = (path.stat().st_size for job in jobs for path in job.folder.rglob("*") if path.is_file())
+    return sum(sizes) / 1e6
+
+
+def _seen(job: Job) -> float:
+    """When somebody last watched a run, or it was saved."""
+    return max(path.stat().st_mtime for path in (job.folder, *job.folder.iterdir()))

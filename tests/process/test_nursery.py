@@ -1,0 +1,106 @@
+"""A warm parent: its children are trainings like any other, and nothing depends on it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import aecore
+from aecore.models import Vanilla
+from aecore.process import nursery
+from aecore.process.jobs import LIVE, Job
+
+RUN = aecore.Run("digits", Vanilla(latent=2), "shallow", epochs=1)
+LONG = aecore.Run("digits", Vanilla(latent=2), "shallow", epochs=1000, batch_size=8)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks a warm parent")
+
+
+@pytest.fixture
+def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[psutil.Process]:
+    """The warm parent of all jobs that this process starts."""
+    monkeypatch.setenv("AECORE_HOME", str(tmp_path))
+    before = set(psutil.Process().children())
+    assert nursery.open_nursery()
+    (parent,) = set(psutil.Process().children()) - before
+    yield parent
+    children = parent.children() if parent.is_running() else []
+    nursery.close_nursery()
+    for child in children:
+        child.kill()
+    _until(lambda: not parent.is_running())
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def _job(run: aecore.Run) -> Job:
+    job = Job(aecore.Store().create(run))
+    job.start()
+    return job
+
+
+def test_a_child_trains_what_a_new_interpreter_trains(parent: psutil.Process, tmp_path: Path) -> None:
+    job = _job(RUN)
+    _until(lambda: job.state not in LIVE)
+    assert job.state == "done", (job.folder / "log.txt").read_text()
+    assert psutil.Process().pid != job.progress["pid"] != parent.pid
+    forked = aecore.Store().load(RUN.id)
+    other = aecore.Store(tmp_path / "other" / "runs")
+    other.create(RUN)
+    environment = {**os.environ, "AECORE_HOME": str(tmp_path / "other")}
+    subprocess.run([sys.executable, "-m", "aecore", "train", "--resume", RUN.id], env=environment, check=True)
+    ours, theirs = forked.network.state_dict(), other.load(RUN.id).network.state_dict()
+    assert all(ours[name].equal(theirs[name]) for name in theirs)
+
+
+def test_a_child_writes_into_its_log(parent: psutil.Process, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    pid = nursery.start(["runs", "--no-such-flag"], tmp_path, log)
+    _until(lambda: not psutil.pid_exists(pid))
+    assert "no-such-flag" in log.read_text()
+
+
+def test_the_parent_holds_no_file_of_the_server(tmp_path: Path) -> None:
+    with (tmp_path / "open.txt").open("wb") as file:
+        before = set(psutil.Process().children())
+        assert nursery.open_nursery()
+        (parent,) = set(psutil.Process().children()) - before
+        held = {os.readlink(path) for path in Path(f"/proc/{parent.pid}/fd").iterdir()}
+        assert file.name not in held
+    nursery.close_nursery()
+    _until(lambda: not parent.is_running())
+
+
+def test_a_training_outlives_the_parent_and_the_next_one_does_without(parent: psutil.Process) -> None:
+    job = _job(LONG)
+    _until(lambda: job.progress.get("step", 0) > 0)
+    os.kill(parent.pid, signal.SIGKILL)
+    _until(lambda: not parent.is_running())
+    step = job.progress["step"]
+    _until(lambda: job.progress["step"] > step)
+    job.stop()
+    _until(lambda: job.state == "stopped" and not job.alive)
+    job.start()
+    _until(lambda: job.state == "running")
+    assert "aecore" in psutil.Process(job.progress["pid"]).cmdline(), "a new interpreter"
+    job.stop()
+    _until(lambda: not job.alive)
+
+
+def test_a_parent_whose_children_cannot_compute_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nursery, "PATIENCE", 0.5)
+    monkeypatch.setattr(nursery, "_try_out", lambda line: time.sleep(60))
+    before = set(psutil.Process().children())
+    assert not nursery.open_nursery()
+    assert set(psutil.Process().children()) <= before

@@ -1,0 +1,103 @@
+"""What visitors may start and keep; none of it costs anybody else anything."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from aecore.models import Vanilla
+from aecore.process import visitors
+from aecore.process.jobs import Job
+from aecore.runs import Run
+from aecore.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store in which nothing really starts."""
+    monkeypatch.setattr(Job, "start", lambda job: (job.folder / "started").touch())
+    return Store(tmp_path / "runs")
+
+
+def _run(seed: int, epochs: int = 2) -> Run:
+    return Run("digits", Vanilla(latent=2), epochs=epochs, seed=seed)
+
+
+def _started(job: Job) -> bool:
+    return (job.folder / "started").exists()
+
+
+def _leave(job: Job, hours: float) -> None:
+    """Nobody has watched this run, or saved it, for so long."""
+    when = time.time() - 3600 * hours
+    for path in (*job.folder.iterdir(), job.folder):
+        os.utime(path, (when, when))
+
+
+def test_a_run_belongs_to_who_started_it_and_the_owners_to_nobody_else(store: Store) -> None:
+    ann, owner = visitors.start(_run(0), store, "ann"), visitors.start(_run(1), store)
+    assert _started(ann)
+    assert ann.belongs_to("ann")
+    assert _started(owner)
+    assert not owner.owner
+
+
+def test_what_is_somebody_elses_is_neither_started_nor_taken(store: Store) -> None:
+    theirs = Job(store.create(_run(0)))  # from a terminal: nobody's by token
+    assert not _started(visitors.start(_run(0), store, "ann"))
+    assert not theirs.belongs_to("ann")
+    visitors.start(_run(1), store, "ann")
+    job = visitors.start(_run(1), store, "ben")
+    assert job.belongs_to("ann")
+    assert not job.belongs_to("ben")
+
+
+def test_a_visitor_has_limits_and_the_owner_has_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_MAX_RUNS", "2")
+    for seed in (0, 1):
+        visitors.start(_run(seed), store, "ann")
+    with pytest.raises(ValueError, match="3 saved runs of one visitor; this server allows 2"):
+        visitors.start(_run(2), store, "ann")
+    assert len(store.ids()) == 0
+    assert len(list(store.folder.iterdir())) == 2
+    assert _started(visitors.start(_run(2), store, "ben"))
+    assert _started(visitors.start(_run(3, epochs=900), store))
+    with pytest.raises(ValueError, match="900 epochs in one training"):
+        visitors.start(_run(4, epochs=900), store, "ben")
+
+
+def test_a_visitor_who_fills_the_disk_is_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_MAX_MB", "1")
+    job = visitors.start(_run(0), store, "ann")
+    (job.folder / "weights").write_bytes(bytes(2_000_000))
+    with pytest.raises(ValueError, match=r"2 megabytes saved for one visitor; this server allows 1 \(AECORE_MAX_MB\)"):
+        visitors.start(_run(1), store, "ann")
+    assert _started(visitors.start(_run(1), store, "ben"))
+
+
+@pytest.mark.parametrize("name", ["AECORE_MAX_ALL_RUNS", "AECORE_MAX_ALL_MB"])
+def test_when_all_is_full_the_run_that_was_left_longest_makes_room(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, {"AECORE_MAX_ALL_RUNS": "3", "AECORE_MAX_ALL_MB": "2.5"}[name])
+    old, older, mine = (visitors.start(_run(seed), store, f"visitor {seed}") for seed in range(3))
+    theirs = Job(store.create(_run(9)))
+    for job, hours in ((old, 2), (older, 3), (mine, 4), (theirs, 99)):
+        (job.folder / "weights").write_bytes(bytes(1_000_000))
+        _leave(job, hours)
+    visitors.start(_run(3), store, "visitor 2")
+    assert old.folder.exists()
+    assert not older.folder.exists(), "the one that was left longest"
+    assert mine.folder.exists(), "one's own never goes without a word"
+    assert theirs.folder.exists(), "the owner's stays"
+
+
+def test_what_is_watched_does_not_make_room(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_MAX_ALL_RUNS", "1")
+    job = visitors.start(_run(0), store, "ann")
+    _leave(job, 2)
+    job.watched()
+    with pytest.raises(ValueError, match="AECORE_MAX_ALL_RUNS"):
+        visitors.start(_run(1), store, "ben")
+    assert job.folder.exists()
