@@ -72,6 +72,7 @@ class Visitor:
         self.hashes: dict[str, str] = {}  # page -> what the server calls it
         self.page, self.query = "", ""
         self.widgets: dict[str, tuple[Any, str]] = {}  # id -> number input or slider, its fragment
+        self.buttons: dict[str, tuple[str, str]] = {}  # label -> id, its fragment
         self.states: dict[str, WidgetState] = {}
         self.beats: dict[str, float] = {}  # fragment -> seconds between two ticks
         self.parts: dict[str, int] = {}  # hash of a big message that need not be sent again -> run when it was seen
@@ -91,6 +92,13 @@ class Visitor:
         id, (widget, fragment) = self.chance.choice(sorted(self.widgets.items()))
         self.states[id] = _another(id, widget, self.chance)
         await self._page_run(self._again(fragment))
+
+    async def press(self, label: str) -> None:
+        """Press the button with this label."""
+        id, fragment = self.buttons[label]
+        state = self._again(fragment)
+        state.widget_states.widgets.append(WidgetState(id=id, trigger_value=True))
+        await self._page_run(state)
 
     async def think(self, seconds: float) -> None:
         """Look at the page for so long; meanwhile its fragments ask to be drawn again."""
@@ -136,6 +144,7 @@ class Visitor:
             self.parts[message.ref_hash or message.hash] = self.runs
         if kind == "new_session" and not message.metadata.run.fragment_ids:
             self.widgets.clear()
+            self.buttons.clear()
             self.beats.clear()
         elif kind == "navigation":
             names = {page.page_script_hash: page.url_pathname or "home" for page in message.navigation.app_pages}
@@ -160,6 +169,8 @@ class Visitor:
         kind = element.WhichOneof("type")
         if kind == "exception":
             self.record.failures[f"{self.page}?{self.query}: {element.exception.type}"] += 1
+        elif kind == "button":
+            self.buttons[element.button.label] = (element.button.id, fragment)
         elif kind in ("number_input", "slider") and not getattr(element, kind).disabled:
             widget = getattr(element, kind)
             self.widgets[widget.id] = (widget, fragment)
