@@ -1,6 +1,7 @@
 """What is installed: one list kept by hand in pyproject.toml, and two files made from it that pin everything."""
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -13,6 +14,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEPENDENCIES = {canonicalize_name(each.name): each for each in map(Requirement, PROJECT["dependencies"])}
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
 LOCKED = [package for package in LOCK if package["name"] != PROJECT["name"]]
@@ -94,3 +96,12 @@ def test_every_locked_package_has_a_wheel_for_a_server_with_python(python: tuple
             if parse_wheel_filename(name)[3] & usable:
                 found.add(package["name"])
     assert found == {package["name"] for package in LOCKED}
+
+
+def test_the_containers_use_a_python_that_is_supported() -> None:
+    devcontainer = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
+    named = re.findall(r"python:(?:\d+-)?(\d+)\.(\d+)", devcontainer["image"] + README)
+    assert len(named) >= 2
+    assert {(int(major), int(minor)) for major, minor in named} <= set(PYTHONS)
+    assert devcontainer["forwardPorts"] == [8501]
+    assert f"Python {PYTHONS[0][0]}.{PYTHONS[0][1]} to {PYTHONS[-1][0]}.{PYTHONS[-1][1]}" in README
