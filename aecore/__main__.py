@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         train.add_argument(f"--{name}", type=kind)
     train.add_argument("--background", action="store_true", help="wait in the queue, run at low priority")
 
+    task = command("task", _task, "answer a question that a page has asked")
+    task.add_argument("name", metavar="NAME")
+
     embed = command("embed", _embed, "write the codes of a split to a .npz file")
     search = command("search", _search, "find the images nearest to a test image")
     denoise = command("denoise", _denoise, "add noise to test images, repair them, and measure the result")
@@ -284,6 +287,12 @@ def _denoise(options: argparse.Namespace) -> int:
         shown = np.concatenate([to_floats(clean[:8]), noisy[:8], restored[:8]])
         save_png(options.out, sheet(shown, columns=len(clean[:8]), scale=4))
     return _say(options, figures, text.format(**figures))
+
+
+def _task(options: argparse.Namespace) -> int:
+    from aecore.process import questions, tasks  # noqa: F401 - the questions register themselves
+
+    return tasks.work(options.name)
 
 
 def _evaluate(options: argparse.Namespace) -> int:

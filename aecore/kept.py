@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from aecore.files import home
+from aecore.files import home, remove
 
 Arrays = Sequence[np.ndarray]
+
+MOST = 2 * 10**9
+"""Bytes that the cache may take on disk."""
 
 
 def kept(name: str, compute: Callable[[], Arrays]) -> list[np.ndarray]:
@@ -20,19 +23,43 @@ def kept(name: str, compute: Callable[[], Arrays]) -> list[np.ndarray]:
     The name must change when the result does; it has letters, digits, hyphens and underscores. A file that cannot be
     read is computed again; if the disk cannot be written, nothing is cached.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", name):
-        raise ValueError(f"name is {name!r}; use 1 to 200 letters, digits, hyphens and underscores")
-    folder = home() / "cache" / name
-    with suppress(OSError, ValueError, EOFError):
-        if found := _opened(folder):
-            return found
+    if found := find(name):
+        return found
+    folder = _folder(name)
     arrays = [np.asarray(array) for array in compute()]
     with suppress(OSError, ValueError, EOFError):
         _write(folder, arrays)
+        _make_room(folder.parent)
         return _opened(folder)
     for array in arrays:
         array.flags.writeable = False
     return arrays
+
+
+def find(name: str) -> list[np.ndarray] | None:
+    """What is cached under this name; None if nothing is, or it cannot be read."""
+    folder = _folder(name)
+    with suppress(OSError, ValueError, EOFError):
+        if found := _opened(folder):
+            os.utime(folder)  # what nobody asks for any more makes room first
+            return found
+    return None
+
+
+def _folder(name: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", name):
+        raise ValueError(f"name is {name!r}; use 1 to 200 letters, digits, hyphens and underscores")
+    return home() / "cache" / name
+
+
+def _make_room(cache: Path) -> None:
+    """Delete what nobody asked for the longest time until the cache is no larger than MOST; open arrays stay valid."""
+    folders = sorted((path for path in cache.iterdir() if path.name[0] != "."), key=lambda path: -path.stat().st_mtime)
+    size = 0
+    for folder in folders:
+        size += sum(path.stat().st_size for path in folder.iterdir())
+        if size > MOST and folder != folders[0]:
+            remove(folder)
 
 
 def _opened(folder: Path) -> list[np.ndarray]:

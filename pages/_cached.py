@@ -15,9 +15,10 @@ import aecore
 from aecore import atlas, data, figures, manifold
 from aecore.data import pictures
 from aecore.folders import folder_of
-from aecore.kept import kept
 from aecore.measure.metrics import mse
+from aecore.process import questions
 from aecore.process.jobs import LIVE, Job, shown_folder
+from aecore.process.tasks import Task
 from aecore.whitening import Whitening
 from pages._view import View
 
@@ -152,21 +153,11 @@ def picture(digest: str, shape: tuple[int, int, int], invert: bool, _content: by
 
 @_resource("split", max_entries=8, show_spinner="Encoding the images")
 def codes(view: View) -> np.ndarray:
-    return _shipped(view, f"codes-{view.split}", lambda: [checkpoint(view).encode(split(view).images)])[0]
+    return questions.codes(view.run, view.stamp, view.split)
 
 
 def _distinct_codes(view: View) -> np.ndarray:
     return _once(codes(view), images(view).name, view.split)
-
-
-def _shipped(view: View, what: str, compute: "Callable[[], list[np.ndarray]]") -> "list[np.ndarray]":
-    """Arrays that take long, on disk for a run that comes with the app: it is what every visitor sees first."""
-    if store(view.run).read_only:
-        return kept(f"{view.run}-{view.stamp}-{what}", compute)
-    arrays = compute()
-    for array in arrays:
-        array.flags.writeable = False
-    return arrays
 
 
 @_resource("run", max_entries=12, show_spinner=False)
@@ -188,17 +179,15 @@ def errors(view: View) -> np.ndarray:
     return atlas.errors(checkpoint(view), _distinct_codes(view), distinct_images)[_numbers(view)]
 
 
-@_resource("split", max_entries=8)
-def tsne_kept(view: View) -> dict[str, np.ndarray]:
-    """Where the page keeps a t-SNE that was run: empty, or "rows" (m,) and "places" (m, 2)."""
-    return {}
+def by_tsne(view: View) -> Task:
+    """The layout of a split by t-SNE: rows (m,) and places (m, 2)."""
+    return questions.tsne(view.run, view.stamp, view.split)
 
 
 def mapped(view: View) -> tuple[np.ndarray, np.ndarray]:
     """Rows (m,) that are on the map and their places (m, 2); at most 80,000 rows, drawn with seed 0."""
-    kept = tsne_kept(view)
-    if view.way == "tsne" and kept:
-        return kept["rows"], kept["places"]
+    if view.way == "tsne" and (found := by_tsne(view).answer()):
+        return found[0], found[1]
     every = places(view)
     rows = atlas.drawn(len(every), 80_000)
     return rows, every[rows]
@@ -300,24 +289,6 @@ def pixel_neighbors(
     return nearest_images(_once(dataset(name).split(split).images, name, split), _image, k, metric)
 
 
-@_resource("split", max_entries=4)
-def _kept(view: View, what: str, metric: str) -> dict[str, Any]:
-    """A place for what takes long and shows its progress, so that it is worked out outside of a cache."""
-    return {}
-
-
-def all_nearest(view: View, metric: str, progress: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Distances to and numbers of the four nearest codes, for every distinct image of a split with two or more."""
-    from aecore.search import all_nearest
-
-    kept = _kept(view, "all_nearest", metric)
-    if "found" not in kept:
-        found = _distinct_codes(view)
-        name, k = f"nearest-{view.split}-{metric}", min(4, len(found) - 1)
-        kept["found"] = _shipped(view, name, lambda: all_nearest(found, k, metric, progress))
-    return kept["found"]
-
-
 def measured(view: View) -> dict[str, Any]:
     """The parts of a run's evaluation that are known: name -> figures."""
     from aecore.measure.evaluate import measured
@@ -353,32 +324,6 @@ def repaired_by_run(view: View, kind: str, level: float, clip: bool, seed: int) 
     from aecore.measure.repair import repaired_by_run
 
     return repaired_by_run(checkpoint(view), images(view), kind, level, clip, seed)
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def repaired_by_filters(name: str, kind: str, level: float, clip: bool, seed: int) -> dict[str, dict[str, float]]:
-    """The same of doing nothing and of every filter."""
-    from aecore.measure.repair import repaired_by_filters
-
-    return repaired_by_filters(dataset(name), kind, level, clip, seed)
-
-
-@_data("run", max_entries=64, show_spinner="Learning from the labels")
-def classified(view: View, amount: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A classifier on codes, from `amount` labels per class: what it said of every test image, and how surely."""
-    from aecore.measure.few_labels import learn
-
-    return learn(codes(view.at("train")), codes(view.at("test")), images(view).train.labels, amount, seed)
-
-
-@st.cache_data(max_entries=64, show_spinner="Learning from the labels")
-def classified_pixels(name: str, amount: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same on raw pixels."""
-    from aecore.measure.few_labels import learn
-
-    train, test = dataset(name).train, dataset(name).test
-    pixels = (split.images.reshape(len(split), -1) for split in (train, test))
-    return learn(*pixels, train.labels, amount, seed)
 
 
 @_data("run", max_entries=64, show_spinner=False)

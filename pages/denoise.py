@@ -6,6 +6,7 @@ import streamlit as st
 from aecore.figures import difference
 from aecore.measure.filters import filters
 from aecore.measure.metrics import compared, written
+from aecore.measure.repair import NOTHING
 from aecore.noise import NOISES, corrupt
 from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
@@ -13,8 +14,6 @@ from pages._widgets import open_run, picture, titles
 from pages.acts.query import pick_query
 from pages.acts.repairs import Noise, over_levels, runs_of_shape, walk, whole_set
 from pages.components.gallery import gallery
-
-NOTHING = "doing nothing"
 
 st.title("Denoise")
 view = open_run("fashion-denoise")

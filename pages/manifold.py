@@ -27,7 +27,7 @@ with head:
         tile = _controls.slider("tile", "Picture size", 12, 64, 28, 4, width=130)
     way = "codes" if flat else _controls.segments("by", "Map by", map.WAYS, "pca")
 
-asked = way == "tsne" and not _cached.tsne_kept(view)
+asked = way == "tsne" and _cached.by_tsne(view).answer() is None
 view = view.at(view.split, "pca" if asked else way)
 code_of = lambda row: checkpoint.encode(split.images[row : row + 1])[0]  # noqa: E731
 

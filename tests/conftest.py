@@ -25,6 +25,7 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore import models
+from aecore.process.nursery import close_nursery, open_nursery
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "pages"
@@ -47,8 +48,16 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.runtime.context.ContextProxy.ip_address", None)
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[None]:
+    """A warm parent, so that what pages start has not to import everything anew."""
+    open_nursery()
+    yield
+    close_nursery()
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(warm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty AECORE_HOME, which the pages forget afterwards."""
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
     yield tmp_path / "home"
@@ -99,6 +108,16 @@ def visit(page: str, **parameters: str) -> AppTest:
         app.switch_page(str(PAGES / f"{page}.py"))
         for name, value in parameters.items():
             app.query_params[name] = value
+        app.run()
+    return finish(app)
+
+
+def finish(app: AppTest) -> AppTest:
+    """Draw a page again until it waits for no long computation any more."""
+    deadline = time.monotonic() + 120
+    while any(button.label == "Cancel" for button in app.button):
+        assert time.monotonic() < deadline, texts(app)
+        time.sleep(0.05)
         app.run()
     assert not app.exception, [item.message for item in app.exception]
     return app

@@ -62,6 +62,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "process.jobs": {"files", "folders", "process.nursery"},
     "process.limits": set(),
     "process.nursery": set(),
+    "process.questions": {
+        *("atlas", "data", "manifold", "measure.few_labels", "measure.filters", "measure.repair", "search", "store"),
+        *("kept", "process.jobs", "process.tasks"),
+    },
+    "process.tasks": {"files", "folders", "kept", "process.jobs", "process.limits", "process.nursery"},
     "process.queue": {"folders", "process.jobs", "process.limits"},
     "process.visitors": {"files", "folders", "process.jobs", "process.limits", "runs", "store"},
     "process.worker": {
@@ -88,6 +93,8 @@ LIGHT = {
         "aecore.process.jobs",
         "aecore.process.limits",
         "aecore.process.nursery",
+        "aecore.process.questions",
+        "aecore.process.tasks",
         "aecore.process.queue",
         "aecore.process.worker",
     ),

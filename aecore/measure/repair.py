@@ -16,6 +16,7 @@ from aecore.noise import corrupt
 from aecore.runs import Checkpoint, Run
 
 COUNT = 300
+NOTHING = "doing nothing"
 LEVELS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 
 Score = dict[str, float]
@@ -35,7 +36,7 @@ def repaired_by_filters(
 ) -> dict[str, Score]:
     """The same of what needs no network, by name, doing nothing included."""
     clean, noisy = _corrupted(dataset, kind, level, clip, seed)
-    found = {"doing nothing": noisy} | filters(noisy, dataset, kind, level, clip)
+    found = {NOTHING: noisy} | filters(noisy, dataset, kind, level, clip)
     return {name: _score(clean, restored) for name, restored in found.items()}
 
 

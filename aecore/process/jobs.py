@@ -72,7 +72,7 @@ class Job:
     @property
     def alive(self) -> bool:
         """Whether a process holds the lock of this run."""
-        return _held(self.folder / LOCK)
+        return held(self.folder / LOCK)
 
     @property
     def state(self) -> str:
@@ -137,7 +137,7 @@ class Job:
     @property
     def measuring(self) -> bool:
         """Whether a process is evaluating the run."""
-        return _held(self.folder / MEASURING)
+        return held(self.folder / MEASURING)
 
     def measure(self) -> None:
         """Evaluate the run in a separate process; results appear in its evaluation.json part by part."""
@@ -216,7 +216,7 @@ def tell(folder: Path, progress: dict[str, Any]) -> None:
     write_file(folder / PROGRESS, json.dumps(progress | {"time": time.time()}).encode(), durable=False)
 
 
-def _held(path: Path) -> bool:
+def held(path: Path) -> bool:
     """Whether a process holds this lock; the system releases it when the process ends, however it ends."""
     if not path.exists():  # asking for a lock would make the file, and its folder
         return False

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from aecore import atlas, manifold
+from aecore import manifold
 from aecore.charts import unit_bars
 from aecore.tags import tags
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._visitor import drawer
 from pages._widgets import offer_measuring
+from pages.acts.wait import answer
 from pages.components.latent_map import event, latent_map, send, send_script
 
 MODES = {"images": "Images", "points": "Points", "decoder": "Decoder"}
@@ -165,25 +166,16 @@ def _sample(known: Mapping[str, Any]) -> str:
 
 
 def lay_out(view: View) -> None:
-    """Offer t-SNE, run it with its progress, and keep the result; pressing Cancel ends it between two rounds."""
-    codes = _cached.codes(view)
-    rows = atlas.drawn(len(codes), 5000)
+    """Offer t-SNE, and show its progress; the page has its map once it is known."""
+    count = len(_cached.split(view))
+    some = min(5000, count)
     st.write(
-        f"t-SNE preserves neighborhoods rather than distances. It lays out {len(rows):,} of {len(codes):,} images, "
-        f"chosen with seed 0, which takes {'a minute or two' if len(rows) > 1000 else 'seconds'}. Until then the map "
+        f"t-SNE preserves neighborhoods rather than distances. It lays out {some:,} of {count:,} images, "
+        f"chosen with seed 0, which takes {'a minute or two' if some > 1000 else 'seconds'}. Until then the map "
         "shows PCA."
     )
-    with st.container(horizontal=True):
-        started = st.button("Lay out by t-SNE", type="primary")
-        if not started:
-            return
-        st.button("Cancel")
-    bar, rounds = st.progress(0.0, "Finding neighbors; the first of four steps takes longest"), 4
-    for done, places in manifold.tsne(codes[rows], min(30.0, len(rows) / 4), rounds):
-        bar.progress(done / rounds, f"{done * 250:,} of {rounds * 250:,} iterations")
-        if done == rounds:
-            _cached.tsne_kept(view).update(rows=rows, places=places)
-    st.rerun()
+    words = "Four steps; the first, which finds neighbors, takes longest"
+    answer(_cached.by_tsne(view), words, count, "Lay out by t-SNE")
 
 
 def numbers(view: View) -> None:

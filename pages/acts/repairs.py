@@ -11,10 +11,13 @@ import streamlit as st
 
 from aecore.charts import bars, sweep
 from aecore.data import pictures
-from aecore.measure.repair import COUNT, LEVELS, again, repair_all, trained_on
+from aecore.measure.filters import FILTERS
+from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, repair_all, trained_on
+from aecore.process.questions import filtered
 from pages import _cached, _controls
 from pages._view import View
 from pages._widgets import all_runs, counted, titles
+from pages.acts.wait import answer
 from pages.components.gallery import gallery
 
 if TYPE_CHECKING:
@@ -68,26 +71,27 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
     opening = [id for id in same if id == first or trained_on(runs[id].run)]
     options = {id: short[id] for id in same}
     chosen = _controls.several("sweep", "Runs", options, opening, (name,), label_visibility="collapsed")
-    chart, bar = st.empty(), st.progress(0.0, "Measuring")
-    rows = []
-    for done, level in enumerate(LEVELS, start=1):
-        known = {
-            short[id]: (
-                "run",
-                _cached.repaired_by_run(_cached.newest(id), noise.kind, level, noise.clip, noise.seed),
-            )
-            for id in chosen
-        }
-        for filter, score in _cached.repaired_by_filters(name, noise.kind, level, noise.clip, noise.seed).items():
-            known[filter] = ("filter", score)
-        rows += [{"name": label, "by": by, "level": level, **score} for label, (by, score) in known.items()]
-        bar.progress(done / len(LEVELS), f"Level {level:g}, {done} of {len(LEVELS)}")
-    bar.empty()
+    chart, count = st.empty(), len(_cached.dataset(name).train)
+    rows = [
+        {"name": short[id], "by": "run", "level": level}
+        | _cached.repaired_by_run(_cached.newest(id), noise.kind, level, noise.clip, noise.seed)
+        for id in chosen
+        for level in LEVELS
+    ]
+    if scores := answer(
+        filtered(name, noise.kind, noise.clip, noise.seed), "Fitting every filter to every level", count
+    ):
+        rows += [
+            {"name": filter, "by": "filter", "level": level, "mean": mean, "error": error}
+            for level, found in zip(LEVELS, scores[0], strict=True)
+            for filter, (mean, error) in zip((NOTHING, *FILTERS), found.tolist(), strict=True)
+            if np.isfinite(mean)
+        ]
     trained = [(short[id], on[1]) for id in chosen if (on := trained_on(runs[id].run)) and on[0] == noise.kind]
     chart.altair_chart(sweep(rows, trained, noise.level), height=380, alt="PSNR over the level of the noise")
-    count = min(COUNT, len(_cached.dataset(name).test))
+    tested = min(COUNT, len(_cached.dataset(name).test))
     st.caption(
-        f"Mean over the first {count} test images, seed {noise.seed}, with 95% confidence intervals. Filters are "
+        f"Mean over the first {tested} test images, seed {noise.seed}, with 95% confidence intervals. Filters are "
         "dashed: they are fitted to each level, while a run is trained once. Noisy images are "
         f"{'clipped to [0, 1]' if noise.clip else 'not clipped'}."
     )

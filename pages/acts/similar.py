@@ -13,11 +13,13 @@ import streamlit as st
 
 from aecore.manifold import project
 from aecore.pixels import to_floats
+from aecore.process.questions import nearest
 from aecore.search import combined, groups
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages.acts.map import located
 from pages.acts.query import ask_for
+from pages.acts.wait import answer
 from pages.components.gallery import Action, gallery
 
 if TYPE_CHECKING:
@@ -259,16 +261,17 @@ def outliers(images: "Dataset", place: Place) -> None:
 
 def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
     """The nearest others of every distinct image's code, with progress until they are known; ends without others."""
-    if len(_cached.distinct(_cached.images(place.view).name, place.view.split)[0]) < 2:
+    count = len(_cached.distinct(_cached.images(place.view).name, place.view.split)[0])
+    if count < 2:
         st.write("A single image has no neighbors.")
         _view.stop()
-    bar = st.progress(0.0, "Comparing every code with every other")
-    found = _cached.all_nearest(
-        place.view, place.metric,
-        lambda done, total: bar.progress(done / total, f"Comparing every code with every other: {done:,} of {total:,}"),
-    )  # fmt: skip
-    bar.empty()
-    return found
+    view = place.view
+    found = answer(
+        nearest(view.run, view.stamp, view.split, place.metric), "Comparing every code with every other", count
+    )
+    if found is None:
+        _view.stop()
+    return found[0], found[1]
 
 
 def _export(name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PAGES, components, tables, texts, visit
+from conftest import PAGES, components, finish, tables, texts, visit
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -291,7 +291,7 @@ def test_classify_names_the_accuracy_of_the_code_and_of_raw_pixels(
 
     checkpoint, digits = digits_runs[1], aecore.load_dataset("digits")
     app = visit("classify", run=checkpoint.run.id)
-    app.segmented_control(key="labels").set_value(5).run()
+    finish(app.segmented_control(key="labels").set_value(5).run())
     assert not app.exception
     for space in (checkpoint.encode, flat):
         said, _ = learn(space(digits.train.images), space(digits.test.images), digits.train.labels, 5)

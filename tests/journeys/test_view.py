@@ -163,7 +163,7 @@ def test_what_a_cache_is_not_told_of_a_view_changes_nothing_in_it(
     for of_run in (_cached.checkpoint, _cached.axes, _cached.whitening):
         assert len({id(of_run(other)) for other in others}) == 1
     for split in ("train", "test"):
-        for of_split in (_cached.codes, _cached.places, _cached.errors, _cached.tsne_kept):
+        for of_split in (_cached.codes, _cached.places, _cached.errors):
             assert len({id(of_split(view.at(split, way))) for way in ("", "codes", "tsne")}) == 1
             assert of_split(view.at("train")) is not of_split(view.at("test"))
     assert _cached.points_part(view.at("test", "codes"), "a") != _cached.points_part(view.at("test", "pca"), "a")

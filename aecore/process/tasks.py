@@ -1,0 +1,223 @@
+"""Long computations as processes of their own: the same question is asked once, however many wait for the answer.
+
+A task is a registered function and its arguments. Its answer lies on disk under a name made of both, so whoever asks
+again has it at once, also after a restart. Tasks wait in a queue of their own beside that of the trainings; one works
+at a time, or as many as AECORE_TASKS says. A task that nobody waits for any more ends.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+from aecore.files import home, remove, write_file
+from aecore.folders import LOCK, LOG, PROGRESS
+from aecore.kept import find, kept
+from aecore.process.jobs import held
+from aecore.process.limits import number
+from aecore.process.nursery import start
+
+Arguments = tuple[str | int | float | bool, ...]
+Progress = Callable[[float, float], None]
+"""What is done, and of how much."""
+
+ASKED, WAITING = "asked.json", "waiting"
+"""What a task is asked, and a folder with a file for everybody who waits for its answer."""
+
+PATIENCE = 60.0
+"""Seconds after which somebody who does not say so any more does not wait any more."""
+START = 30.0
+"""Seconds that a process gets to take its lock before it counts as failed."""
+
+
+MOST = 24
+"""Tasks that may wait at the same time."""
+
+
+class Busy(RuntimeError):
+    """Too many tasks are waiting."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A long computation: the name of a function in TASKS and its arguments, numbers and short words."""
+
+    function: str
+    arguments: Arguments
+
+    @property
+    def name(self) -> str:
+        """Under which its answer is kept; letters, digits, hyphens and underscores."""
+        words = (self.function, *self.arguments)
+        return "-".join(str(word).replace(".", "_") for word in words)
+
+    @property
+    def folder(self) -> Path:
+        """Where its process reports."""
+        return home() / "tasks" / self.name
+
+    def answer(self) -> list[np.ndarray] | None:
+        """What came out, read-only; None while that is not known."""
+        return find(self.name)
+
+    def compute(self, progress: Progress = lambda done, of: None) -> list[np.ndarray]:
+        """Find the answer here and now, and keep it."""
+        return kept(self.name, lambda: TASKS[self.function](*self.arguments, progress))
+
+    def ask(self, who: str) -> None:
+        """Note that somebody waits for the answer, and start a process for it if there is none. Raises Busy."""
+        if not self.alive and len(queue(self.folder.parent)) >= MOST:
+            raise Busy("too many long computations are waiting on this server; try again in a few minutes")
+        waiting = self.folder / WAITING
+        waiting.mkdir(parents=True, exist_ok=True)
+        (waiting / who).touch()
+        if not self.alive:
+            asked = {"function": self.function, "arguments": self.arguments, "who": who, "came": time.monotonic()}
+            write_file(self.folder / ASKED, json.dumps(asked).encode(), durable=False)
+            _tell(self.folder, {"pid": start(["task", self.name], home().absolute(), self.folder / LOG)})
+
+    def wait(self, who: str) -> None:
+        """Note that somebody still waits."""
+        with suppress(FileNotFoundError):
+            (self.folder / WAITING / who).touch()
+
+    def leave(self, who: str) -> None:
+        """Note that somebody does not wait any more; the process ends when nobody does."""
+        (self.folder / WAITING / who).unlink(missing_ok=True)
+
+    def waits(self, who: str) -> bool:
+        """Whether this visitor has asked, and has not left."""
+        return (self.folder / WAITING / who).exists()
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process works on it, or will in a moment."""
+        if held(self.folder / LOCK):
+            return True
+        report = self.report
+        return "pid" in report and "error" not in report and 0 <= time.time() - report.get("time", 0.0) < START
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What its process said last: pid; ahead (in the queue), done and of, or error."""
+        try:
+            report = json.loads((self.folder / PROGRESS).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return report if isinstance(report, dict) else {}
+
+
+TASKS: dict[str, Callable[..., list[np.ndarray]]] = {}
+
+
+def task(function: Callable[..., list[np.ndarray]]) -> Callable[..., Task]:
+    """Register a long computation; calling it with arguments gives the Task. It gets its progress as last argument."""
+    TASKS[function.__name__] = function
+    return wraps(function)(lambda *arguments: Task(function.__name__, arguments))
+
+
+def work(name: str) -> int:
+    """In a process of its own: wait for the turn, compute, keep the answer; returns the exit code."""
+    folder = _folder(name)
+    try:
+        asked = json.loads((folder / ASKED).read_bytes())
+        task = Task(asked["function"], tuple(asked["arguments"]))
+        TASKS[task.function]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"the task {name[:80]!r} cannot be read ({error})") from error
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=5)
+    except filelock.Timeout:
+        return 0  # another process is at it
+    try:
+        with suppress(OSError):
+            os.nice(19)
+        threading.Thread(target=_end_when_nobody_waits, args=(folder,), daemon=True).start()
+        _take_turn(folder)
+        _tell(folder, {"done": 0, "of": 1})
+        task.compute(_reporter(folder))
+    except Exception as error:
+        _tell(folder, {"error": str(error) or type(error).__name__})
+        raise
+    finally:
+        lock.release()
+    remove(folder)
+    return 0
+
+
+def _folder(name: str) -> Path:
+    """The folder of a task that was asked; names are looked up, never joined into a path."""
+    for folder in (home() / "tasks").iterdir():
+        if folder.name == name:
+            return folder
+    raise ValueError(f"there is no task {name[:80]!r}")
+
+
+def _reporter(folder: Path) -> Progress:
+    """Write how far it is, at most twice a second."""
+    last = -1.0
+
+    def report(done: float, of: float) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.5:
+            last = time.monotonic()
+            _tell(folder, {"done": done, "of": of})
+
+    return report
+
+
+def _take_turn(folder: Path) -> None:
+    """Wait until fewer tasks than may work at once are ahead: first come, first served, but everybody's first first."""
+    places = max(1, int(number("AECORE_TASKS", 1)))
+    while (ahead := queue(folder.parent).index(folder.name)) >= places:
+        _tell(folder, {"ahead": ahead - places + 1})
+        time.sleep(0.25)
+    (folder / "working").touch()
+
+
+def queue(root: Path) -> list[str]:
+    """Names of the tasks with a process in the order of their turns: those at work, everybody's first, the others."""
+    found = []
+    for folder in root.iterdir() if root.is_dir() else ():
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            asked = json.loads((folder / ASKED).read_bytes())
+            if held(folder / LOCK):
+                found.append((not (folder / "working").exists(), asked["came"], str(asked["who"]), folder.name))
+    seen: dict[str, int] = {}
+    ranked = []
+    for waits, came, who, name in sorted(found):
+        ranked.append((waits, seen.get(who, 0), came, name))
+        seen[who] = seen.get(who, 0) + 1
+    return [name for *_, name in sorted(ranked)]
+
+
+def _end_when_nobody_waits(folder: Path) -> None:
+    """End this process when everybody has left, or has not said for a while that they wait; by this process's clock."""
+    seen: dict[str, tuple[float, float]] = {}
+    while True:
+        now, waiting = time.monotonic(), {}
+        with suppress(OSError):
+            waiting = {path.name: path.stat().st_mtime for path in (folder / WAITING).iterdir()}
+        for who, touched in waiting.items():
+            if who not in seen or seen[who][0] != touched:
+                seen[who] = (touched, now)
+        if not any(now - seen[who][1] < PATIENCE for who in waiting):
+            remove(folder)
+            os._exit(0)
+        time.sleep(0.5)
+
+
+def _tell(folder: Path, report: dict[str, Any]) -> None:
+    with suppress(OSError):
+        about = {"pid": os.getpid()} | report | {"time": time.time()}
+        write_file(folder / PROGRESS, json.dumps(about).encode(), durable=False)

@@ -1,0 +1,65 @@
+"""What takes long: asked for, waited for with its progress and a way to cancel, shown when it is known."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from aecore.process.tasks import Busy, Task
+from pages._visitor import drawer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+SMALL = 5000
+"""Images up to which a task takes no longer than a page, and is done with it."""
+
+
+def answer(task: Task, words: str, count: int, button: str = "") -> "list[np.ndarray] | None":
+    """What a task finds; None as long as that is not known, and its progress is drawn here.
+
+    words say what is done, count with how many images. With a button, nothing begins before it is pressed; without
+    one, it has one after Cancel.
+    """
+    if (found := task.answer()) is not None:
+        return found
+    if count <= SMALL and not button:
+        return task.compute()
+    who, known = drawer() or "owner", st.session_state.setdefault("tasks", {})
+    if (last := known.get(task.function)) and last != task:
+        last.leave(who)  # everybody waits for one of a kind
+        del known[task.function]
+    if not task.waits(who):
+        left = task.name in st.session_state.setdefault("left", set())
+        pressed = (left or button) and st.button(button or "Compute", type="primary", key=f"ask-{task.function}")
+        if (left or button) and not pressed:
+            return None
+        st.session_state["left"].discard(task.name)
+        try:
+            task.ask(who)
+        except Busy as error:
+            st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            return None
+    known[task.function] = task
+    st.fragment(_progress, run_every=1.0)(task, who, words)
+    return None
+
+
+def _progress(task: Task, who: str, words: str) -> None:
+    """How far it is; the page is drawn again when that is all."""
+    if task.answer() is not None or not task.waits(who):
+        st.rerun()
+    task.wait(who)
+    report = task.report
+    if not task.alive:
+        st.text(f"This failed: {report.get('error', 'its process ended, perhaps because memory ran out')}.")
+    elif ahead := report.get("ahead"):
+        st.progress(0.0, f"{words}: {ahead} ahead in the queue")
+    else:
+        st.progress(min(1.0, report.get("done", 0) / max(report.get("of", 1), 1)), words)
+    st.button("Cancel" if task.alive else "Close", key=f"leave-{task.function}", on_click=_leave, args=(task, who))
+
+
+def _leave(task: Task, who: str) -> None:
+    task.leave(who)
+    st.session_state["left"].add(task.name)

@@ -1,0 +1,130 @@
+"""Long computations: asked once, answered to all who wait, ended when nobody does."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+import aecore
+from aecore.process import questions, tasks
+from aecore.process.tasks import MOST, Busy, Task, queue, work
+from aecore.search import all_nearest
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def question(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> Task:
+    """The nearest codes of a run on digits."""
+    run = digits_runs[1].run.id
+    return questions.nearest(run, aecore.Store().stamp(run), "test", "cosine")
+
+
+@pytest.fixture
+def endless(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> Task:
+    """A question that nobody answers soon."""
+    run = digits_runs[1].run.id
+    return questions.tsne(run, aecore.Store().stamp(run), "train")
+
+
+def test_an_answer_is_that_of_the_library_and_stays(question: Task, digits_runs: list[aecore.Checkpoint]) -> None:
+    assert question.answer() is None
+    question.ask("ann")
+    _until(lambda: question.answer() is not None)
+    codes = digits_runs[1].encode(aecore.load_dataset("digits").test.images)
+    for found, expected in zip(question.answer(), all_nearest(codes), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    _until(lambda: not question.folder.exists())
+    assert question.compute()[0].shape == question.answer()[0].shape
+
+
+def test_who_asks_the_same_waits_for_the_same_process(endless: Task) -> None:
+    endless.ask("ann")
+    _until(lambda: "done" in endless.report)
+    pid = endless.report["pid"]
+    endless.ask("ben")
+    assert endless.report["pid"] == pid
+    assert endless.waits("ben")
+    endless.leave("ann")
+    time.sleep(1)
+    assert psutil.pid_exists(pid), "somebody still waits"
+    endless.leave("ben")
+    _until(lambda: not psutil.pid_exists(pid))
+    assert not endless.folder.exists()
+    assert endless.answer() is None
+
+
+def test_who_says_nothing_any_more_does_not_wait_any_more(endless: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "PATIENCE", 0.2)
+    monkeypatch.setattr(tasks.time, "sleep", lambda _: None)
+    monkeypatch.setattr(tasks.os, "_exit", lambda code: (_ for _ in ()).throw(SystemExit(code)))
+    (endless.folder / "waiting").mkdir(parents=True)
+    (endless.folder / "waiting" / "ann").touch()
+    with pytest.raises(SystemExit):
+        tasks._end_when_nobody_waits(endless.folder)
+    assert not endless.folder.exists()
+
+
+def test_a_process_that_dies_is_not_waited_for(endless: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless.ask("ann")
+    _until(lambda: "done" in endless.report)
+    os.kill(endless.report["pid"], signal.SIGKILL)
+    monkeypatch.setattr(tasks, "START", 0.0)
+    _until(lambda: not endless.alive)
+    monkeypatch.setattr(tasks, "START", 30.0)
+    endless.leave("ann")
+
+
+def test_a_task_that_fails_says_why(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tasks.TASKS, "nearest", lambda *_: 1 / 0)
+    monkeypatch.setattr(tasks.threading.Thread, "start", lambda _: None)
+    monkeypatch.setattr(tasks.os, "nice", lambda _: 0)
+    monkeypatch.setattr(tasks, "start", lambda *_: os.getpid())
+    question.ask("ann")
+    with pytest.raises(ZeroDivisionError):
+        work(question.name)
+    assert question.report["error"] == "division by zero"
+    assert not question.alive
+    question.ask("ann")
+    assert "error" not in question.report, "asked again, it starts again"
+
+
+def test_everybodys_first_task_precedes_anybodys_second(home: Path) -> None:
+    locks = []
+    for came, who, name in ((1.0, "ann", "a1"), (2.0, "ann", "a2"), (3.0, "ben", "b1"), (0.5, "cleo", "c1")):
+        folder = home / "tasks" / name
+        folder.mkdir(parents=True)
+        (folder / "asked.json").write_text(json.dumps({"came": came, "who": who}))
+        locks.append(tasks.filelock.FileLock(folder / "lock"))
+        if name != "c1":  # its process is gone
+            locks[-1].acquire()
+    (home / "tasks" / "b1" / "working").touch()
+    (home / "tasks" / "odd").mkdir()
+    assert queue(home / "tasks") == ["b1", "a1", "a2"]
+    for lock in locks:
+        lock.release()
+
+
+def test_only_so_many_wait(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "queue", lambda _: ["task"] * MOST)
+    with pytest.raises(Busy, match="too many long computations"):
+        question.ask("ann")
+    assert not question.folder.exists()
+
+
+@pytest.mark.parametrize("name", ["../runs", "nearest", ""])
+def test_no_name_leads_out_of_the_folder(name: str, home: Path) -> None:
+    (home / "tasks").mkdir(parents=True)
+    with pytest.raises(ValueError, match="there is no task"):
+        work(name)
