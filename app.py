@@ -5,6 +5,7 @@ import gc
 import logging
 import runpy
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
@@ -17,6 +18,8 @@ from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from aecore.process.nursery import close_nursery, open_nursery
+from aecore.process.questions import labels, labels_of_pixels
+from aecore.process.tasks import Task
 
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
 PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
@@ -39,6 +42,12 @@ def spare_memory() -> None:
         libc.mallopt(-3, 2**20)
 
 
+def hand_back_memory() -> None:
+    """Have the C library hand back what is free between what is used; 40 MB after all that is imported."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def warm_up() -> None:
     """Import what pages need, before a visitor asks.
 
@@ -56,6 +65,9 @@ def warm_up() -> None:
     gc.freeze()
     open_nursery()
     warm_opening_views()
+    while True:
+        hand_back_memory()
+        time.sleep(30)
 
 
 def warm_opening_views() -> None:
@@ -64,14 +76,25 @@ def warm_opening_views() -> None:
     from pages import _cached
 
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
-    for name, look, rest in (
-        ("blocks-map", _cached.places, ()),
-        ("fashion-search", _cached.index, ("code", "cosine")),
-        ("fashion-labels", _cached.codes, ()),
-    ):
-        recipe = _cached.recipes()[name]
-        if is_here(recipe["run"]["dataset"]):
-            look(_cached.newest(recipe["id"]).at("train"), *rest)
+    views = {name: _cached.newest(recipe["id"]).at("train") for name, recipe in _cached.recipes().items()
+             if is_here(recipe["run"]["dataset"])}  # fmt: skip
+    if "blocks-map" in views:
+        _cached.places(views["blocks-map"])
+    if "fashion-search" in views:
+        _cached.index(views["fashion-search"], "code", "cosine")
+    if "fashion-labels" in views:
+        view = views["fashion-labels"]
+        finish(labels(view.run, view.stamp, 10, 0))
+        finish(labels_of_pixels(_cached.images(view).name, 10, 0))
+
+
+def finish(task: Task) -> None:
+    """Have a long computation done, and wait for it."""
+    if task.answer() is None:
+        task.ask("server")
+        while task.alive:
+            task.wait("server")
+            time.sleep(1)
 
 
 async def plotly(request: Request) -> FileResponse:

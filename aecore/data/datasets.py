@@ -1,12 +1,13 @@
 """What a dataset is, and the registry of all datasets. Images are uint8 (n, channels, height, width)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from aecore.data.downloads import Download, Progress
+from aecore.data.shared import shared
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,9 @@ def load_dataset(name: str, **options: Any) -> Dataset:
     """
     entry = _entry(name)
     files = [] if entry.download is None else [entry.download.paths(name)]
-    return entry.load(*files, **options)
+    found = entry.load(*files, **options)
+    train, test = (replace(split, images=shared(split.images)) for split in (found.train, found.test))
+    return replace(found, train=train, test=test)
 
 
 def is_here(name: str) -> bool:

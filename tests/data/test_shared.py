@@ -1,0 +1,56 @@
+"""Images that all processes open from one file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aecore.data import shared as module
+from aecore.data.shared import shared
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AECORE_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "LARGE", 1000)
+    return tmp_path / "images"
+
+
+def _images(number: int) -> np.ndarray:
+    return np.full((2, 1, 28, 28), number, np.uint8)
+
+
+def test_images_are_what_they_were_and_nobody_can_change_them(folder: Path) -> None:
+    for _ in range(2):
+        found = shared(_images(3))
+        np.testing.assert_array_equal(found, _images(3))
+        assert not found.flags.writeable
+        assert len(list(folder.iterdir())) == 1
+
+
+def test_few_images_need_no_file(folder: Path) -> None:
+    images = _images(3)[:, :, :4]
+    assert shared(images) is images
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"something else"])
+def test_a_damaged_file_is_written_again(content: bytes, folder: Path) -> None:
+    shared(_images(3))
+    (path,) = folder.iterdir()
+    path.write_bytes(content)
+    np.testing.assert_array_equal(shared(_images(3)), _images(3))
+    assert path.stat().st_size > len(content)
+
+
+def test_without_a_disk_they_are_held_in_memory(folder: Path) -> None:
+    folder.write_text("this is no folder")
+    images = _images(3)
+    assert shared(images) is images
+
+
+def test_what_was_not_opened_for_the_longest_time_makes_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 4000)
+    for number in range(4):
+        np.testing.assert_array_equal(shared(_images(number)), _images(number))
+    assert len(list(folder.iterdir())) == 2
