@@ -105,4 +105,6 @@ async def plotly(request: Request) -> FileResponse:
 if get_script_run_ctx(suppress_warning=True):  # a host that knows no st.App runs this file as a page, on every visit
     runpy.run_path(str(ROUTER))
 else:
-    app = st.App(ROUTER, lifespan=lifespan, routes=[Route("/assets/plotly.min.js", plotly)])
+    base = st.get_option("server.baseUrlPath").strip("/")
+    script = "/".join(["", *([base] if base else []), "assets", "plotly.min.js"])
+    app = st.App(ROUTER, lifespan=lifespan, routes=[Route(script, plotly)])

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -140,7 +140,7 @@ def texts(app: AppTest) -> str:
 
 
 class Server:
-    """`streamlit run app.py` in a process of its own on a free port, with a home in `folder`, for strangers."""
+    """`streamlit run app.py` in a process of its own on a free port, with a home in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -154,20 +154,23 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, script: str = "app.py", root: Path = ROOT) -> None:
-        """Serve the checkout at `root`, and return once /_stcore/health answers."""
+    def start(
+        self, script: str = "app.py", root: Path = ROOT, public: bool = True, options: Sequence[str] = ()
+    ) -> None:
+        """Serve the checkout at `root`, and return once it is healthy. public: nobody is the owner."""
         from urllib.error import URLError
         from urllib.request import urlopen
 
         command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
-        command += [f"--server.port={self.port}", "--server.address=127.0.0.1"]
+        command += [f"--server.port={self.port}", *options]
         with self.log.open("ab") as log:
-            environment = {**os.environ, "AECORE_HOME": str(self.home), "AECORE_PUBLIC": "1"}
+            environment = {**os.environ, "AECORE_HOME": str(self.home), "AECORE_PUBLIC": "1" if public else "0"}
             self.process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
+        base = next((f"/{option.partition('=')[2]}" for option in options if "baseUrlPath" in option), "")
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
+                with urlopen(f"{self.url}{base}/_stcore/health", timeout=2) as answer:
                     if answer.read() == b"ok":
                         return
             except (URLError, OSError):

@@ -8,6 +8,7 @@ import pytest
 
 import aecore
 from aecore.__main__ import _parser
+from aecore.process.limits import LIMITS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -29,6 +30,11 @@ def test_its_commands_exist() -> None:
     assert len(commands) >= 7
     for command in commands:
         _parser().parse_args(shlex.split(command)[3:])
+
+
+def test_it_names_every_limit_and_its_default() -> None:
+    for name, about in LIMITS.items():
+        assert f"| `{name}` | {about.what} | {about.default:,.0f} |" in README
 
 
 def test_its_tree_is_the_tree() -> None:

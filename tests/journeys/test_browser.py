@@ -305,7 +305,7 @@ def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger:
     expect(page.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", ["", "train", "manifold", "denoise", "search", "classify"])
+@pytest.mark.parametrize("path", ["", "train", "manifold", "denoise", "search", "classify", "about"])
 def test_every_page_is_right_as_the_first_visit(path: str, page: Page) -> None:
     page.goto(f"/{path}")
     settle(page)

@@ -16,7 +16,7 @@ from aecore.data import RemoteFile
 from aecore.folders import run_folders
 from aecore.process.jobs import LIVE, Job, tell
 
-NAMES = ["home", "train", "manifold", "denoise", "search", "classify"]
+NAMES = ["home", "train", "manifold", "denoise", "search", "classify", "about"]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 import aecore
 from aecore.manifold import plane
 from aecore.process.jobs import Job
+from aecore.process.limits import LIMITS
 from aecore.recipes import opening_settings
 from pages import _cached, _visitor
 
@@ -68,6 +69,25 @@ def test_behind_a_socket_in_a_file_nobody_is_the_owner(monkeypatch: pytest.Monke
 def test_on_a_laptop_every_run_may_be_steered(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
     app = visit("train", run=digits_runs[0].run.id)
     assert labels(app) >= STEER - {"Resume"}
+
+
+def test_a_server_says_who_you_are_and_what_it_allows(
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "You are its owner" in texts(visit("about"))
+    Job(home_with_runs / "runs" / digits_runs[0].run.id).claim("me")
+    monkeypatch.setenv("AECORE_PUBLIC", "1")
+    monkeypatch.setenv("AECORE_MAX_RUNS", "3")
+    app = visit("about")
+    app.session_state["visitor-token"] = "me"
+    app.run()
+    assert "You are a visitor. 1 run of 2 here are yours" in texts(app)
+    assert "This is a public server" in texts(app)
+    shown = app.dataframe[0].value.set_index("set by")
+    assert shown.loc["AECORE_MAX_RUNS", "at most"] == "3"
+    assert len(shown) == len(LIMITS)
+    monkeypatch.setenv("AECORE_MAX_RUNS", "many")
+    assert "AECORE_MAX_RUNS is 'many'" in visit("about").error[0].value
 
 
 def test_training_again_asks_before_it_deletes(

@@ -1,0 +1,56 @@
+"""About this server: who you are on it, what it allows, what it keeps."""
+
+import platform
+from importlib.metadata import version
+
+import streamlit as st
+
+from aecore.data import DATASETS, is_here
+from aecore.folders import own_runs, run_folders
+from aecore.process.jobs import Job
+from aecore.process.limits import LIMITS, limit, public
+from aecore.process.queue import active
+from pages._visitor import may, owner
+from pages._widgets import counted, reset_button
+
+st.title("About this server")
+jobs = [Job(folder) for folder in run_folders(own_runs())]
+mine = counted(sum(map(may, jobs)), "run")
+if owner():
+    st.write(
+        "You are its owner: your browser runs on the same machine. You can start, steer and delete every run, and no "
+        f"limit holds for you. {counted(len(jobs), 'run')} here, {len(active(own_runs()))} in training or waiting."
+    )
+else:
+    st.write(
+        f"You are a visitor. {mine} of {len(jobs):,} here are yours: these you can steer, rename and delete. Your "
+        "browser keeps the key to them; in another browser you are somebody else. Only you see the tags that you give."
+    )
+if public():
+    st.write("This is a public server: everybody is a visitor. Its disk may be temporary, so nothing here is safe.")
+
+st.subheader("Limits for visitors")
+try:
+    rows = [{"limit": about.what, "at most": f"{limit(name):,.10g}", "set by": name} for name, about in LIMITS.items()]
+    st.dataframe(rows, hide_index=True, width="content")
+    st.caption(
+        "A picture may have up to 16 megapixels, a file up to "
+        f"{st.get_option('server.maxUploadSize')} MB. Pictures that you upload are not saved. When all visitors "
+        "together reach a limit, runs that nobody watched for an hour make room."
+    )
+except ValueError as error:
+    st.error(str(error))
+
+st.subheader("Versions and data")
+names = ("streamlit", "torch", "numpy", "scikit-learn", "plotly")
+st.caption(
+    f"Python {platform.python_version()}, "
+    + ", ".join(f"{name} {version(name)}" for name in names)
+    + "  \n"
+    + "  \n".join(
+        f"{entry.title}: {'on this machine' if is_here(name) else f'not here yet, {entry.download.size}'}"
+        for name, entry in DATASETS.items()
+    )
+)
+with st.sidebar:
+    reset_button()
