@@ -349,6 +349,14 @@ def groups(name: str, count: int) -> tuple[str, list[Any]]:
     return groups(dataset(name), count)
 
 
+@_data("run", max_entries=4, show_spinner=False)
+def parcel(view: View) -> bytes:
+    """A run as one file."""
+    from aecore.parcels import pack
+
+    return pack(training_store(view.run), view.run)
+
+
 @st.cache_data(max_entries=16, show_spinner=False)
 def film(run: str, newest: int) -> bytes:
     """The kept moments of a training as an animated GIF."""

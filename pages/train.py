@@ -26,6 +26,7 @@ from pages._widgets import (
     start_run,
 )
 from pages.acts import compare, live
+from pages.acts.parcel import bring_back
 from pages.components.reveal import reveal
 
 OWN = "own"
@@ -121,6 +122,7 @@ if run == mine:
 left, right = st.columns([1, 2], gap="large")
 with left:
     settings()
+    bring_back()
 with right, st.container(key="training"):
     if run is None:
         st.write("The training appears here: its curves, and eight images getting sharper.")

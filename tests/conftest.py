@@ -164,7 +164,11 @@ class Server:
         command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
         command += [f"--server.port={self.port}", *options]
         with self.log.open("ab") as log:
-            environment = {**os.environ, "AECORE_HOME": str(self.home), "AECORE_PUBLIC": "1" if public else "0"}
+            about = {
+                "AECORE_PUBLIC": "1" if public else "0",
+                "AECORE_MAX_EPOCHS": "inf",
+            }  # some are stopped long before
+            environment = {**os.environ, "AECORE_HOME": str(self.home), **about}
             self.process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
         base = next((f"/{option.partition('=')[2]}" for option in options if "baseUrlPath" in option), "")
         deadline = time.monotonic() + 60

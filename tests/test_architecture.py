@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "moments": {"data", "figures", "files", "folders", "manifold", "pixels", "runs"},
     "networks": set(),
     "noise": set(),
+    "parcels": {"data", "files", "folders", "runs", "store"},
     "pixels": set(),
     "process": set(),
     "process.jobs": {"files", "folders", "process.nursery"},
@@ -69,7 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "process.tasks": {"files", "folders", "kept", "process.jobs", "process.limits", "process.nursery"},
     "process.queue": {"folders", "process.jobs", "process.limits"},
-    "process.visitors": {"files", "folders", "process.jobs", "process.limits", "runs", "store"},
+    "process.visitors": {"files", "folders", "parcels", "process.jobs", "process.limits", "runs", "store"},
     "process.worker": {
         *("data", "folders", "moments", "runs", "store", "training"),
         *("process.jobs", "process.limits", "process.queue"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aecore.files import remove
 from aecore.folders import run_folders
+from aecore.parcels import unpack
 from aecore.process.jobs import LIVE, Job
 from aecore.process.limits import check, limit
 from aecore.runs import Run
@@ -22,10 +23,10 @@ def start(run: Run, store: Store, token: str = "") -> Job:
     ValueError when the visitor asks for more than LIMITS allow.
     """
     known = [path.name for path in run_folders(store.folder)]
-    if run.id not in known and token:
-        _make_room(run, store.folder, token)
-    elif token:
+    if token:
         check("AECORE_MAX_EPOCHS", run.epochs)
+    if run.id not in known and token:
+        _make_room(store.folder, token)
     job = Job(store.create(run))
     if run.id not in known and token:
         job.claim(token)
@@ -34,9 +35,18 @@ def start(run: Run, store: Store, token: str = "") -> Job:
     return job
 
 
-def _make_room(run: Run, root: Path, token: str) -> None:
+def bring(parcel: bytes, store: Store, token: str = "") -> Run:
+    """Put the run in a parcel into the store; it belongs to the visitor with this token. Raises ValueError."""
+    if token:
+        _make_room(store.folder, token)
+    run = unpack(parcel, store)
+    if token:
+        Job(store.path(run.id)).claim(token)
+    return run
+
+
+def _make_room(root: Path, token: str) -> None:
     """See that one more run of a visitor fits; where it does not, runs of others that nobody watches make room."""
-    check("AECORE_MAX_EPOCHS", run.epochs)
     jobs = [job for job in map(Job, run_folders(root)) if job.owner]
     mine = [job for job in jobs if job.belongs_to(token)]
     check("AECORE_MAX_RUNS", len(mine) + 1)

@@ -14,6 +14,7 @@ from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
 from pages._visitor import may
 from pages._widgets import plain, start_run, titles
+from pages.acts.parcel import take_along
 
 if TYPE_CHECKING:
     from aecore import Checkpoint
@@ -106,6 +107,7 @@ def _buttons(job: Job, state: str) -> None:
         st.button("New seed", key="new-seed", type="tertiary", help=help, on_click=_new_seed, args=(job.id,))
         if st.button("Rename", key="rename", type="tertiary"):
             _rename(job)
+        take_along(job)
         if state not in LIVE and st.button("Delete", key="delete", type="tertiary"):
             _delete(job)
 

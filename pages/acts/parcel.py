@@ -1,0 +1,46 @@
+"""A run taken along as a file, and brought back."""
+
+import streamlit as st
+
+from aecore.folders import own_runs
+from aecore.process.jobs import Job
+from aecore.store import DamagedRun
+from pages import _cached, _view
+from pages._view import View
+from pages._visitor import token
+
+
+def take_along(job: Job) -> None:
+    """A button that downloads a run."""
+    try:
+        stamp = _cached.training_store(job.id).stamp(job.id)
+    except DamagedRun:  # nothing to take yet
+        return
+    help = "Settings and weights in one file. On another server, or after this one has forgotten it, bring it back."
+    st.download_button(
+        "Download", lambda: _cached.parcel(View(job.id, stamp)), f"{job.id}.zip", "application/zip", type="tertiary",
+        key="take-along", on_click="ignore", help=help,
+    )  # fmt: skip
+
+
+def bring_back() -> None:
+    """A place for such a file; the page goes on with the run in it."""
+    with st.expander("Bring a run back", key="bring-back"):
+        st.file_uploader("A run that was downloaded here", "zip", key="parcel", on_change=_bring)
+        if problem := st.session_state.get("parcel-problem"):
+            st.text(problem)
+
+
+def _bring() -> None:
+    from aecore import Store
+    from aecore.process import visitors
+
+    st.session_state["parcel-problem"] = ""
+    if (file := st.session_state["parcel"]) is None:
+        return
+    try:
+        run = visitors.bring(file.getvalue(), Store(own_runs()), token())
+    except ValueError as error:
+        st.session_state["parcel-problem"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+    else:
+        _view.put("run", run.id, page="train")
