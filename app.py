@@ -19,7 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from aecore.process.nursery import close_nursery, open_nursery
 from aecore.process.questions import labels, labels_of_pixels
-from aecore.process.tasks import Task
+from aecore.process.tasks import SERVER, Task
 
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
 PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
@@ -91,9 +91,9 @@ def warm_opening_views() -> None:
 def finish(task: Task) -> None:
     """Have a long computation done, and wait for it."""
     if task.answer() is None:
-        task.ask("server")
+        task.ask(SERVER)
         while task.alive:
-            task.wait("server")
+            task.wait(SERVER)
             time.sleep(1)
 
 

@@ -1,5 +1,6 @@
 """About this server: who you are on it, what it allows, what it keeps."""
 
+import math
 import platform
 from importlib.metadata import version
 
@@ -12,6 +13,11 @@ from aecore.process.limits import LIMITS, limit, public
 from aecore.process.queue import active
 from pages._visitor import may, owner
 from pages._widgets import counted, reset_button
+
+
+def _written(value: float) -> str:
+    return f"{value:,.10g}" if math.isfinite(value) else "no limit"
+
 
 st.title("About this server")
 jobs = [Job(folder) for folder in run_folders(own_runs())]
@@ -27,11 +33,11 @@ else:
         "browser keeps the key to them; in another browser you are somebody else. Only you see the tags that you give."
     )
 if public():
-    st.write("This is a public server: everybody is a visitor. Its disk may be temporary, so nothing here is safe.")
+    st.write("This is a public server, and its disk may be temporary: download the runs that you want to keep.")
 
 st.subheader("Limits for visitors")
 try:
-    rows = [{"limit": about.what, "at most": f"{limit(name):,.10g}", "set by": name} for name, about in LIMITS.items()]
+    rows = [{"limit": about.what, "at most": _written(limit(name)), "set by": name} for name, about in LIMITS.items()]
     st.dataframe(rows, hide_index=True, width="content")
     st.caption(
         "A picture may have up to 16 megapixels, a file up to "

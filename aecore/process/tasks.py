@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ Progress = Callable[[float, float], None]
 
 ASKED, WAITING = "asked.json", "waiting"
 """What a task is asked, and a folder with a file for everybody who waits for its answer."""
+
+SERVER = "server"
+"""Who asks before anybody does, so that the opening views are known."""
 
 PATIENCE = 60.0
 """Seconds after which somebody who does not say so any more does not wait any more."""
@@ -177,7 +181,7 @@ def _reporter(folder: Path) -> Progress:
 
 
 def _take_turn(folder: Path) -> None:
-    """Wait until fewer tasks than may work at once are ahead: first come, first served, but everybody's first first."""
+    """Wait until fewer tasks than may work at once are ahead."""
     places = max(1, int(number("AECORE_TASKS", 1)))
     while (ahead := queue(folder.parent).index(folder.name)) >= places:
         _tell(folder, {"ahead": ahead - places + 1})
@@ -186,18 +190,21 @@ def _take_turn(folder: Path) -> None:
 
 
 def queue(root: Path) -> list[str]:
-    """Names of the tasks with a process in the order of their turns: those at work, everybody's first, the others."""
+    """Names of the tasks with a process in the order of their turns: those at work, everybody's newest, the others.
+
+    What somebody asked before may not be wanted any more. What the server itself asks comes last.
+    """
     found = []
     for folder in root.iterdir() if root.is_dir() else ():
         with suppress(OSError, ValueError, LookupError, TypeError):
             asked = json.loads((folder / ASKED).read_bytes())
             if held(folder / LOCK):
                 found.append((not (folder / "working").exists(), asked["came"], str(asked["who"]), folder.name))
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     ranked = []
-    for waits, came, who, name in sorted(found):
-        ranked.append((waits, seen.get(who, 0), came, name))
-        seen[who] = seen.get(who, 0) + 1
+    for waits, came, who, name in sorted(found, key=lambda each: -each[1]):
+        ranked.append((waits, who == SERVER, seen[who], came, name))
+        seen[who] += 1
     return [name for *_, name in sorted(ranked)]
 
 

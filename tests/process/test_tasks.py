@@ -100,9 +100,10 @@ def test_a_task_that_fails_says_why(question: Task, monkeypatch: pytest.MonkeyPa
     assert "error" not in question.report, "asked again, it starts again"
 
 
-def test_everybodys_first_task_precedes_anybodys_second(home: Path) -> None:
+def test_everybodys_newest_task_precedes_what_anybody_asked_before(home: Path) -> None:
     locks = []
-    for came, who, name in ((1.0, "ann", "a1"), (2.0, "ann", "a2"), (3.0, "ben", "b1"), (0.5, "cleo", "c1")):
+    asked = ((0.1, "server", "s1"), (1.0, "ann", "a1"), (2.0, "ann", "a2"), (3.0, "ben", "b1"), (4.0, "dan", "d1"))
+    for came, who, name in (*asked, (0.5, "cleo", "c1")):
         folder = home / "tasks" / name
         folder.mkdir(parents=True)
         (folder / "asked.json").write_text(json.dumps({"came": came, "who": who}))
@@ -111,7 +112,7 @@ def test_everybodys_first_task_precedes_anybodys_second(home: Path) -> None:
             locks[-1].acquire()
     (home / "tasks" / "b1" / "working").touch()
     (home / "tasks" / "odd").mkdir()
-    assert queue(home / "tasks") == ["b1", "a1", "a2"]
+    assert queue(home / "tasks") == ["b1", "a2", "d1", "a1", "s1"]
     for lock in locks:
         lock.release()
 
