@@ -59,7 +59,8 @@ def warm_up() -> None:
     import aecore.measure.repair
     import aecore.noise
     import aecore.recipes
-    import aecore.search  # noqa: F401
+    import aecore.search
+    import aecore.training  # noqa: F401
 
     gc.collect()
     gc.freeze()

@@ -12,10 +12,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import _bootstrap
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
@@ -24,6 +26,9 @@ PATIENCE = 20.0
 """Seconds in which a parent has to show that its children can compute, and then to answer every request."""
 
 PACKAGE = Path(__file__).parents[1]
+
+TRIES = 20
+"""How often a parent is forked before jobs do without: none is of use that was forked while a module was imported."""
 
 _parent: socket.socket | None = None
 _one_at_a_time = threading.Lock()
@@ -45,10 +50,14 @@ def open_nursery() -> bool:
     if sys.platform != "linux":
         return False
     with _one_at_a_time:
-        thread = threading.Thread(target=_found)
-        thread.start()
-        thread.join()
-        return _parent is not None
+        for _ in range(TRIES):
+            thread = threading.Thread(target=_found)
+            thread.start()
+            thread.join()
+            if _parent:
+                return True
+            time.sleep(0.1)
+        return False
 
 
 def close_nursery() -> None:
@@ -120,6 +129,8 @@ def _be_the_parent(line: socket.socket) -> NoReturn:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
+        if _importing():
+            os._exit(1)
         _try_out(line)
         for request in line.makefile("r"):
             pid = os.fork()
@@ -142,6 +153,12 @@ def _let_go(kept: int) -> None:
             with suppress(OSError):
                 os.dup2(nothing, int(name), inheritable=False)
     os.dup2(nothing, 0)
+
+
+def _importing() -> bool:
+    """Whether a thread was importing a module when this process was forked: its lock would never open here."""
+    locks = [reference() for reference in _bootstrap._module_locks.values()]
+    return any(lock is not None and lock.owner is not None for lock in locks)
 
 
 def _try_out(line: socket.socket) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,8 +99,28 @@ def test_a_training_outlives_the_parent_and_the_next_one_does_without(parent: ps
     _until(lambda: not job.alive)
 
 
+def test_no_parent_is_forked_while_a_module_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lock would never open in the children, and they would wait for ever."""
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(threading, "slowly_imported", (begun, go_on), raising=False)
+    (tmp_path / "slowly_imported.py").write_text(
+        "import threading\nbegun, go_on = threading.slowly_imported\nbegun.set()\ngo_on.wait()\n"
+    )
+    thread = threading.Thread(target=lambda: __import__("slowly_imported"))
+    thread.start()
+    begun.wait()
+    monkeypatch.setattr(nursery, "TRIES", 2)
+    assert not nursery.open_nursery()
+    go_on.set()
+    thread.join()
+    assert nursery.open_nursery()
+    nursery.close_nursery()
+
+
 def test_a_parent_whose_children_cannot_compute_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nursery, "PATIENCE", 0.5)
+    monkeypatch.setattr(nursery, "TRIES", 1)
     monkeypatch.setattr(nursery, "_try_out", lambda line: time.sleep(60))
     before = set(psutil.Process().children())
     assert not nursery.open_nursery()
