@@ -49,6 +49,7 @@ def open_nursery() -> bool:
     """Fork the warm parent of all jobs from here on; whether it works. Only Linux forks without surprises."""
     if sys.platform != "linux":
         return False
+    close_nursery()
     with _one_at_a_time:
         for _ in range(TRIES):
             thread = threading.Thread(target=_found)

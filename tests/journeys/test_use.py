@@ -488,6 +488,8 @@ def test_denoise_from_choice_to_download(
             out.writestr(f"{row}.png", packed(DIGITS.test.images[row, 0]))
     page.locator(".st-key-set-Zip input[type=file]").set_input_files(str(archive))
     page.get_by_role("button", name=re.compile("^Denoise all")).click()
+    expect(page.get_by_text("5 pictures denoised")).to_be_visible()
+    settle(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the zip").click()
     with zipfile.ZipFile(download.value.path()) as repaired:
