@@ -17,15 +17,17 @@ MOST = 2 * 10**9
 """Bytes that the cache may take on disk."""
 
 
-def kept(name: str, compute: Callable[[], Arrays]) -> list[np.ndarray]:
-    """The arrays that `compute` returns, or has returned under this name: read-only, mapped from files in AECORE_HOME.
+def kept(name: str, compute: Callable[[], Arrays], cache: Path | None = None) -> list[np.ndarray]:
+    """The arrays that `compute` returns, or has returned under this name: read-only, mapped from files in a cache.
+
+    That is a folder in AECORE_HOME, unless another one is given.
 
     The name must change when the result does; it has letters, digits, hyphens and underscores. A file that cannot be
     read is computed again; if the disk cannot be written, nothing is cached.
     """
-    if found := find(name):
+    if found := find(name, cache):
         return found
-    folder = _folder(name)
+    folder = _folder(name, cache)
     arrays = [np.asarray(array) for array in compute()]
     with suppress(OSError, ValueError, EOFError):
         _write(folder, arrays)
@@ -36,9 +38,9 @@ def kept(name: str, compute: Callable[[], Arrays]) -> list[np.ndarray]:
     return arrays
 
 
-def find(name: str) -> list[np.ndarray] | None:
+def find(name: str, cache: Path | None = None) -> list[np.ndarray] | None:
     """What is cached under this name; None if nothing is, or it cannot be read."""
-    folder = _folder(name)
+    folder = _folder(name, cache)
     with suppress(OSError, ValueError, EOFError):
         if found := _opened(folder):
             os.utime(folder)  # what nobody asks for any more makes room first
@@ -46,15 +48,15 @@ def find(name: str) -> list[np.ndarray] | None:
     return None
 
 
-def _folder(name: str) -> Path:
+def _folder(name: str, cache: Path | None) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", name):
         raise ValueError(f"name is {name!r}; use 1 to 200 letters, digits, hyphens and underscores")
-    return home() / "cache" / name
+    return (cache or home() / "cache") / name
 
 
 def _make_room(cache: Path) -> None:
     """Delete what nobody asked for the longest time until the cache is no larger than MOST; open arrays stay valid."""
-    folders = sorted((path for path in cache.iterdir() if path.name[0] != "."), key=lambda path: -path.stat().st_mtime)
+    folders = sorted(cache.iterdir(), key=lambda path: -path.stat().st_mtime)  # what died while it wrote, too
     size = 0
     for folder in folders:
         size += sum(path.stat().st_size for path in folder.iterdir())
