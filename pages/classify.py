@@ -8,7 +8,7 @@ from aecore.measure.few_labels import AMOUNTS
 from aecore.process.questions import labels, labels_of_pixels
 from pages import _cached, _controls, _view
 from pages._widgets import go, offer_measuring, open_run, opening_run, plain, titles
-from pages.acts.wait import answer
+from pages.acts.wait import FEW, answer
 from pages.components.gallery import gallery
 
 if "mistake" in st.session_state:
@@ -30,6 +30,7 @@ if len(present) < 2:
     _view.stop()
 
 amounts = [amount for amount in AMOUNTS if amount <= counts.min()]
+quick = len(images.train) <= FEW
 first = 10 if 10 in amounts else amounts[-1]
 with st.container(horizontal=True, vertical_alignment="bottom"):
     amount = _controls.segments("labels", "Labels per class", amounts, first)
@@ -45,7 +46,7 @@ with left:
         offer_measuring(view, "few_labels")
 with right:
     st.subheader("Confusion matrix")
-    found = answer(labels(view.run, view.stamp, amount, seed), "Learning from the labels", len(images.train))
+    found = answer(labels(view.run, view.stamp, amount, seed), "Learning from the labels", quick=quick)
     if found is None:
         _view.stop()
     said, sure = found
@@ -57,9 +58,8 @@ st.write(
     f"The network saw {len(images.train):,} images and no label. With {amount * len(images.classes):,} labels, "
     f"logistic regression on its codes classifies **{accuracy:.1%}** of {len(images.test):,} test images correctly."
 )
-if by_pixels := answer(
-    labels_of_pixels(images.name, amount, seed), "Learning the same from raw pixels", len(images.train)
-):
+question = labels_of_pixels(images.name, amount, seed)
+if by_pixels := answer(question, "Learning the same from raw pixels", quick=quick):
     of_pixels = float((by_pixels[0] == images.test.labels).mean())
     st.write(f"On raw pixels, with the same labels, it classifies {of_pixels:.1%} correctly.")
 

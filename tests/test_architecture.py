@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data.idx": {"data.downloads"},
     "data.pictures": {"pixels"},
     "data.published": {"data.datasets", "data.downloads", "data.idx"},
-    "data.shared": {"data.downloads"},
+    "data.shared": {"data.downloads", "kept"},
     "figures": {"pixels"},
     "files": set(),
     "folders": {"files"},
@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("atlas", "data", "manifold", "measure.few_labels", "measure.filters", "measure.repair", "search", "store"),
         *("kept", "process.jobs", "process.tasks"),
     },
-    "process.tasks": {"files", "folders", "kept", "process.jobs", "process.limits", "process.nursery"},
+    "process.tasks": {"files", "folders", "kept", "process.jobs", "process.nursery"},
     "process.queue": {"folders", "process.jobs", "process.limits"},
     "process.visitors": {"files", "folders", "parcels", "process.jobs", "process.limits", "runs", "store"},
     "process.worker": {

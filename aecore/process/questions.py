@@ -1,6 +1,6 @@
 """The questions that pages ask and that take long to answer: each is a task, its last argument its progress.
 
-A stamp in the arguments names the weights that an answer is about.
+A stamp in the arguments names the weights that an answer is about. Whoever changes how one is found raises its number.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aecore.store import Store
 
 
-@task
+@task(1)
 def nearest(run: str, stamp: str, split: str, metric: str, progress: Progress) -> list[np.ndarray]:
     """Distances to and numbers of the four nearest codes, for every distinct image of a split with two or more."""
     from aecore.data import distinct, load_dataset
@@ -26,7 +26,7 @@ def nearest(run: str, stamp: str, split: str, metric: str, progress: Progress) -
     return list(all_nearest(found, min(4, len(found) - 1), metric, progress))
 
 
-@task
+@task(1)
 def tsne(run: str, stamp: str, split: str, progress: Progress) -> list[np.ndarray]:
     """Rows (m,) of up to 5,000 images, drawn with seed 0, and their places (m, 2) by t-SNE of their codes."""
     from aecore import atlas, manifold
@@ -40,7 +40,7 @@ def tsne(run: str, stamp: str, split: str, progress: Progress) -> list[np.ndarra
     return found
 
 
-@task
+@task(1)
 def labels(run: str, stamp: str, amount: int, seed: int, progress: Progress) -> list[np.ndarray]:
     """A classifier on codes, from `amount` labels per class: what it said of every test image, and how surely."""
     from aecore.data import load_dataset
@@ -50,7 +50,7 @@ def labels(run: str, stamp: str, amount: int, seed: int, progress: Progress) -> 
     return list(learn(codes(run, stamp, "train"), codes(run, stamp, "test"), known, amount, seed))
 
 
-@task
+@task(1)
 def labels_of_pixels(dataset: str, amount: int, seed: int, progress: Progress) -> list[np.ndarray]:
     """The same on raw pixels."""
     from aecore.data import load_dataset
@@ -61,7 +61,7 @@ def labels_of_pixels(dataset: str, amount: int, seed: int, progress: Progress) -
     return list(learn(*pixels, images.train.labels, amount, seed))
 
 
-@task
+@task(1)
 def filtered(dataset: str, kind: str, clip: bool, seed: int, progress: Progress) -> list[np.ndarray]:
     """PSNR of doing nothing and of every filter at every level of noise, mean and error: (levels, names, 2).
 

@@ -1,8 +1,8 @@
 """Long computations as processes of their own: the same question is asked once, however many wait for the answer.
 
 A task is a registered function and its arguments. Its answer lies on disk under a name made of both, so whoever asks
-again has it at once, also after a restart. Tasks wait in a queue of their own beside that of the trainings; one works
-at a time, or as many as AECORE_TASKS says. A task that nobody waits for any more ends.
+again has it at once, also after a restart. Tasks wait in a queue of their own beside that of the trainings, and one
+works at a time. A task that nobody waits for any more ends.
 """
 
 import json
@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import numpy as np
@@ -24,7 +24,6 @@ from aecore.files import home, remove, write_file
 from aecore.folders import LOCK, LOG, PROGRESS
 from aecore.kept import find, kept
 from aecore.process.jobs import held
-from aecore.process.limits import number
 from aecore.process.nursery import start
 
 Arguments = tuple[str | int | float | bool, ...]
@@ -41,8 +40,6 @@ PATIENCE = 60.0
 """Seconds after which somebody who does not say so any more does not wait any more."""
 START = 30.0
 """Seconds that a process gets to take its lock before it counts as failed."""
-
-
 MOST = 24
 """Tasks that may wait at the same time."""
 
@@ -61,7 +58,7 @@ class Task:
     @property
     def name(self) -> str:
         """Under which its answer is kept; letters, digits, hyphens and underscores."""
-        words = (self.function, *self.arguments)
+        words = (self.function, TASKS[self.function].version, *self.arguments)
         return "-".join(str(word).replace(".", "_") for word in words)
 
     @property
@@ -75,19 +72,22 @@ class Task:
 
     def compute(self, progress: Progress = lambda done, of: None) -> list[np.ndarray]:
         """Find the answer here and now, and keep it."""
-        return kept(self.name, lambda: TASKS[self.function](*self.arguments, progress))
+        return kept(self.name, lambda: TASKS[self.function].find(*self.arguments, progress))
 
     def ask(self, who: str) -> None:
         """Note that somebody waits for the answer, and start a process for it if there is none. Raises Busy."""
         if not self.alive and len(queue(self.folder.parent)) >= MOST:
             raise Busy("too many long computations are waiting on this server; try again in a few minutes")
-        waiting = self.folder / WAITING
-        waiting.mkdir(parents=True, exist_ok=True)
-        (waiting / who).touch()
-        if not self.alive:
-            asked = {"function": self.function, "arguments": self.arguments, "who": who, "came": time.monotonic()}
-            write_file(self.folder / ASKED, json.dumps(asked).encode(), durable=False)
-            _tell(self.folder, {"pid": start(["task", self.name], home().absolute(), self.folder / LOG)})
+        with suppress(
+            FileNotFoundError
+        ):  # a process that ends in this moment takes the folder along: it has the answer
+            waiting = self.folder / WAITING
+            waiting.mkdir(parents=True, exist_ok=True)
+            (waiting / who).touch()
+            if not self.alive:
+                asked = {"function": self.function, "arguments": self.arguments, "who": who, "came": time.monotonic()}
+                write_file(self.folder / ASKED, json.dumps(asked).encode(), durable=False)
+                _tell(self.folder, {"pid": start(["task", self.name], home().absolute(), self.folder / LOG)})
 
     def wait(self, who: str) -> None:
         """Note that somebody still waits."""
@@ -120,13 +120,24 @@ class Task:
         return report if isinstance(report, dict) else {}
 
 
-TASKS: dict[str, Callable[..., list[np.ndarray]]] = {}
+class Kind(NamedTuple):
+    """How a task is done, and the version of that: an answer of another version is not known any more."""
+
+    find: Callable[..., list[np.ndarray]]
+    version: int
 
 
-def task(function: Callable[..., list[np.ndarray]]) -> Callable[..., Task]:
+TASKS: dict[str, Kind] = {}
+
+
+def task(version: int) -> Callable[[Callable[..., list[np.ndarray]]], Callable[..., Task]]:
     """Register a long computation; calling it with arguments gives the Task. It gets its progress as last argument."""
-    TASKS[function.__name__] = function
-    return wraps(function)(lambda *arguments: Task(function.__name__, arguments))
+
+    def register(function: Callable[..., list[np.ndarray]]) -> Callable[..., Task]:
+        TASKS[function.__name__] = Kind(function, version)
+        return wraps(function)(lambda *arguments: Task(function.__name__, arguments))
+
+    return register
 
 
 def work(name: str) -> int:
@@ -181,10 +192,9 @@ def _reporter(folder: Path) -> Progress:
 
 
 def _take_turn(folder: Path) -> None:
-    """Wait until fewer tasks than may work at once are ahead."""
-    places = max(1, int(number("AECORE_TASKS", 1)))
-    while (ahead := queue(folder.parent).index(folder.name)) >= places:
-        _tell(folder, {"ahead": ahead - places + 1})
+    """Wait until no task is ahead."""
+    while ahead := queue(folder.parent).index(folder.name):
+        _tell(folder, {"ahead": ahead})
         time.sleep(0.25)
     (folder / "working").touch()
 

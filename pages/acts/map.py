@@ -175,7 +175,7 @@ def lay_out(view: View) -> None:
         "shows PCA."
     )
     words = "Four steps; the first, which finds neighbors, takes longest"
-    answer(_cached.by_tsne(view), words, count, "Lay out by t-SNE")
+    answer(_cached.by_tsne(view), words, "Lay out by t-SNE")
 
 
 def numbers(view: View) -> None:

@@ -71,16 +71,15 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
     opening = [id for id in same if id == first or trained_on(runs[id].run)]
     options = {id: short[id] for id in same}
     chosen = _controls.several("sweep", "Runs", options, opening, (name,), label_visibility="collapsed")
-    chart, count = st.empty(), len(_cached.dataset(name).train)
+    chart = st.empty()
     rows = [
         {"name": short[id], "by": "run", "level": level}
         | _cached.repaired_by_run(_cached.newest(id), noise.kind, level, noise.clip, noise.seed)
         for id in chosen
         for level in LEVELS
     ]
-    if scores := answer(
-        filtered(name, noise.kind, noise.clip, noise.seed), "Fitting every filter to every level", count
-    ):
+    question = filtered(name, noise.kind, noise.clip, noise.seed)
+    if scores := answer(question, "Fitting every filter to every level"):
         rows += [
             {"name": filter, "by": "filter", "level": level, "mean": mean, "error": error}
             for level, found in zip(LEVELS, scores[0], strict=True)
@@ -89,9 +88,9 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
         ]
     trained = [(short[id], on[1]) for id in chosen if (on := trained_on(runs[id].run)) and on[0] == noise.kind]
     chart.altair_chart(sweep(rows, trained, noise.level), height=380, alt="PSNR over the level of the noise")
-    tested = min(COUNT, len(_cached.dataset(name).test))
+    count = min(COUNT, len(_cached.dataset(name).test))
     st.caption(
-        f"Mean over the first {tested} test images, seed {noise.seed}, with 95% confidence intervals. Filters are "
+        f"Mean over the first {count} test images, seed {noise.seed}, with 95% confidence intervals. Filters are "
         "dashed: they are fitted to each level, while a run is trained once. Noisy images are "
         f"{'clipped to [0, 1]' if noise.clip else 'not clipped'}."
     )

@@ -19,7 +19,7 @@ from pages import _cached, _controls, _view
 from pages._view import View
 from pages.acts.map import located
 from pages.acts.query import ask_for
-from pages.acts.wait import answer
+from pages.acts.wait import FEW, answer
 from pages.components.gallery import Action, gallery
 
 if TYPE_CHECKING:
@@ -267,7 +267,9 @@ def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
         _view.stop()
     view = place.view
     found = answer(
-        nearest(view.run, view.stamp, view.split, place.metric), "Comparing every code with every other", count
+        nearest(view.run, view.stamp, view.split, place.metric),
+        "Comparing every code with every other",
+        quick=count <= FEW,
     )
     if found is None:
         _view.stop()

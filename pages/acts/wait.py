@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-SMALL = 5000
-"""Images up to which a task takes no longer than a page, and is done with it."""
+FEW = 5000
+"""Images up to which codes are compared, or learned from, in no more time than a page takes anyway."""
 
 
-def answer(task: Task, words: str, count: int, button: str = "") -> "list[np.ndarray] | None":
+def answer(task: Task, words: str, button: str = "", quick: bool = False) -> "list[np.ndarray] | None":
     """What a task finds; None as long as that is not known, and its progress is drawn here.
 
-    words say what is done, count with how many images. With a button, nothing begins before it is pressed; without
-    one, it has one after Cancel.
+    words say what is done. With a button, nothing begins before it is pressed; without one, it has one after Cancel.
+    What is quick is done at once.
     """
     if (found := task.answer()) is not None:
         return found
-    if count <= SMALL and not button:
+    if quick:
         return task.compute()
     who, known = drawer() or "owner", st.session_state.setdefault("tasks", {})
     if (last := known.get(task.function)) and last != task:

@@ -57,8 +57,6 @@ def test_who_asks_the_same_waits_for_the_same_process(endless: Task) -> None:
     assert endless.report["pid"] == pid
     assert endless.waits("ben")
     endless.leave("ann")
-    time.sleep(1)
-    assert psutil.pid_exists(pid), "somebody still waits"
     endless.leave("ben")
     _until(lambda: not psutil.pid_exists(pid))
     assert not endless.folder.exists()
@@ -76,6 +74,25 @@ def test_who_says_nothing_any_more_does_not_wait_any_more(endless: Task, monkeyp
     assert not endless.folder.exists()
 
 
+def test_while_somebody_waits_it_goes_on(endless: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(range(3))
+    monkeypatch.setattr(tasks.time, "sleep", lambda _: next(looks))
+    monkeypatch.setattr(tasks.os, "_exit", lambda _: pytest.fail("it ended"))
+    (endless.folder / "waiting").mkdir(parents=True)
+    for who in ("ann", "ben"):
+        (endless.folder / "waiting" / who).touch()
+    endless.leave("ann")
+    with pytest.raises(StopIteration):
+        tasks._end_when_nobody_waits(endless.folder)
+
+
+def test_an_answer_of_another_version_is_not_known(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    question.compute()
+    assert question.answer()
+    monkeypatch.setitem(tasks.TASKS, "nearest", tasks.TASKS["nearest"]._replace(version=99))
+    assert question.answer() is None
+
+
 def test_a_process_that_dies_is_not_waited_for(endless: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     endless.ask("ann")
     _until(lambda: "done" in endless.report)
@@ -87,7 +104,7 @@ def test_a_process_that_dies_is_not_waited_for(endless: Task, monkeypatch: pytes
 
 
 def test_a_task_that_fails_says_why(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tasks.TASKS, "nearest", lambda *_: 1 / 0)
+    monkeypatch.setitem(tasks.TASKS, "nearest", tasks.TASKS["nearest"]._replace(find=lambda *_: 1 / 0))
     monkeypatch.setattr(tasks.threading.Thread, "start", lambda _: None)
     monkeypatch.setattr(tasks.os, "nice", lambda _: 0)
     monkeypatch.setattr(tasks, "start", lambda *_: os.getpid())
