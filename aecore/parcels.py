@@ -48,11 +48,6 @@ def pack(store: Store, id: str) -> bytes:
     return out.getvalue()
 
 
-def settings_of(content: bytes) -> Run:
-    """The settings of the run in a parcel. Raises Refused."""
-    return _settings(_files(content))
-
-
 def unpack(content: bytes, store: Store) -> Run:
     """Put the run of a parcel into a store that does not have it. Raises Refused.
 

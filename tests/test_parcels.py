@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import aecore
-from aecore.data import DATASETS
 from aecore.models import Vanilla
 from aecore.parcels import MOST, Refused, pack, unpack
 from aecore.process import visitors
@@ -140,4 +139,13 @@ def test_a_run_that_is_brought_belongs_to_who_brought_it_and_counts(
     assert not store.ids()
     visitors.bring(parcel, store)
     assert not Job(store.path(RUN.id)).owner
-    assert "digits" in DATASETS
+
+
+def test_what_is_no_run_costs_nobody_theirs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_MAX_ALL_RUNS", "1")
+    monkeypatch.setattr(visitors, "IDLE", -1.0)
+    theirs = Job(store.create(RUN))
+    theirs.claim("ben")
+    with pytest.raises(Refused):
+        visitors.bring(b"no zip", store, "ann")
+    assert theirs.folder.exists()

@@ -1,7 +1,9 @@
 """What the visitors of a server may start, and how much of it is kept."""
 
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from aecore.files import remove
@@ -37,11 +39,15 @@ def start(run: Run, store: Store, token: str = "") -> Job:
 
 def bring(parcel: bytes, store: Store, token: str = "") -> Run:
     """Put the run in a parcel into the store; it belongs to the visitor with this token. Raises ValueError."""
-    if token:
-        _make_room(store.folder, token)
     run = unpack(parcel, store)
     if token:
-        Job(store.path(run.id)).claim(token)
+        job = Job(store.path(run.id))
+        try:
+            _make_room(store.folder, token)  # only for what is sound; it belongs to nobody yet
+        except ValueError:
+            remove(job.folder)
+            raise
+        job.claim(token)
     return run
 
 
@@ -62,10 +68,17 @@ def _make_room(root: Path, token: str) -> None:
 
 
 def _megabytes(jobs: Iterable[Job]) -> float:
-    sizes = (path.stat().st_size for job in jobs for path in job.folder.rglob("*") if path.is_file())
-    return sum(sizes) / 1e6
+    return sum(about.st_size for job in jobs for about in _stats(job)) / 1e6
 
 
 def _seen(job: Job) -> float:
     """When somebody last watched a run, or it was saved."""
-    return max(path.stat().st_mtime for path in (job.folder, *job.folder.iterdir()))
+    return max((about.st_mtime for about in _stats(job)), default=0.0)
+
+
+def _stats(job: Job) -> Iterator[os.stat_result]:
+    """What the system knows of every file of a run; a training may replace some meanwhile."""
+    for folder, _, names in os.walk(job.folder):
+        for name in names:
+            with suppress(OSError):
+                yield os.stat(os.path.join(folder, name))
