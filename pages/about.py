@@ -7,6 +7,7 @@ from importlib.metadata import version
 import streamlit as st
 
 from aecore.data import DATASETS, is_here
+from aecore.data.pictures import LARGEST_AREA
 from aecore.folders import own_runs, run_folders
 from aecore.process.jobs import Job
 from aecore.process.limits import LIMITS, limit, public
@@ -40,7 +41,7 @@ try:
     rows = [{"limit": about.what, "at most": _written(limit(name)), "set by": name} for name, about in LIMITS.items()]
     st.dataframe(rows, hide_index=True, width="content")
     st.caption(
-        "A picture may have up to 16 megapixels, a file up to "
+        f"A picture may have up to {LARGEST_AREA // 10**6} megapixels, a file up to "
         f"{st.get_option('server.maxUploadSize')} MB. Pictures that you upload are not saved. When all visitors "
         "together reach a limit, runs that nobody watched for an hour make room."
     )
