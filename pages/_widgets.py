@@ -53,7 +53,7 @@ def start_run(settings: dict[str, Any]) -> str:
 
     job = visitors.start(Run.from_dict(settings), Store(own_runs()), token())
     if not may(job):
-        st.toast("These settings are somebody else's run; here it is. For one of your own, choose another seed.")
+        st.toast("Somebody else has a run with these settings; here it is. For your own, choose another seed.")
     return job.id
 
 

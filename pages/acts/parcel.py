@@ -26,7 +26,7 @@ def take_along(job: Job) -> None:
 def bring_back() -> None:
     """A place for such a file; the page goes on with the run in it."""
     with st.expander("Bring a run back", key="bring-back"):
-        st.file_uploader("A run that was downloaded here", "zip", key="parcel", on_change=_bring)
+        st.file_uploader("A run that was downloaded from a Train page", "zip", key="parcel", on_change=_bring)
         if problem := st.session_state.get("parcel-problem"):
             st.text(problem)
 
