@@ -31,7 +31,7 @@ if owner():
 else:
     st.write(
         f"You are a visitor. {mine} of {len(jobs):,} here are yours: these you can steer, rename and delete. Your "
-        "browser keeps the key to them; in another browser you are somebody else. Only you see the tags that you give."
+        "browser keeps the key to them; another browser counts as another visitor. Only you see your tags."
     )
 if public():
     st.write("This is a public server, and its disk may be temporary: download the runs that you want to keep.")
