@@ -17,7 +17,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from aecore.process.nursery import close_nursery, open_nursery
+from aecore.process.nursery import close_nursery, open_nursery, quiet
 from aecore.process.questions import labels, labels_of_pixels
 from aecore.process.tasks import SERVER, Task
 
@@ -29,6 +29,7 @@ PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Import what is heavy in the background, so that the first visitor does not wait for it."""
     spare_memory()
+    quiet.clear()
     threading.Thread(target=warm_up, daemon=True).start()
     yield
     close_nursery()
@@ -54,17 +55,20 @@ def warm_up() -> None:
     Streamlit collects garbage after every page run, with all visitors waiting. The imported modules are 300,000 objects
     that stay: looking at them again takes 0.15 s each time, unless they are frozen. Trainings share them from here on.
     """
-    import aecore.charts
-    import aecore.measure.evaluate
-    import aecore.measure.repair
-    import aecore.noise
-    import aecore.recipes
-    import aecore.search
-    import aecore.training  # noqa: F401
+    try:
+        import aecore.charts
+        import aecore.measure.evaluate
+        import aecore.measure.repair
+        import aecore.noise
+        import aecore.recipes
+        import aecore.search
+        import aecore.training  # noqa: F401
 
-    gc.collect()
-    gc.freeze()
-    open_nursery()
+        gc.collect()
+        gc.freeze()
+        open_nursery()
+    finally:
+        quiet.set()
     warm_opening_views()
     while True:
         hand_back_memory()

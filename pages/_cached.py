@@ -18,6 +18,7 @@ from aecore.folders import folder_of
 from aecore.measure.metrics import mse
 from aecore.process import questions
 from aecore.process.jobs import LIVE, Job, shown_folder
+from aecore.process.nursery import quiet
 from aecore.process.tasks import Task
 from aecore.whitening import Whitening
 from pages._view import View
@@ -89,6 +90,7 @@ def _stamp_of(run: str, minute: int) -> str:
 
 @_resource("run", max_entries=12, show_spinner="Reading the run")
 def checkpoint(view: View) -> "Checkpoint":
+    quiet.wait()
     return store(view.run).load(view.run)
 
 
@@ -100,6 +102,7 @@ def shape(view: View) -> tuple[int, int, int]:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images")
 def dataset(name: str) -> "Dataset":
+    quiet.wait()
     return aecore.load_dataset(name)
 
 

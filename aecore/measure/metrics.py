@@ -26,6 +26,11 @@ class Figure(NamedTuple):
     def __call__(self, value: float) -> str:
         return f"{value:.{self.digits}f} {self.unit}".rstrip()
 
+    @property
+    def pattern(self) -> str:
+        """The same for columns of a table, as printf would have it."""
+        return f"%.{self.digits}f {self.unit}".rstrip()
+
 
 FIGURES: dict[str, Figure] = {}
 """Name of a figure -> how it is written; any other is written with three digits."""
@@ -48,9 +53,14 @@ def compared(part: str, right: np.ndarray, made: np.ndarray) -> dict[str, float]
     return {name: value for name, value in found.items() if value is not None}
 
 
+def figure(name: str) -> Figure:
+    """How a figure of this name is written."""
+    return FIGURES.get(name, Figure())
+
+
 def written(name: str, value: float) -> str:
     """A figure as people read it; whole numbers as they are."""
-    return str(value) if isinstance(value, int) else FIGURES.get(name, Figure())(value)
+    return str(value) if isinstance(value, int) else figure(name)(value)
 
 
 @metric("reconstruction", "MSE", 4)

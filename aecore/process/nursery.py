@@ -22,13 +22,18 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
 
-PATIENCE = 20.0
+PATIENCE = 20
 """Seconds in which a parent has to show that its children can compute, and then to answer every request."""
 
 PACKAGE = Path(__file__).parents[1]
 
-TRIES = 20
+TRIES = 100
 """How often a parent is forked before jobs do without: none is of use that was forked while a module was imported."""
+
+quiet = threading.Event()
+"""Set unless a parent is about to be forked. What computes waits for it: a lock inside a library that a thread holds at
+that instant would never open in the children."""
+quiet.set()
 
 _parent: socket.socket | None = None
 _one_at_a_time = threading.Lock()
@@ -50,15 +55,15 @@ def open_nursery() -> bool:
     if sys.platform != "linux":
         return False
     close_nursery()
-    with _one_at_a_time:
-        for _ in range(TRIES):
-            thread = threading.Thread(target=_found)
-            thread.start()
-            thread.join()
-            if _parent:
-                return True
-            time.sleep(0.1)
-        return False
+    for _ in range(TRIES):
+        found: list[bool | None] = []
+        thread = threading.Thread(target=lambda found=found: found.append(_found()))
+        thread.start()
+        thread.join()
+        if found != [None]:
+            return found == [True]
+        time.sleep(0.1)
+    return False
 
 
 def close_nursery() -> None:
@@ -70,8 +75,8 @@ def close_nursery() -> None:
         _parent = None
 
 
-def _found() -> None:
-    """Fork the parent, and keep the line to it if a child of it can compute."""
+def _found() -> bool | None:
+    """Fork the parent and keep the line to it, if a child of it can compute; None if it was forked at a bad moment."""
     global _parent
     here, there = socket.socketpair()
     with warnings.catch_warnings():
@@ -81,14 +86,19 @@ def _found() -> None:
         _be_the_parent(there)
     there.close()
     here.settimeout(PATIENCE)
-    with suppress(OSError):
-        if here.recv(1) == b"+":
+    try:
+        answer = here.recv(1)
+    except OSError:
+        answer = b"-"
+    if answer == b"+":
+        with _one_at_a_time:
             _parent = here
-            threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()  # reaps it when it ends
-            return
+        threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()  # reaps it when it ends
+        return True
     here.close()
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    return False if answer else None
 
 
 def _ask(request: dict[str, Any]) -> int:
@@ -165,13 +175,18 @@ def _importing() -> bool:
 def _try_out(line: socket.socket) -> None:
     """Have a child compute with all threads, and tell the other end when it has."""
     if not os.fork():
-        import numpy as np
-        import torch
-
-        many = torch.ones(400, 400)
-        np.ones((400, 400)) @ (many @ many).numpy()
+        signal.alarm(PATIENCE)  # one that hangs would stay
+        _compute()
         line.sendall(b"+")
         os._exit(0)
+
+
+def _compute() -> None:
+    import numpy as np
+    import torch
+
+    many = torch.ones(400, 400)
+    np.ones((400, 400)) @ (many @ many).numpy()
 
 
 def _be_a_child(line: socket.socket, words: list[str], environment: dict[str, str], log: str) -> NoReturn:

@@ -5,20 +5,24 @@ from typing import Any
 import streamlit as st
 
 from aecore.folders import folder_of, own_runs
+from aecore.measure.metrics import figure
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import may
 from pages._widgets import counted, need_dataset, plain, titles
 
-FIGURES = {
-    "test MSE": ("reconstruction", "MSE"),
-    "P@4": ("retrieval", "P@4"),
-    "5-NN by cosine": ("retrieval", "5-NN"),
-    "10 labels": ("few_labels", "10"),
-    "PSNR at .5": ("denoising", "gaussian 0.5"),
-    "active units": ("code", "active units"),
+COLUMNS = {
+    "test MSE": ("reconstruction", "MSE", "MSE"),
+    "P@4": ("retrieval", "P@4", "P@4"),
+    "5-NN by cosine": ("retrieval", "5-NN", "5-NN"),
+    "10 labels": ("few_labels", "10", "mean"),
+    "PSNR at .5": ("denoising", "gaussian 0.5", "PSNR"),
+    "active units": ("code", "active units", ""),
 }
+"""Title of a column -> part of the evaluation, name of its figure, the figure that says how it is written."""
+
+HELP = {"PSNR at .5": "Gaussian noise 0.5, clipped."}
 MOST = 6
 """Runs side by side."""
 
@@ -98,11 +102,10 @@ def table() -> None:
         return
     st.subheader("All runs", help="On test images; empty where a run has not been measured.")
     formats = {
-        name: st.column_config.NumberColumn(format="%.4f")
-        for name in ("test MSE", "P@4", "5-NN by cosine", "10 labels")
-    }
-    formats["PSNR at .5"] = st.column_config.NumberColumn(format="%.2f dB", help="Gaussian noise 0.5, clipped.")
-    formats["run"] = st.column_config.TextColumn(width=340)
+        title: st.column_config.NumberColumn(format=figure(name).pattern, help=HELP.get(title))
+        for title, (_, _, name) in COLUMNS.items()
+        if name
+    } | {"run": st.column_config.TextColumn(width=340)}
     ids = [row.pop("id") for row in rows]
     st.dataframe(rows, hide_index=True, placeholder="–", column_config=formats)
     for text in damaged:
@@ -137,7 +140,7 @@ def _row(view: View, title: str) -> dict[str, Any]:
     loaded, parts = _cached.checkpoint(view), _cached.measured(view)
     row = {"id": view.run, "run": title, "flavor": loaded.run.model.title, "latent": loaded.run.model.latent}
     row |= {"network": loaded.run.network, "epoch": loaded.epoch}
-    for title, (part, name) in FIGURES.items():
-        figure = ((parts.get(part) or {}).get("rows", {}).get("code") or {}).get(name)
-        row[title] = figure.get("mean", figure.get("PSNR")) if hasattr(figure, "get") else figure
+    for title, (part, name, inner) in COLUMNS.items():
+        found = ((parts.get(part) or {}).get("rows", {}).get("code") or {}).get(name)
+        row[title] = found.get(inner) if hasattr(found, "get") else found
     return row

@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore import manifold
 from aecore.charts import unit_bars
+from aecore.measure.metrics import Figure
 from aecore.tags import tags
 from pages import _cached, _controls, _view
 from pages._view import View
@@ -188,7 +189,7 @@ def numbers(view: View) -> None:
             {"": name.replace("R^2", "R²"), **{title: figures.get(name) for title, figures in columns.items()}}
             for name in rows["map"]
         ]
-        formats = {title: st.column_config.NumberColumn(format="%.3f") for title in columns}
+        formats = {title: st.column_config.NumberColumn(format=Figure().pattern) for title in columns}
         st.dataframe(table, hide_index=True, placeholder="–", column_config=formats)
         st.caption(_sample(known) + (" t-SNE is not in this table." if view.way == "tsne" else ""))
         others = [f"{name.removeprefix('published: ')} {row['5-NN']:.3f}" for name, row in rows.items() if ":" in name]

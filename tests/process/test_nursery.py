@@ -119,9 +119,41 @@ def test_no_parent_is_forked_while_a_module_is_imported(tmp_path: Path, monkeypa
 
 
 def test_a_parent_whose_children_cannot_compute_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nursery, "PATIENCE", 0.5)
-    monkeypatch.setattr(nursery, "TRIES", 1)
+    monkeypatch.setattr(nursery, "PATIENCE", 1)
     monkeypatch.setattr(nursery, "_try_out", lambda line: time.sleep(60))
     before = set(psutil.Process().children())
     assert not nursery.open_nursery()
     assert set(psutil.Process().children()) <= before
+
+
+def test_a_child_that_hangs_while_it_is_tried_out_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a library's lock was held at the instant of the fork; one trial is enough, and jobs go on meanwhile."""
+    trials = tmp_path / "trials"
+
+    def hang() -> None:
+        with trials.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        time.sleep(600)
+
+    monkeypatch.setattr(nursery, "PATIENCE", 5)
+    monkeypatch.setattr(nursery, "_compute", hang)
+    thread = threading.Thread(target=nursery.open_nursery)
+    thread.start()
+    _until(lambda: trials.exists() and trials.read_text().endswith("\n"))
+    assert nursery.start(["runs"], tmp_path, tmp_path / "log.txt")
+    thread.join()
+    (pid,) = map(int, trials.read_text().split())
+    _until(lambda: not psutil.pid_exists(pid))
+
+
+def test_what_computes_waits_until_the_parent_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pages import _cached
+
+    found: list[object] = []
+    monkeypatch.setattr(nursery.quiet, "wait", lambda: found.append("waited"))
+    _cached.dataset.__wrapped__("digits")
+    assert found == ["waited"]
+    _cached.checkpoint.__wrapped__(_cached.newest(aecore.RECIPES["digits-map"].run.id))
+    assert found == ["waited"] * 2
