@@ -4,8 +4,9 @@
 export default function () {
   if (window.aecoreHistory) return;
   window.aecoreHistory = true;
-  let acted = false;
-  for (const act of ["pointerdown", "keydown", "drop"]) {
+  const acts = ["pointerdown", "keydown", "drop"];
+  let acted = acts.some((act) => performance.eventCounts?.get(act)); // who is quick acts before this script is there
+  for (const act of acts) {
     window.addEventListener(act, () => (acted = true), { capture: true, passive: true });
   }
   window.addEventListener("popstate", () => (acted = false));

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-from conftest import Server, serving, settle
+from conftest import ROOT, Server, serving, settle
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -108,6 +108,7 @@ class Visitor:
         before = self.page.url
         yield
         self.page.wait_for_url(lambda url: url != before)
+        assert self.page.url != "about:blank", "that led out of the site"
         self.wait()
 
     def wait(self) -> None:
@@ -426,6 +427,23 @@ def test_one_act_is_one_entry_of_the_history(happens: list[str], entries: list[s
         else:
             page.evaluate("url => history.pushState({}, '', url)", step)
     assert page.evaluate(WALKED)[before:] == entries
+
+
+@pytest.mark.parametrize(("acts", "more"), [(True, 1), (False, 0)])
+def test_an_act_before_the_script_is_there_is_an_entry_too(acts: bool, more: int, page: Page) -> None:
+    """Or else who opens a page and at once goes to another gets from there, by Back, out of the site."""
+    page.add_init_script("window.aecoreHistory = true")  # as long as this stands, the script does not set to work
+    page.goto("/")
+    settle(page)
+    if acts:
+        page.mouse.click(2, 400)
+    source = (
+        (ROOT / "pages" / "components" / "history.js").read_text().replace("export default function", "function it")
+    )
+    page.evaluate(f"window.aecoreHistory = false; {source} it();")
+    before = len(page.evaluate(WALKED))
+    page.evaluate("history.pushState({}, '', '/train')")
+    assert len(page.evaluate(WALKED)) == before + more
 
 
 @pytest.mark.parametrize("journey", COVERING, ids=lambda journey: journey.__name__)
