@@ -7,7 +7,7 @@ from importlib.metadata import version
 import streamlit as st
 
 from aecore.data import DATASETS, is_here
-from aecore.data.pictures import LARGEST_AREA
+from aecore.data.decoder import LARGEST_AREA
 from aecore.folders import own_runs, run_folders
 from aecore.process.jobs import Job
 from aecore.process.limits import LIMITS, limit, public

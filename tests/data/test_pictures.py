@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aecore.data import pictures
+from aecore.data import decoder, pictures
 from aecore.data.pictures import InputRejected, Reader, png, read_picture, unpack
 
 GRAY = np.array([[0, 51, 102, 153], [255, 204, 10, 20], [30, 40, 50, 60]], np.uint8)
@@ -230,7 +230,7 @@ def test_the_reading_process_may_not_have_all_memory() -> None:
     with Reader((1, 28, 28)) as reader:
         reader.read(content)
         limits = Path(f"/proc/{reader._process.pid}/limits").read_text()
-    assert re.search(rf"Max address space +{pictures.MEMORY} ", limits)
+    assert re.search(rf"Max address space +{decoder.MEMORY} ", limits)
 
 
 def test_the_reading_process_knows_pillow_alone() -> None:
@@ -247,6 +247,47 @@ def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> 
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer
+
+
+WIDE = np.repeat(np.arange(0, 160, 20, dtype=np.uint8)[None], 4, 0)
+"""8 pixels wide, 4 high: a ramp from left to right."""
+
+
+@pytest.mark.parametrize(
+    ("fit", "expected"),
+    [
+        ("crop", WIDE[:, 2:6]),
+        ("stretch", WIDE.reshape(4, 4, 2).mean(axis=2)),
+        ("pad", np.stack([WIDE.reshape(2, 2, 4, 2).mean(axis=(1, 3))[0]] * 2)),
+    ],
+)
+def test_a_picture_of_another_shape_is_made_to_fit_as_asked(fit: str, expected: np.ndarray) -> None:
+    with Reader((1, 4, 4), fit=fit) as reader:
+        pixels = reader.read(packed(WIDE)).pixels[0]
+    if fit == "pad":
+        assert np.ptp(pixels[[0, 3]]) == 0, "a border of one color above and below"
+        pixels = pixels[1:3]
+    assert np.abs(pixels.astype(float) - expected).max() <= 8  # the filter reaches beyond the pixel
+
+
+def test_what_shows_through_is_white_or_black_as_asked() -> None:
+    clear = Image.fromarray(np.zeros((4, 4, 4), np.uint8))
+    for ground, level in (("white", 255), ("black", 0)):
+        with Reader((1, 4, 4), ground=ground) as reader:
+            assert (reader.read(packed(clear)).pixels == level).all()
+    with pytest.raises(ValueError, match="choose one of white, black"):
+        Reader((1, 4, 4), ground="green")
+
+
+def test_a_thumbnail_is_the_original_made_small_and_color_is_noticed() -> None:
+    tall = np.zeros((500, 100, 3), np.uint8)
+    tall[:250] = 200, 30, 30
+    with Reader((3, 8, 8), thumbnail=100) as reader:
+        picture = reader.read(packed(tall))
+        gray = reader.read(packed(GRAY))
+    small = Image.open(io.BytesIO(picture.thumbnail))
+    assert (small.format, small.size, picture.colored, gray.colored) == ("JPEG", (20, 100), True, False)
+    assert np.abs(np.array(small, int)[10, 10] - (200, 30, 30)).max() < 12
 
 
 def unpacked(file: io.BytesIO) -> dict[str, str]:
