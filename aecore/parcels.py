@@ -7,6 +7,7 @@ import zipfile
 import zlib
 
 from aecore.data import DATASETS
+from aecore.data.own import NAME
 from aecore.files import remove, write_folder
 from aecore.folders import SETTINGS, SNAPSHOTS, run_folders
 from aecore.runs import Run
@@ -79,8 +80,8 @@ def unpack(content: bytes, store: Store) -> Run:
 def _settings(files: dict[str, bytes]) -> Run:
     try:
         settings = json.loads(files[SETTINGS])
-        if settings["dataset"] not in DATASETS:  # it becomes a part of a path
-            raise ValueError("its images are not known here")
+        if settings["dataset"] not in DATASETS and not NAME.fullmatch(settings["dataset"]):  # it becomes part of a path
+            raise ValueError("its images have no name that is allowed")
         run = Run.from_file(settings)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise Refused(f"the settings in this file cannot be read ({str(error)[:200]})") from error

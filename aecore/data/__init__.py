@@ -1,19 +1,10 @@
-"""Where images come from: the registry of datasets, and what a dataset is made of."""
+"""Where images come from: the registry of datasets, what a dataset is made of, and sets of one's own."""
 
 from aecore.data import generated, published  # noqa: F401 (importing them registers their sets)
-from aecore.data.datasets import (
-    DATASETS,
-    Dataset,
-    Entry,
-    Split,
-    dataset,
-    dataset_title,
-    distinct,
-    fetch,
-    is_here,
-    load_dataset,
-)
+from aecore.data.datasets import DATASETS, Dataset, Entry, Split, dataset, distinct
 from aecore.data.downloads import Download, Progress, RemoteFile, Unavailable
+from aecore.data.own import own_names
+from aecore.data.registry import dataset_title, fetch, is_here, load_dataset
 
 __all__ = [
     "DATASETS",
@@ -30,4 +21,5 @@ __all__ = [
     "fetch",
     "is_here",
     "load_dataset",
+    "own_names",
 ]

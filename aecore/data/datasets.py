@@ -1,13 +1,11 @@
 """What a dataset is, and the registry of all datasets. Images are uint8 (n, channels, height, width)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from aecore.data.downloads import Download, Progress
-from aecore.data.shared import shared
+from aecore.data.downloads import Download
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +46,18 @@ def distinct(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training and a test split under one name. `source` states license and citation."""
+    """A training and a test split under one name. `source` states license and citation; `title` is for people."""
 
     name: str
     train: Split
     test: Split
     classes: tuple[str, ...] | None = None
     source: str = ""
+    title: str = ""
 
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        return dataset_title(self.name)
+    def __post_init__(self) -> None:
+        if not self.title:
+            object.__setattr__(self, "title", plain_title(self.name))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -100,40 +98,6 @@ def dataset(title: str, download: Download | None = None) -> Callable[[Callable[
     return register
 
 
-def dataset_title(name: str) -> str:
-    """What people call a dataset; one that is not registered here is called by its name."""
-    return DATASETS[name].title if name in DATASETS else name.replace("_", " ").capitalize()
-
-
-def load_dataset(name: str, **options: Any) -> Dataset:
-    """The dataset of this name; options go to its loader.
-
-    Raises ValueError for an unknown name, Unavailable when its files are missing and cannot be downloaded.
-    """
-    entry = _entry(name)
-    files = [] if entry.download is None else [entry.download.paths(name)]
-    found = entry.load(*files, **options)
-    train, test = (replace(split, images=shared(split.images)) for split in (found.train, found.test))
-    return replace(found, train=train, test=test)
-
-
-def is_here(name: str) -> bool:
-    """Whether a dataset loads without a download. Raises ValueError for an unknown name."""
-    download = _entry(name).download
-    return download is None or download.is_here(name)
-
-
-def fetch(name: str, progress: Progress | None = None) -> None:
-    """Download the files that a dataset still needs, if any; progress gets the bytes so far and the total.
-
-    Raises ValueError for an unknown name, Unavailable when no mirror provides the exact files.
-    """
-    download = _entry(name).download
-    if download is not None and not download.is_here(name):
-        download.paths(name, progress)
-
-
-def _entry(name: str) -> Entry:
-    if name not in DATASETS:
-        raise ValueError(f"dataset is {name!r}; choose one of {', '.join(DATASETS)}")
-    return DATASETS[name]
+def plain_title(name: str) -> str:
+    """What people call a dataset of which no more than its name is known."""
+    return name.replace("_", " ").capitalize()

@@ -69,9 +69,9 @@ def _fitted(
 
     original, notes = _open(content, ground)
     size, (channels, height, width) = original.size, shape
-    edge = _edge(original.convert("L"))[0]
     image = original.convert("L" if channels == 1 else "RGB")
     rim = _edge(image)
+    edge = rim[0] if channels == 1 else round(0.299 * rim[0] + 0.587 * rim[1] + 0.114 * rim[2])
     box = (0, 0, *size)
     if fit == "crop":
         inner, scale = (width, height), min(size[0] / width, size[1] / height)
@@ -101,12 +101,15 @@ def _fitted(
 
 def _colored(image: "Image.Image") -> bool:
     """Whether it has more than shades of gray."""
-    from PIL import Image, ImageChops, ImageStat
+    from PIL import Image, ImageChops
 
     if image.mode != "RGB":
         return False
     red, green, blue = image.resize((16, 16), Image.Resampling.BOX).split()
-    return max(ImageStat.Stat(ImageChops.difference(a, b)).mean[0] for a, b in ((red, green), (green, blue))) > COLORFUL
+    apart = (
+        ImageChops.difference(*pair).resize((1, 1), Image.Resampling.BOX) for pair in ((red, green), (green, blue))
+    )
+    return max(mean.getpixel((0, 0)) for mean in apart) > COLORFUL
 
 
 def _thumbnail(image: "Image.Image", most: int) -> bytes:

@@ -7,10 +7,12 @@ memory and time.
 import contextlib
 import io
 import json
+import math
 import stat
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -77,6 +79,7 @@ class Reader:
         self.shape = shape
         self._wishes = {"shape": shape, "invert": invert, "fit": fit, "ground": ground, "thumbnail": thumbnail}
         self._process: subprocess.Popen | None = None
+        self._deadline = math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -113,9 +116,9 @@ class Reader:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
+            threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
         process, answer, body = self._process, None, b""
-        watchdog = threading.Timer(SECONDS, process.kill)
-        watchdog.start()
+        self._deadline = time.monotonic() + SECONDS
         try:
             process.stdin.write(json.dumps(self._wishes | {"bytes": len(content)}).encode() + b"\n" + content)
             process.stdin.flush()
@@ -124,11 +127,18 @@ class Reader:
         except BrokenPipeError:
             answer = None
         finally:
-            watchdog.cancel()
+            self._deadline = math.inf
         if answer is None or len(body) != answer["bytes"]:
             self._stop()
             raise InputRejected("This picture needs too much memory or time; save it again, or at a smaller size.")
         return answer, body
+
+    def _watch(self, process: subprocess.Popen) -> None:
+        """End a process that takes too long; one thread for all its pictures, since to start one takes as long."""
+        while process.poll() is None:
+            if time.monotonic() > self._deadline:
+                process.kill()
+            time.sleep(0.25)
 
     def _stop(self) -> None:
         if self._process is not None:
@@ -148,15 +158,26 @@ def read_picture(content: bytes, shape: Shape, invert: bool = False) -> Picture:
 
 def count_files(file: IO[bytes]) -> int:
     """How many files a zip holds. Raises InputRejected for one that cannot be read."""
-    with _opened(file) as archive:
-        return sum(not entry.is_dir() for entry in archive.infolist())
+    with zip_entries(file) as (_, entries):
+        return len(entries)
 
 
-def _opened(file: IO[bytes]) -> zipfile.ZipFile:
+@contextlib.contextmanager
+def zip_entries(file: IO[bytes], most: float | None = None) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """A zip and the files in it, at most so many (else ENTRIES), which do not overlap. Raises InputRejected."""
+    most = ENTRIES if most is None else most
     try:
-        return zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise InputRejected("This is not a readable zip file; zip the pictures again.") from error
+    with archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        if len(entries) > most:
+            raise InputRejected(f"This zip has {len(entries):,} files; the limit is {most:,.0f}.")
+        spans = sorted((entry.header_offset, entry.header_offset + entry.compress_size) for entry in entries)
+        if any(end > start for (_, end), (start, _) in pairwise(spans)):
+            raise InputRejected("The files in this zip overlap; zip the pictures again.")
+        yield archive, entries
 
 
 def unpack(file: IO[bytes], reader: Reader) -> Iterator[tuple[str, Picture | InputRejected]]:
@@ -164,17 +185,11 @@ def unpack(file: IO[bytes], reader: Reader) -> Iterator[tuple[str, Picture | Inp
 
     Nothing is written to disk. Raises InputRejected when the zip as a whole is rejected.
     """
-    with _opened(file) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        if len(entries) > ENTRIES:
-            raise InputRejected(f"This zip has {len(entries):,} files; the limit is {ENTRIES:,}.")
-        spans = sorted((entry.header_offset, entry.header_offset + entry.compress_size) for entry in entries)
-        if any(end > start for (_, end), (start, _) in pairwise(spans)):
-            raise InputRejected("The files in this zip overlap; zip the pictures again.")
+    with zip_entries(file) as (archive, entries):
         seen: set[str] = set()
         left = UNPACKED
         for entry in entries:
-            if (problem := _entry_problem(entry)) or entry.filename in seen:
+            if (problem := entry_problem(entry)) or entry.filename in seen:
                 yield entry.filename, InputRejected(problem or "Another file has the same name.")
                 continue
             seen.add(entry.filename)
@@ -202,7 +217,8 @@ def read_all(files: Iterable[tuple[str, IO[bytes]]], reader: Reader) -> Iterator
             yield name, error
 
 
-def _entry_problem(entry: zipfile.ZipInfo) -> str | None:
+def entry_problem(entry: zipfile.ZipInfo) -> str | None:
+    """Why a file in a zip is not taken as a picture, in a sentence; None if it is."""
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in entry.filename or not path.name:
         return "Its name points outside the zip."

@@ -96,9 +96,10 @@ def test_another_seed_draws_other_blocks() -> None:
 
 
 def test_an_unknown_dataset_is_refused_with_the_choices() -> None:
-    for use in (load_dataset, is_here, fetch):
+    for use in (load_dataset, fetch):
         with pytest.raises(ValueError, match=rf"'mnist'.*{', '.join(DATASETS)}"):
             use("mnist")
+    assert not is_here("mnist")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,146 @@
+"""Sets of one's own: brought in from outside, looked at before anything is kept, kept as plain files in AECORE_HOME.
+
+A set is a folder `datasets/NAME` with `set.json` and a folder for each split: images, labels and ids as arrays that are
+mapped, not read, so memory does not grow with their count, and small JPEG files of the originals, one after the other.
+It appears whole or not at all.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aecore.data.datasets import DATASETS, Dataset, Split
+from aecore.data.downloads import Unavailable
+from aecore.data.pictures import InputRejected
+from aecore.files import home, remove
+
+NAME = re.compile("[a-z0-9_]{1,40}")
+"""What a set may be called in addresses and commands."""
+VERSION = 1
+ABOUT, SKIPPED, OWNER = "set.json", "skipped.csv", "owner"
+SPLITS = ("train", "test")
+SMALLEST, LARGEST = 8, 128
+"""Pixels of a side."""
+THUMBNAIL = 256
+"""Pixels of the longest side of an original that is kept."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How pictures from outside become images: their side in pixels, 1 or 3 channels, and how they are made to fit."""
+
+    side: int = 32
+    channels: int = 1
+    fit: str = "pad"
+    ground: str = "white"
+    invert: bool = False
+
+    def __post_init__(self) -> None:
+        if not SMALLEST <= self.side <= LARGEST:
+            raise InputRejected(f"The side is {self.side}; choose {SMALLEST} to {LARGEST} pixels.")
+        if self.channels not in (1, 3):
+            raise InputRejected(f"{self.channels} channels; choose 1 for gray or 3 for color.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        return self.channels, self.side, self.side
+
+
+TAKEN = "There is a set named {} already; choose another name, or delete that one first."
+
+
+def own_names(owner: str | None = None) -> list[str]:
+    """Names of the sets in AECORE_HOME, the newest first; with an owner, those of this visitor alone."""
+    folders = [path for path in _root().glob("[!.]*") if (path / ABOUT).is_file()] if _root().is_dir() else []
+    folders = [path for path in folders if owner is None or owner_of(path.name) == owner]
+    return [path.name for path in sorted(folders, key=lambda path: -path.stat().st_mtime)]
+
+
+def about(name: str) -> dict[str, Any]:
+    """What is known of a set: title, source, kind, shape, classes, counts, wishes. Raises Unavailable."""
+    try:
+        known = json.loads((_folder(name) / ABOUT).read_bytes())
+        if known["version"] != VERSION:
+            raise ValueError(f"its version is {known['version']}")
+        Wishes(**known["wishes"])
+        return known
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unavailable(f"the images of {name!r} are not here: that set was deleted, or is damaged") from error
+
+
+def owner_of(name: str) -> str:
+    """The fingerprint of the visitor who brought a set; empty for the owner of this machine."""
+    try:
+        return (_folder(name) / OWNER).read_text()
+    except OSError:
+        return ""
+
+
+def load_own(name: str) -> Dataset:
+    """A set of one's own, its arrays mapped. Raises Unavailable when it is not there, or damaged."""
+    known, folder = about(name), _folder(name)
+
+    def split(part: str) -> Split:
+        arrays = {
+            kind: np.load(folder / part / f"{kind}.npy", mmap_mode="r", allow_pickle=False)
+            for kind in ("images", "labels", "ids")
+            if (folder / part / f"{kind}.npy").exists()
+        }
+        return Split(arrays["images"], arrays.get("labels"), arrays["ids"])
+
+    try:
+        classes = tuple(map(str, known["classes"])) if known["classes"] else None
+        found = Dataset(name, split("train"), split("test"), classes, known["source"])
+        if found.shape != Wishes(**known["wishes"]).shape or found.test.images.shape[1:] != found.shape:
+            raise ValueError("its images have another shape")
+        return found
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unavailable(f"the images of {name!r} are damaged ({str(error)[:100]}); bring them again") from error
+
+
+def thumbnail(name: str, split: str, row: int) -> bytes | None:
+    """The original of an image as a JPEG of at most THUMBNAIL pixels a side; None for a set that has none."""
+    if name not in own_names() or split not in SPLITS:
+        return None
+    folder = _folder(name) / split
+    try:
+        ends = np.load(folder / "ends.npy", mmap_mode="r", allow_pickle=False)
+        if not 0 <= row < len(ends):
+            return None
+        start, end = int(ends[row - 1]) if row else 0, int(ends[row])
+        with (folder / "originals.bin").open("rb") as file:
+            file.seek(start)
+            return file.read(min(end - start, 10**6)) or None
+    except (OSError, ValueError):
+        return None
+
+
+def delete_own(name: str) -> None:
+    """Delete a set; runs that were trained on it stay, but cannot show its images any more."""
+    remove(_folder(name))
+
+
+def _root() -> Path:
+    return home() / "datasets"
+
+
+def _folder(name: str) -> Path:
+    """The folder of a set; names are looked up, never joined into a path. Raises Unavailable."""
+    for path in _root().glob("[!.]*"):
+        if path.name == name:
+            return path
+    raise Unavailable(f"there is no set {name[:80]!r}; `python -m aecore sets` lists all")
+
+
+def free_folder(name: str) -> Path:
+    """The folder for a new set of this name. Raises InputRejected for a name that is not allowed, or taken."""
+    if not NAME.fullmatch(name):
+        raise InputRejected(f"The name is {name[:60]!r}; use 1 to 40 lowercase letters, digits and underscores.")
+    if name in DATASETS or name in own_names():
+        raise InputRejected(TAKEN.format(name))
+    return _root() / name
