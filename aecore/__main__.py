@@ -86,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     search = command("search", _search, "find the images nearest to a test image")
     denoise = command("denoise", _denoise, "add noise to test images, repair them, and measure the result")
     evaluate = command("evaluate", _evaluate, "measure a run against its baselines; continues where it stopped")
-    for sub in (embed, search, denoise, evaluate):
+    export = command("export", _export, "write a run into a new folder, for other tools and for people")
+    for sub in (embed, search, denoise, evaluate, export):
         sub.add_argument("run", metavar="RUN", help="run id or recipe name")
     embed.add_argument("--split", choices=("train", "test"), default="test")
     embed.add_argument("--out", type=Path, default=Path("codes.npz"), help="default: codes.npz")
@@ -101,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     denoise.add_argument("--seed", type=int, default=0)
     denoise.add_argument("--count", type=int, default=300, help="number of test images (default 300)")
     denoise.add_argument("--out", type=Path, help="also draw clean, noisy and restored images into this PNG")
+    export.add_argument("--to", type=Path, required=True, metavar="DIR", help="a folder that is new or empty")
+    export.add_argument("--split", choices=("train", "test"), default="test", help="whose codes (default test)")
+    export.add_name("--as", "aecore.export:FORMATS", dest="ways", metavar="FORMAT,...")
     evaluate.add_argument("--anew", action="store_true", help="discard earlier results and measure again")
     evaluate.add_argument("--background", action="store_true", help="run at low priority, print nothing")
     command("runs", _runs, "list the runs")
@@ -216,7 +220,7 @@ def _knobs(pairs: list[str]) -> dict[str, Any]:
 
 
 def _embed(options: argparse.Namespace) -> int:
-    import numpy as np
+    from aecore.export import write_arrays
 
     checkpoint, dataset = _loaded(options.run)
     split = dataset.split(options.split)
@@ -224,8 +228,19 @@ def _embed(options: argparse.Namespace) -> int:
     if split.labels is not None:
         columns["labels"] = split.labels
     out = options.out.with_suffix(".npz")
-    np.savez(out, **columns, **split.factors)
+    write_arrays(out, columns | split.factors)
     return _say(options, {"file": str(out), "codes": list(columns["codes"].shape)}, f"{out}: {len(split):,} codes")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from aecore import export
+
+    id, ways = _id_of(options.run), None if options.ways is None else options.ways.split(",")
+    cargo = export.load(_store_of(id), id, options.split)
+    notes = export.write(cargo, options.to, ways, None if options.json else _Bar("formats"))
+    files = {way: str(options.to / export.FORMATS[way].file) for way in notes}
+    lines = [line for way, file in files.items() for line in (file, *(f"  {note}" for note in notes[way]))]
+    return _say(options, {"files": files, "notes": notes}, "\n".join(lines))
 
 
 def _search(options: argparse.Namespace) -> int:

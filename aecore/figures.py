@@ -78,11 +78,21 @@ def picture_map(images: np.ndarray, places: np.ndarray, cells: int, tile: int = 
     return out
 
 
+def png(image: np.ndarray) -> bytes:
+    """One image (c, h, w), uint8 or float in [0, 1], as a PNG file; gray where it has one channel."""
+    pixels = to_bytes(image).transpose(1, 2, 0)
+    return _png(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
 def png_uri(picture: np.ndarray) -> str:
     """A picture (h, w, 3 or 4) uint8 as a data: URL, for a page."""
+    return "data:image/png;base64," + base64.b64encode(_png(picture)).decode()
+
+
+def _png(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _colors(groups: Sequence[Any]) -> np.ndarray:

@@ -36,6 +36,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data.pictures": {"pixels"},
     "data.published": {"data.datasets", "data.downloads", "data.idx"},
     "data.shared": {"data.downloads", "kept"},
+    "export": {
+        *(f"export.{name}" for name in ("cargo", "model", "parquet", "projector", "report", "selection", "table")),
+        "files",
+    },
+    "export.card": {"export.cargo", "export.names", "measure.evaluate"},
+    "export.cargo": {"data", "export.names", "folders", "manifold", "measure.evaluate", "runs", "store"},
+    "export.curves": {"export.names"},
+    "export.model": {"export.card", "export.cargo", "networks", "pixels"},
+    "export.names": set(),
+    "export.parquet": {"export.cargo", "figures", "search"},
+    "export.projector": {"atlas", "export.cargo", "export.names"},
+    "export.report": {
+        *(f"export.{name}" for name in ("card", "cargo", "curves", "names")),
+        *("atlas", "figures", "manifold", "measure.evaluate"),
+    },
+    "export.selection": {"data", "export.names", "export.table", "figures"},
+    "export.table": {"export.cargo", "export.names"},
     "figures": {"pixels"},
     "files": set(),
     "folders": {"files"},
@@ -89,7 +106,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 HEAVY = {"torch", "sklearn", "scipy", "plotly", "altair", "pandas", "skimage", "pooch", "safetensors"}
 LIGHT = {
-    *("aecore", "aecore.atlas", "aecore.data", "aecore.data.pictures", "aecore.figures", "aecore.files"),
+    *("aecore", "aecore.atlas", "aecore.data", "aecore.data.pictures", "aecore.export", "aecore.figures"),
+    "aecore.files",
     *("aecore.folders", "aecore.kept", "aecore.manifold", "aecore.measure.metrics", "aecore.whitening"),
     *(
         "aecore.process.jobs",
