@@ -58,9 +58,13 @@ def card(cargo: Cargo) -> str:
         "",
         *(f"- {markdown(limit)}" for limit in limits(cargo)),
         "",
-        "## Weights",
+        "## Files",
         "",
-        f"`model.safetensors`, SHA-256 `{cargo.sha256}`",
+        f"- `model.safetensors`: the weights, SHA-256 `{cargo.sha256}`",
+        "- `config.json`: what the network is built with, and all settings of the training",
+        "- `network.py`: the network; it imports torch alone",
+        "- `example.py`: a short program that loads the model and rebuilds an image",
+        "- `example.safetensors`: that image, the first test image of the data",
         "",
     ]
     return "\n".join(lines)

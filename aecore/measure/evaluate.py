@@ -327,7 +327,7 @@ def columns(part: Mapping[str, Any]) -> list[str]:
 
 def about(part: Mapping[str, Any]) -> str:
     """What a part of an evaluation rests on: its split, its sample size, its seed."""
-    return ", ".join(f"{key} {value}" for key, value in part.items() if key != "rows")
+    return ", ".join(f"{key} {value}" for key, value in part.items() if key != "rows" and value != {})
 
 
 def as_text(parts: Mapping[str, dict[str, Any] | None]) -> str:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,8 @@ from aecore.export.table import cell, csv_text, write_arrays, write_csv, write_n
 from aecore.files import arriving
 from aecore.manifold import plane
 from aecore.search import all_nearest
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(params=["cargo", "hostile"])
@@ -256,6 +260,7 @@ def test_what_fails_leaves_nothing_and_touches_nothing(
     cargo: Cargo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(cargo: Cargo, path: Path) -> list[str]:
+        assert not (tmp_path / "out").exists()  # nobody sees a part of it
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
@@ -267,6 +272,24 @@ def test_what_fails_leaves_nothing_and_touches_nothing(
     assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
     export.write(cargo, tmp_path / "out", ["npz"])
     assert (tmp_path / ".hidden" / "key").read_text() == "mine"
+
+
+def test_a_kill_leaves_nothing_that_could_be_taken_for_whole(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from aecore.files import arriving
+with arriving(Path(sys.argv[1])) as folder:
+    (folder / "codes.csv").write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+    result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], cwd=ROOT)
+    assert result.returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".out.unfinished-")
+    with arriving(tmp_path / "out") as folder:
+        (folder / "codes.csv").write_text("whole")
+    assert (tmp_path / "out" / "codes.csv").read_text() == "whole"
 
 
 def test_a_folder_with_something_in_it_is_not_touched(cargo: Cargo, tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
-from aecore import Checkpoint, models
+from aecore import Checkpoint, export, models
 from aecore.data import Dataset, Split, load_dataset
 from aecore.export import Cargo
 from aecore.export.card import UNKNOWN, card
@@ -39,7 +41,7 @@ def test_the_example_gives_what_the_checkpoint_gives(network: str, tmp_path: Pat
     dataset = Dataset("digits", Split(images), Split(images[::-1].copy()))
     run = Run("digits", models.VAE(latent=5), network, width=64, seed=3)
     checkpoint = Checkpoint(run, run.build((3, 30, 20)))
-    checkpoint.network.calibrate(_floats(images))
+    checkpoint.network.calibrate(torch.tensor(images / np.float32(255)))
     assert write_model(Cargo(checkpoint, dataset), tmp_path / "model") == [
         "example.safetensors holds the first test image"
     ]
@@ -48,12 +50,6 @@ def test_the_example_gives_what_the_checkpoint_gives(network: str, tmp_path: Pat
     np.testing.assert_allclose(made["codes"], checkpoint.encode(first), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(made["rebuilt"], checkpoint.reconstruct(first), rtol=1e-5, atol=1e-6)
     assert made["rebuilt"].std() > 0
-
-
-def _floats(images: np.ndarray) -> "object":
-    import torch
-
-    return torch.tensor(images / np.float32(255))
 
 
 def test_a_trained_model_with_codes_above_zero_does_too(tmp_path: Path) -> None:
@@ -111,8 +107,6 @@ def _front(text: str) -> dict[str, object]:
 
 
 def test_the_card_has_data_settings_baselines_and_limits() -> None:
-    from aecore import export
-
     store = showcase()
     (id,) = (id for id in store.ids() if id.startswith("digits"))
     loaded = export.load(store, id)
@@ -130,8 +124,6 @@ def test_the_card_has_data_settings_baselines_and_limits() -> None:
 
 def test_the_card_is_yaml() -> None:
     yaml = pytest.importorskip("yaml")
-    from aecore import export
-
     store = showcase()
     loaded = export.load(store, next(id for id in store.ids() if id.startswith("digits")))
     text = card(loaded)
@@ -147,7 +139,11 @@ def test_hostile_names_stay_text_in_the_card(hostile: Cargo) -> None:
     assert "\nevil" not in text
 
 
-def test_unknown_owners_are_named_as_such(cargo: Cargo) -> None:
-    from dataclasses import replace
+def test_figures_that_are_no_numbers_are_null(cargo: Cargo) -> None:
+    rows = {"code": {"MSE": float("nan"), "units": 3, "KL per unit": [0.123456, float("inf")]}}
+    front = _front(card(replace(cargo, parts={"code": {"split": "test", "rows": rows}, "samples": None})))
+    assert front["evaluation"] == {"code": {"code": {"MSE": None, "units": 3, "KL per unit": [0.1235, None]}}}
 
+
+def test_unknown_owners_are_named_as_such(cargo: Cargo) -> None:
     assert UNKNOWN in card(replace(cargo, dataset=replace(cargo.dataset, source="")))
