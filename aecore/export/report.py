@@ -15,6 +15,7 @@ from aecore.export.names import one_line
 
 POINTS = 1500
 """Codes that the page shows as points."""
+SPLITS = {"train": "training images", "test": "test images"}
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 DARK = (
     "#9A9AF8", "#EE8866", "#BBCC33", "#FFAABB", "#44BB99", "#99DDFF", "#AAAA00", "#EEDD88", "#77AADD", "#DDDDDD",
@@ -136,7 +137,7 @@ def _map(cargo: Cargo) -> Iterator[str]:
     picture = figures.picture_map(cargo.images.images[rows], tiles, cells, tile=36)
     way = "the codes themselves" if cargo.checkpoint.run.model.latent == 2 else "two principal components of the codes"
     yield "<h2>Map</h2><div class='pair'>"
-    yield _figure(picture, f"Images of the {cargo.split} split at the places of their codes: {way}.")
+    yield _figure(picture, f"{SPLITS[cargo.split].capitalize()} at the places of their codes: {way}.")
     shown = drawn(len(places), POINTS)
     groups = [0] * len(shown) if cargo.labels is None else cargo.images.labels[shown].tolist()
     points = scatter(places[shown], manifold.bounds(places), groups)
@@ -153,9 +154,7 @@ def _reconstructions(cargo: Cargo) -> Iterator[str]:
     images = cargo.images.images[drawn(len(cargo.ids), 12)]
     picture = figures.pair(images, cargo.checkpoint.reconstruct(images))
     yield "<h2>Reconstructions</h2>"
-    yield _figure(
-        picture, f"{len(images)} images of the {cargo.split} split, and below each what the decoder makes of its code."
-    )
+    yield _figure(picture, f"{len(images)} {SPLITS[cargo.split]}, and below each what the decoder makes of its code.")
 
 
 def _lattice(cargo: Cargo) -> Iterator[str]:
