@@ -7,9 +7,10 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from pkgutil import resolve_name
-from typing import Any, NoReturn
+from typing import Any
 
+from aecore.commands import sets
+from aecore.commands.terminal import Bar, Parser, say
 from aecore.folders import find_run, name_of, own_runs, rename
 from aecore.process.jobs import Job, shown_folder
 from aecore.process.worker import Busy, Worker, attend, measuring, working
@@ -36,31 +37,11 @@ def _fail(error: Exception) -> int:
     return 2
 
 
-class _Parser(argparse.ArgumentParser):
-    """Its help lists what the registries hold; they are imported when that help is asked for, and never to parse."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.registries: list[tuple[argparse.Action, str]] = []
-
-    def add_name(self, argument: str, registry: str, **options: Any) -> None:
-        """An argument that is a name in a registry, such as "aecore.models:FLAVORS"."""
-        self.registries.append((self.add_argument(argument, **options), registry))
-
-    def format_help(self) -> str:
-        for action, registry in self.registries:
-            action.help = "one of " + ", ".join(resolve_name(registry))
-        return super().format_help()
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"aecore: {message}; see `python -m aecore {self.prog.partition(' ')[2]} --help`\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="aecore", description="Train, see and use autoencoders on images.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
+    parser = Parser(prog="aecore", description="Train, see and use autoencoders on images.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
 
-    def command(name: str, function: Any, help: str) -> _Parser:
+    def command(name: str, function: Any, help: str) -> Parser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.set_defaults(command=function)
         sub.add_argument("--json", action="store_true", help="print JSON")
@@ -86,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     search = command("search", _search, "find the images nearest to a test image")
     denoise = command("denoise", _denoise, "add noise to test images, repair them, and measure the result")
     evaluate = command("evaluate", _evaluate, "measure a run against its baselines; continues where it stopped")
-    for sub in (embed, search, denoise, evaluate):
+    export = command("export", _export, "write a run into a new folder, for other tools and for people")
+    for sub in (embed, search, denoise, evaluate, export):
         sub.add_argument("run", metavar="RUN", help="run id or recipe name")
     embed.add_argument("--split", choices=("train", "test"), default="test")
     embed.add_argument("--out", type=Path, default=Path("codes.npz"), help="default: codes.npz")
@@ -101,22 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     denoise.add_argument("--seed", type=int, default=0)
     denoise.add_argument("--count", type=int, default=300, help="number of test images (default 300)")
     denoise.add_argument("--out", type=Path, help="also draw clean, noisy and restored images into this PNG")
+    export.add_argument("--to", type=Path, required=True, metavar="DIR", help="a folder that is new or empty")
+    export.add_argument("--split", choices=("train", "test"), default="test", help="whose codes (default test)")
+    export.add_name("--as", "aecore.export:FORMATS", dest="ways", metavar="FORMAT,...")
     evaluate.add_argument("--anew", action="store_true", help="discard earlier results and measure again")
     evaluate.add_argument("--background", action="store_true", help="run at low priority, print nothing")
-    bring = command("import", _import, "bring in your own images: a folder, zip, tar.gz, npz, IDX, Parquet or CSV file")
-    bring.add_argument("path", type=Path, metavar="PATH", help="the folder or file")
-    bring.add_argument("--name", help="what commands call the set: lowercase letters, digits and underscores")
-    bring.add_argument("--title", default="", help="what people call it (default: the name)")
-    bring.add_argument("--source", default="", help="where the images come from, their license and citation")
-    bring.add_argument("--side", type=int, help="height and width in pixels, 8 to 128 (default: what fits the images)")
-    bring.add_argument("--channels", type=int, choices=(1, 3), help="1 for gray, 3 for color (default: what fits)")
-    bring.add_name("--fit", "aecore.data.decoder:FITS", default="pad")
-    bring.add_name("--ground", "aecore.data.decoder:GROUNDS", default="white")
-    bring.add_argument("--invert", action="store_true", help="swap black and white")
-    bring.add_argument("--seed", type=int, default=0, help="which images are held out (default 0)")
-    bring.add_argument("--look", action="store_true", help="only say what is in it, and keep nothing")
-    sets = command("sets", _sets, "list the datasets")
-    sets.add_argument("--delete", metavar="NAME", help="delete one of your own permanently")
+    sets.declare(command)
     command("runs", _runs, "list the runs")
     rename = command("rename", _rename, "give a run a name; an empty one takes it back")
     rename.add_argument("run", metavar="RUN", help="run id")
@@ -155,7 +127,7 @@ def _watched(worker: Worker, options: argparse.Namespace) -> int:
         from aecore.store import Store
 
         name = Store(worker.folder.parent).run(id).dataset
-        fetch(name, None if quiet else _Bar(name, unit="B", unit_scale=True))
+        fetch(name, None if quiet else Bar(name, unit="B", unit_scale=True))
     with tqdm(unit="epoch", disable=quiet, bar_format=_BAR) as bar:
         try:
             for checkpoint in attend(worker):
@@ -174,19 +146,6 @@ def _watched(worker: Worker, options: argparse.Namespace) -> int:
 
 
 _BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
-
-
-class _Bar:
-    """A progress bar on the terminal for anything that reports how much is done, and the total."""
-
-    def __init__(self, title: str, **style: Any) -> None:
-        self.title, self.style, self.bar = title, style, None
-
-    def __call__(self, done: int, total: int) -> None:
-        from tqdm import tqdm
-
-        self.bar = self.bar or tqdm(total=total or None, desc=self.title, **self.style)
-        self.bar.update(done - self.bar.n)
 
 
 def _run_from(options: argparse.Namespace) -> Any:
@@ -231,7 +190,7 @@ def _knobs(pairs: list[str]) -> dict[str, Any]:
 
 
 def _embed(options: argparse.Namespace) -> int:
-    import numpy as np
+    from aecore.export import write_arrays
 
     checkpoint, dataset = _loaded(options.run)
     split = dataset.split(options.split)
@@ -239,8 +198,19 @@ def _embed(options: argparse.Namespace) -> int:
     if split.labels is not None:
         columns["labels"] = split.labels
     out = options.out.with_suffix(".npz")
-    np.savez(out, **columns, **split.factors)
-    return _say(options, {"file": str(out), "codes": list(columns["codes"].shape)}, f"{out}: {len(split):,} codes")
+    write_arrays(out, columns | split.factors)
+    return say(options, {"file": str(out), "codes": list(columns["codes"].shape)}, f"{out}: {len(split):,} codes")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from aecore import export
+
+    id, ways = _id_of(options.run), None if options.ways is None else options.ways.split(",")
+    cargo = export.load(_store_of(id), id, options.split)
+    notes = export.write(cargo, options.to, ways, None if options.json else Bar("formats"))
+    files = {way: str(options.to / export.FORMATS[way].file) for way in notes}
+    lines = [line for way, file in files.items() for line in (file, *(f"  {note}" for note in notes[way]))]
+    return say(options, {"files": files, "notes": notes}, "\n".join(lines))
 
 
 def _search(options: argparse.Namespace) -> int:
@@ -270,7 +240,7 @@ def _search(options: argparse.Namespace) -> int:
 
         save_png(options.out, sheet(np.concatenate([image, split.images[rows]]), columns=1 + k, scale=4))
         lines.append(f"saved to {options.out}")
-    return _say(options, {"query": query, "class": name(dataset.test, query), "hits": hits}, "\n".join(lines))
+    return say(options, {"query": query, "class": name(dataset.test, query), "hits": hits}, "\n".join(lines))
 
 
 def _denoise(options: argparse.Namespace) -> int:
@@ -301,7 +271,7 @@ def _denoise(options: argparse.Namespace) -> int:
 
         shown = np.concatenate([to_floats(clean[:8]), noisy[:8], restored[:8]])
         save_png(options.out, sheet(shown, columns=len(clean[:8]), scale=4))
-    return _say(options, figures, text.format(**figures))
+    return say(options, figures, text.format(**figures))
 
 
 def _task(options: argparse.Namespace) -> int:
@@ -324,71 +294,15 @@ def _measure(options: argparse.Namespace) -> int:
     from aecore.measure.evaluate import as_text, measure
 
     id, quiet = _id_of(options.run), options.json or options.background
-    known = measure(_store_of(id), id, options.anew, None if quiet else _Bar("parts"))
-    return _say(options, known, "" if options.background else as_text(known["parts"]))
+    known = measure(_store_of(id), id, options.anew, None if quiet else Bar("parts"))
+    return say(options, known, "" if options.background else as_text(known["parts"]))
 
 
 def _rename(options: argparse.Namespace) -> int:
     folder = find_run(own_runs(), options.run)
     rename(folder, options.name)
     name = name_of(folder)
-    return _say(options, {"run": options.run, "name": name}, f"{options.run}: {name or 'no name'}")
-
-
-def _import(options: argparse.Namespace) -> int:
-    from aecore.data.intake import bring_in, look
-    from aecore.data.own import Wishes
-
-    given = {"fit": options.fit, "ground": options.ground, "invert": options.invert}
-    seen = None if options.side and options.channels and not options.look else look(options.path)
-    side, channels = options.side or seen.suggested.side, options.channels or seen.suggested.channels
-    wishes = Wishes(side, channels, **given)
-    if options.look:
-        found = {
-            "kind": seen.kind, "count": seen.count, "looked_at": seen.read, "sides": seen.sizes,
-            "classes": seen.classes, "parts": seen.parts, "suggested": dataclasses.asdict(seen.suggested),
-            "light": seen.light, "skipped": [list(pair) for pair in seen.skipped],
-        }  # fmt: skip
-        text = (
-            f"{seen.kind}, {seen.count or 'unknown number of'} images; of the first {seen.read}: shorter side "
-            f"{seen.sizes[0]} to {seen.sizes[2]} pixels, {len(seen.classes)} classes, {len(seen.skipped)} skipped. "
-            f"Suggested: --side {seen.suggested.side} --channels {seen.suggested.channels}"
-        )
-        return _say(options, found, "\n".join([text, *(f"skipped {id}: {why}" for id, why in seen.skipped[:100])]))
-    if not options.name:
-        raise ValueError("the set needs a name: --name NAME, of lowercase letters, digits and underscores")
-    progress = (lambda done, of: None) if options.json else _Bar(options.name, unit=" images")
-    known = bring_in(options.path, options.name, wishes, options.title, options.source, options.seed, progress=progress)
-    text = (
-        f"{options.name}: {known['train']:,} images to train on, {known['test']:,} held out, {known['skipped']:,} "
-        f"skipped, {known['copies']:,} copies of others; {side}x{side}, {'gray' if channels == 1 else 'color'}\n"
-        f"Train on it: python -m aecore train {options.name}"
-    )
-    return _say(options, known, text)
-
-
-def _sets(options: argparse.Namespace) -> int:
-    from aecore.data import DATASETS, is_here, own_names
-    from aecore.data.own import about, delete_own
-
-    if options.delete:
-        if options.delete not in own_names():
-            raise ValueError(
-                f"{options.delete[:80]!r} is no set of yours; choose one of {', '.join(own_names()) or 'none'}"
-            )
-        delete_own(options.delete)
-        return _say(options, {"deleted": options.delete}, f"{options.delete} is deleted")
-    rows = [{"name": name, "title": entry.title, "here": is_here(name)} for name, entry in DATASETS.items()]
-    rows += [{"name": name, "here": True, **_facts(about(name))} for name in own_names()]
-    lines = [
-        f"{row['name']:<24} {row['title']}" + (f"  {row['train']:,} + {row['test']:,} images" if "train" in row else "")
-        for row in rows
-    ]
-    return _say(options, rows, "\n".join(lines))
-
-
-def _facts(known: dict[str, Any]) -> dict[str, Any]:
-    return {name: known[name] for name in ("title", "train", "test", "source", "kind")}
+    return say(options, {"run": options.run, "name": name}, f"{options.run}: {name or 'no name'}")
 
 
 def _runs(options: argparse.Namespace) -> int:
@@ -412,14 +326,14 @@ def _runs(options: argparse.Namespace) -> int:
         + (row.get("error") or f"epoch {row['epoch']:g}  test MSE {row['test_mse']:.5f}  {row['name']}").rstrip()
         for row in rows
     ]
-    return _say(options, rows, "\n".join(lines) or "no runs yet; train one: python -m aecore train digits")
+    return say(options, rows, "\n".join(lines) or "no runs yet; train one: python -m aecore train digits")
 
 
 def _recipes(options: argparse.Namespace) -> int:
     from aecore.recipes import RECIPES
 
     table = {name: {"sentence": recipe.sentence, **recipe.run.to_dict()} for name, recipe in RECIPES.items()}
-    return _say(options, table, "\n".join(f"{name:<16} {row['sentence']}" for name, row in table.items()))
+    return say(options, table, "\n".join(f"{name:<16} {row['sentence']}" for name, row in table.items()))
 
 
 def _showcase(options: argparse.Namespace) -> int:
@@ -434,11 +348,11 @@ def _showcase(options: argparse.Namespace) -> int:
         if (id not in own.ids() or not own.load(id).done) and (code := main(["train", "--recipe", name])):
             return code
         shipped.save(own.load(id), compact=True)
-        measure(shipped, id, progress=None if options.json else _Bar(name))
+        measure(shipped, id, progress=None if options.json else Bar(name))
     for id in set(shipped.ids()) - {recipe.run.id for recipe in RECIPES.values()}:
         shipped.delete(id)
     size = sum(path.stat().st_size for path in shipped.folder.rglob("*") if path.is_file())
-    return _say(options, {"bytes": size}, f"{shipped.folder}: {size / 1e6:.1f} MB")
+    return say(options, {"bytes": size}, f"{shipped.folder}: {size / 1e6:.1f} MB")
 
 
 def _experiment(options: argparse.Namespace) -> int:
@@ -456,7 +370,7 @@ def _experiment(options: argparse.Namespace) -> int:
         images = dataset.train.images
         rows, places = manifold.tile(checkpoint.encode(images), cells=28)
         figures.save_png(out, figures.picture_map(images[rows], places, cells=28))
-        return _say(options, {"run": run.id, "file": str(out)}, f"{out}: every block at the place of its code")
+        return say(options, {"run": run.id, "file": str(out)}, f"{out}: every block at the place of its code")
     for name in ("Trouser", "Shirt"):
         query = int((dataset.test.labels == dataset.classes.index(name)).argmax())
         drawing = out.with_name(f"{out.stem}-{name.lower()}.png")
@@ -484,11 +398,6 @@ def _loaded(id: str) -> tuple[Any, Any]:
 
     checkpoint = _store_of(_id_of(id)).load(_id_of(id))
     return checkpoint, load_dataset(checkpoint.run.dataset)
-
-
-def _say(options: argparse.Namespace, data: Any, text: str) -> int:
-    print(json.dumps(data) if options.json else text)
-    return 0
 
 
 if __name__ == "__main__":

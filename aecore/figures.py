@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from aecore.pixels import to_bytes
+from aecore.pixels import png, to_bytes
 
 GROUND = 128
 """Neutral gray between images."""
@@ -80,9 +80,7 @@ def picture_map(images: np.ndarray, places: np.ndarray, cells: int, tile: int = 
 
 def png_uri(picture: np.ndarray) -> str:
     """A picture (h, w, 3 or 4) uint8 as a data: URL, for a page."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png(picture.transpose(2, 0, 1))).decode()
 
 
 def _colors(groups: Sequence[Any]) -> np.ndarray:

@@ -4,7 +4,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -45,6 +46,31 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         raise
 
 
+@contextmanager
+def arriving(path: Path) -> Iterator[Path]:
+    """A new folder to write into; it becomes `path` when the block ends well, and is deleted when it does not.
+
+    Nothing else beside it is touched, so path may lie anywhere. Raises FileExistsError unless there is nothing at path,
+    or an empty folder; FileNotFoundError when the folder around it is missing.
+    """
+    path = Path(os.path.abspath(path))
+    if os.path.lexists(path) and not (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
+        raise FileExistsError(f"{path} is there already and not empty; name a new folder")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write into; create it first")
+    aside = path.parent / f".{path.name[:80]}.unfinished-{os.getpid()}-{time.monotonic_ns()}"
+    aside.mkdir()
+    try:
+        yield aside
+        for entry in [*aside.rglob("*"), aside]:
+            _flush(entry)
+        aside.rename(path)
+        _flush(path.parent)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
 def remove(folder: Path) -> None:
     """Rename a folder out of the way in one step, then delete it."""
     aside = folder.with_name(f".removed-{folder.name}-{time.monotonic_ns()}")
@@ -63,8 +89,8 @@ def _write(path: Path, content: bytes, durable: bool = True) -> None:
             os.fsync(file.fileno())
 
 
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

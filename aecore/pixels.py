@@ -1,5 +1,7 @@
 """Images are kept as bytes from 0 to 255, and counted with as float32 from 0 to 1: from one to the other."""
 
+import io
+
 import numpy as np
 
 
@@ -21,3 +23,12 @@ def white(images: np.ndarray) -> int:
 def flat(images: np.ndarray) -> np.ndarray:
     """images (n, c, h, w), uint8 or float in [0, 1] -> (n, c * h * w) float32 in [0, 1]."""
     return to_floats(images).reshape(len(images), -1)
+
+
+def png(image: np.ndarray) -> bytes:
+    """An image (c, h, w), uint8 or float in [0, 1], as a PNG file; c is 1 for gray, 3 for color, 4 with opacity."""
+    from PIL import Image
+
+    pixels, buffer = np.ascontiguousarray(to_bytes(image).transpose(1, 2, 0)), io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()

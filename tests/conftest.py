@@ -19,12 +19,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: two threads 
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import streamlit as st
+from hostile import HOSTILE, hostile_set
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore import models
+from aecore.export import Cargo
 from aecore.process.nursery import close_nursery, open_nursery
 
 ROOT = Path(__file__).parent.parent
@@ -73,6 +75,20 @@ def digits_runs() -> list[aecore.Checkpoint]:
         aecore.Run("digits", models.Denoising(latent=16), epochs=2),
     ]
     return [list(aecore.train(run))[-1] for run in runs]
+
+
+@pytest.fixture(scope="session")
+def cargo(digits_runs: list[aecore.Checkpoint]) -> Cargo:
+    """What an export takes along of the run on digits with a plane of codes, and the test images."""
+    return Cargo(digits_runs[0], aecore.load_dataset("digits"))
+
+
+@pytest.fixture(scope="session")
+def hostile() -> Cargo:
+    """The same of an untrained run on images with hostile names, which has a hostile title."""
+    run = aecore.Run("digits", models.VAE(latent=3), "shallow", epochs=1)
+    checkpoint = aecore.Checkpoint(run, run.build((3, 12, 9)))
+    return Cargo(checkpoint, hostile_set(), "train", {}, "".join(HOSTILE[:3]))
 
 
 @pytest.fixture

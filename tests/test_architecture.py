@@ -28,6 +28,9 @@ NAMES = {_dotted(path) for path in MODULES}
 MAY_IMPORT: dict[str, set[str]] = {
     "atlas": {"data", "figures", "manifold", "measure.metrics", "pixels", "runs", "tags"},
     "charts": set(),
+    "commands": set(),
+    "commands.sets": {"commands.terminal", "data", "data.intake", "data.own"},
+    "commands.terminal": set(),
     "data": {
         *("data.datasets", "data.downloads", "data.generated", "data.own", "data.published", "data.registry"),
     },
@@ -37,13 +40,30 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data.generated": {"data.datasets"},
     "data.idx": {"data.downloads"},
     "data.decoder": set(),
-    "data.intake": {"data.own", "data.pictures", "data.sources"},
+    "data.intake": {"data.datasets", "data.own", "data.pictures", "data.sources", "files"},
     "data.own": {"data.datasets", "data.downloads", "data.pictures", "files"},
-    "data.pictures": {"data.decoder", "pixels"},
+    "data.pictures": {"data.decoder"},
     "data.published": {"data.datasets", "data.downloads", "data.idx"},
     "data.registry": {"data.datasets", "data.downloads", "data.own", "data.shared"},
     "data.shared": {"data.downloads", "kept"},
-    "data.sources": {"data.arrays", "data.pictures"},
+    "data.sources": {"data.arrays", "data.pictures", "pixels"},
+    "export": {
+        *(f"export.{name}" for name in ("cargo", "model", "parquet", "projector", "report", "selection", "table")),
+        "files",
+    },
+    "export.card": {"export.cargo", "export.names", "measure.evaluate"},
+    "export.cargo": {"data", "export.names", "folders", "manifold", "measure.evaluate", "runs", "store"},
+    "export.curves": {"export.names"},
+    "export.model": {"export.card", "export.cargo", "networks", "pixels"},
+    "export.names": set(),
+    "export.parquet": {"export.cargo", "pixels", "search"},
+    "export.projector": {"atlas", "export.cargo", "export.names"},
+    "export.report": {
+        *(f"export.{name}" for name in ("card", "cargo", "curves", "names")),
+        *("atlas", "figures", "manifold", "measure.evaluate"),
+    },
+    "export.selection": {"data", "export.names", "export.table", "pixels"},
+    "export.table": {"export.cargo", "export.names"},
     "figures": {"pixels"},
     "files": set(),
     "folders": {"files"},
@@ -61,7 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure.metrics": {"manifold", "pixels", "vectors"},
     "measure.pca": {"data", "pixels", "vectors"},
     "measure.published": set(),
-    "measure.repair": {"data", "data.pictures", "measure.filters", "measure.metrics", "noise", "runs"},
+    "measure.repair": {"data", "data.pictures", "measure.filters", "measure.metrics", "noise", "pixels", "runs"},
     "models": {"networks", "noise"},
     "moments": {"data", "figures", "files", "folders", "manifold", "pixels", "runs"},
     "networks": set(),
@@ -97,7 +117,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 HEAVY = {"torch", "sklearn", "scipy", "plotly", "altair", "pandas", "skimage", "pooch", "safetensors"}
 LIGHT = {
-    *("aecore", "aecore.atlas", "aecore.data", "aecore.data.pictures", "aecore.figures", "aecore.files"),
+    *("aecore", "aecore.atlas", "aecore.data", "aecore.data.pictures", "aecore.export", "aecore.figures"),
+    "aecore.files",
     *("aecore.folders", "aecore.kept", "aecore.manifold", "aecore.measure.metrics", "aecore.whitening"),
     *(
         "aecore.process.jobs",

@@ -16,6 +16,7 @@ from PIL import Image
 from aecore import Checkpoint, Store, recipes
 from aecore.__main__ import main
 from aecore.data import DATASETS, load_dataset
+from aecore.export import FORMATS
 from aecore.measure.metrics import psnr
 from aecore.models import DISTANCES, FLAVORS, VAE
 from aecore.networks import NETWORKS
@@ -150,6 +151,21 @@ def test_embed_writes_codes_ids_and_labels(
         np.testing.assert_array_equal(file["labels"], train.labels)
 
 
+def test_export_writes_a_new_folder_and_says_what_is_in_it(
+    run_id: str, tmp_path: Path, tell: Callable[..., Any], say: Callable[..., str]
+) -> None:
+    told = tell("export", run_id, "--to", str(tmp_path / "out"), "--as", "npz,projector", "--split", "train")
+    assert told["files"] == {"npz": str(tmp_path / "out" / "codes.npz"), "projector": str(tmp_path / "out/projector")}
+    assert all(Path(file).exists() for file in told["files"].values())
+    with np.load(told["files"]["npz"], allow_pickle=False) as file:
+        assert file["codes"].shape == (len(load_dataset("digits").train), 2)
+    lines = say("export", run_id, "--to", str(tmp_path / "all")).splitlines()
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == sorted(
+        Path(line).name for line in lines if not line.startswith(" ")
+    )
+    assert len(FORMATS) <= len(lines)
+
+
 def test_search_finds_the_query_itself_in_its_own_split(
     run_id: str, tmp_path: Path, say: Callable[..., str], tell: Callable[..., Any]
 ) -> None:
@@ -243,7 +259,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(name in shown for name in ("train", "embed", "search", "denoise", "runs", "recipes", "experiment"))
 
 
-REGISTRIES = {"train": (DATASETS, FLAVORS, NETWORKS, DISTANCES), "denoise": (NOISES,)}
+REGISTRIES = {"train": (DATASETS, FLAVORS, NETWORKS, DISTANCES), "denoise": (NOISES,), "export": (FORMATS,)}
 
 
 @pytest.mark.parametrize(("command", "registry"), [(name, one) for name, every in REGISTRIES.items() for one in every])
@@ -354,6 +370,14 @@ BAD = [
     "denoise RUN --count -5",
     f"denoise RUN --seed 1{'0' * 30}",
     "denoise RUN --out nowhere/sheet.png",
+    "export",
+    "export RUN",
+    "export nowhere --to new",
+    "export RUN --to .",
+    "export RUN --to nowhere/new",
+    "export RUN --to new --as fog",
+    "export RUN --to new --as csv,",
+    "export RUN --to new --split all",
     "experiment",
     "experiment none",
     "runs extra",

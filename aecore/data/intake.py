@@ -3,9 +3,8 @@
 import csv
 import hashlib
 import json
-import os
 import shutil
-import tempfile
+import time
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,9 +16,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from aecore.data.own import ABOUT, OWNER, SKIPPED, SMALLEST, TAKEN, THUMBNAIL, VERSION, Wishes, free_folder
+from aecore.data.datasets import plain_title
+from aecore.data.own import ABOUT, OWNER, SKIPPED, SMALLEST, THUMBNAIL, VERSION, Wishes, free_folder
 from aecore.data.pictures import InputRejected, Picture, Reader, border
 from aecore.data.sources import Bounds, Item, as_picture, opened
+from aecore.files import arriving
 
 SIDES = (16, 28, 32, 48, 64)
 """Sides that are suggested, in pixels."""
@@ -108,8 +109,8 @@ def bring_in(
     """
     folder = free_folder(name)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".bringing-{name}-", dir=folder.parent))
-    try:
+    _sweep(folder.parent)
+    with arriving(folder) as aside:
         with opened(path, bounds) as found, _Readers(wishes) as readers, _Pile(aside) as pile:
             progress(0, found.count)
             for item, picture in readers.read(found.items()):
@@ -118,20 +119,20 @@ def bring_in(
                     progress(pile.count + pile.skipped, found.count)
             kind = found.kind
         known = pile.sorted_out(wishes, seed) | {
-            "version": VERSION, "name": name, "title": _line(title) or name.replace("_", " ").capitalize(),
+            "version": VERSION, "name": name, "title": _line(title) or plain_title(name),
             "source": _line(source, 500), "kind": kind, "seed": seed, "wishes": asdict(wishes),
         }  # fmt: skip
         if owner:
             (aside / OWNER).write_text(owner)
         (aside / ABOUT).write_text(json.dumps(known, indent=1))
-        _flush(aside)
-        try:
-            os.rename(aside, folder)
-        except OSError:
-            raise InputRejected(TAKEN.format(name)) from None
-        return known
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    return known
+
+
+def _sweep(root: Path) -> None:
+    """Delete what processes left that died a day ago or longer."""
+    for path in root.glob(".*.unfinished-*"):
+        if time.time() - path.stat().st_mtime > 86_400:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _first(items: Iterable[Item], most: int) -> Iterator[Item]:
@@ -349,12 +350,3 @@ def _unique(ids: Sequence[str]) -> list[str]:
 def _cell(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
-
-
-def _flush(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

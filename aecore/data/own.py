@@ -51,9 +51,6 @@ class Wishes:
         return self.channels, self.side, self.side
 
 
-TAKEN = "There is a set named {} already; choose another name, or delete that one first."
-
-
 def own_names(owner: str | None = None) -> list[str]:
     """Names of the sets in AECORE_HOME, the newest first; with an owner, those of this visitor alone."""
     folders = [path for path in _root().glob("[!.]*") if (path / ABOUT).is_file()] if _root().is_dir() else []
@@ -142,5 +139,5 @@ def free_folder(name: str) -> Path:
     if not NAME.fullmatch(name):
         raise InputRejected(f"The name is {name[:60]!r}; use 1 to 40 lowercase letters, digits and underscores.")
     if name in DATASETS or name in own_names():
-        raise InputRejected(TAKEN.format(name))
+        raise InputRejected(f"There is a set named {name} already; choose another name, or delete that one first.")
     return _root() / name

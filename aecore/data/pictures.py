@@ -5,7 +5,6 @@ memory and time.
 """
 
 import contextlib
-import io
 import json
 import math
 import stat
@@ -231,18 +230,6 @@ def entry_problem(entry: zipfile.ZipInfo) -> str | None:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "Its compression is not supported; use a standard zip."
     return f"Larger than {LARGEST_BYTES // 10**6} MB." if entry.file_size > LARGEST_BYTES else None
-
-
-def png(image: "np.ndarray") -> bytes:
-    """An image (c, h, w), uint8 or float in [0, 1], as a PNG file."""
-    import numpy as np
-    from PIL import Image
-
-    from aecore.pixels import to_bytes
-
-    image, buffer = to_bytes(image), io.BytesIO()
-    Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def border(images: "np.ndarray") -> float:

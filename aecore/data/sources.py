@@ -25,7 +25,8 @@ from typing import IO, Any
 import numpy as np
 
 from aecore.data.arrays import GZIPPED, LABEL_COLUMNS, as_images, read_csv, read_idx, read_npy, unpacked, white_of
-from aecore.data.pictures import LARGEST_BYTES, SUFFIXES, InputRejected, entry_problem, png, zip_entries
+from aecore.data.pictures import LARGEST_BYTES, SUFFIXES, InputRejected, entry_problem, zip_entries
+from aecore.pixels import png
 
 PARTS = {
     "train": "train", "training": "train", "test": "test", "testing": "test", "t10k": "test",

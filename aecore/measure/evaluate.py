@@ -320,24 +320,34 @@ def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[st
     return {"split": "test", "images": len(held), "draws": 1000, "seed": 0, "rows": rows}
 
 
+def columns(part: Mapping[str, Any]) -> list[str]:
+    """Names of the figures in a part of an evaluation, in the order of its rows."""
+    return list(dict.fromkeys(name for figures in part["rows"].values() for name in figures))
+
+
+def about(part: Mapping[str, Any]) -> str:
+    """What a part of an evaluation rests on: its split, its sample size, its seed."""
+    return ", ".join(f"{key} {value}" for key, value in part.items() if key != "rows" and value != {})
+
+
 def as_text(parts: Mapping[str, dict[str, Any] | None]) -> str:
     """Parts of an evaluation as aligned lines, what they rest on first."""
     lines = []
     for name, part in parts.items():
         if part:
-            about = ", ".join(f"{key} {value}" for key, value in part.items() if key != "rows")
-            lines += [f"{name.replace('_', ' ')} ({about})"]
+            lines += [f"{name.replace('_', ' ')} ({about(part)})"]
             widest = max(map(len, part["rows"]))
             for row, figures in part["rows"].items():
-                cells = [f"{key} {_cell(key, value)}" for key, value in figures.items()]
+                cells = [f"{key} {cell(key, value)}" for key, value in figures.items()]
                 lines.append(f"  {row:<{widest}}  " + "  ".join(cells))
             lines.append("")
     return "\n".join(lines).rstrip()
 
 
-def _cell(name: str, value: Any) -> str:
+def cell(name: str, value: Any) -> str:
+    """A figure of this name as people read it, whether it is one number, several by name, or a list of them."""
     if isinstance(value, dict):
-        return "/".join(_cell(key, inner) for key, inner in value.items() if key != "ridge")
+        return "/".join(cell(key, inner) for key, inner in value.items() if key != "ridge")
     if isinstance(value, list):
-        return " ".join(_cell(name, inner) for inner in value[:8]) + (" ..." if len(value) > 8 else "")
+        return " ".join(cell(name, inner) for inner in value[:8]) + (" ..." if len(value) > 8 else "")
     return written(name, value)

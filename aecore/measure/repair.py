@@ -9,10 +9,11 @@ from typing import IO
 import numpy as np
 
 from aecore.data import Dataset
-from aecore.data.pictures import InputRejected, Picture, png
+from aecore.data.pictures import InputRejected, Picture
 from aecore.measure.filters import filters
 from aecore.measure.metrics import psnr
 from aecore.noise import corrupt
+from aecore.pixels import png
 from aecore.runs import Checkpoint, Run
 
 COUNT = 300

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from aecore.data import decoder, pictures
-from aecore.data.pictures import InputRejected, Reader, png, read_picture, unpack
+from aecore.data.pictures import InputRejected, Reader, read_picture, unpack
+from aecore.pixels import png
 
 GRAY = np.array([[0, 51, 102, 153], [255, 204, 10, 20], [30, 40, 50, 60]], np.uint8)
 RGB = np.stack([GRAY, 255 - GRAY, GRAY[::-1]], axis=2)

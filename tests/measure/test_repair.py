@@ -11,12 +11,13 @@ import pytest
 
 import aecore
 from aecore import Checkpoint, load_dataset
-from aecore.data.pictures import InputRejected, Picture, png, read_picture
+from aecore.data.pictures import InputRejected, Picture, read_picture
 from aecore.measure import metrics
 from aecore.measure.evaluate import NOISES, PARTS, compute_anew
 from aecore.measure.filters import filters
 from aecore.measure.repair import COUNT, LEVELS, again, repair_all, repaired_by_filters, repaired_by_run, trained_on
 from aecore.noise import corrupt
+from aecore.pixels import png
 
 DIGITS = load_dataset("digits")
 SAME = {"doing nothing": "noisy"}

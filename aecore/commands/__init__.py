@@ -1,0 +1,1 @@
+"""Commands of `python -m aecore` that have a file of their own."""
