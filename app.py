@@ -18,7 +18,7 @@ from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from aecore.process.nursery import close_nursery, open_nursery, quiet
-from aecore.process.questions import labels, labels_of_pixels
+from aecore.process.questions import coded, labels, labels_of_pixels
 from aecore.process.tasks import SERVER, Task
 
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
@@ -76,13 +76,19 @@ def warm_up() -> None:
 
 
 def warm_opening_views() -> None:
-    """What the experiments show first, so that it is known when the first visitor comes."""
+    """What the experiments show first, so that it is known when the first visitor comes.
+
+    What takes long is done outside the server: one who comes before should not wait for it.
+    """
     from aecore.data import is_here
     from pages import _cached
 
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
     views = {name: _cached.newest(recipe["id"]).at("train") for name, recipe in _cached.recipes().items()
              if is_here(recipe["run"]["dataset"])}  # fmt: skip
+    for name in ("blocks-map", "fashion-search", "fashion-labels"):
+        if name in views:
+            finish(coded(views[name].run, views[name].stamp, "train"))
     if "blocks-map" in views:
         _cached.places(views["blocks-map"])
     if "fashion-search" in views:

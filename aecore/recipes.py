@@ -101,6 +101,29 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
+def recipes_for(dataset: str, count: int) -> dict[str, Recipe]:
+    """What to train on a set of one's own, by what it is for, from its name and its number of training images."""
+
+    def run(model: Flavor, **other: Any) -> Run:
+        return Run(dataset, model, **opening_settings(count, type(model)) | other)
+
+    return {
+        "search": Recipe(
+            "Find similar",
+            "128 units that describe edges: the nearest codes are similar images. Near-duplicates and outliers, too.",
+            run(Vanilla(latent=128), network="edges", width=256, epochs=15),
+        ),
+        "map": Recipe(
+            "Map", "A variational autoencoder with 2 units lays all images out on a map.", run(VAE(latent=2))
+        ),
+        "clean": Recipe(
+            "Clean noisy ones",
+            "Learns to remove strong Gaussian noise; Denoise compares it with classical filters.",
+            run(Denoising(latent=128, level=0.5)),
+        ),
+    }
+
+
 def titles(ids: Sequence[str]) -> dict[str, str]:
     """Id -> what a run is called: its recipe's title, or its settings; one that cannot be read is called by its id."""
     of_recipes, others = {recipe.run.id: recipe.title for recipe in RECIPES.values()}, []

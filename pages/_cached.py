@@ -106,6 +106,21 @@ def dataset(name: str) -> "Dataset":
     return aecore.load_dataset(name)
 
 
+@st.cache_data(max_entries=32, show_spinner=False)
+def originals(name: str, split: str, rows: tuple[int, ...]) -> np.ndarray:
+    """These images of a split as people like to see them: from the originals, where those were kept; (n, c, h, w)."""
+    from aecore.data import DATASETS, own
+
+    found = None if name in DATASETS or not rows else own.originals(name, split, rows)
+    return dataset(name).split(split).images[list(rows)] if found is None else found
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def trained_on(run: str) -> str:
+    """The dataset that a run is trained on."""
+    return training_store(run).run(run).dataset
+
+
 def images(view: View) -> "Dataset":
     """The dataset that a run was trained on."""
     return dataset(checkpoint(view).run.dataset)

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from pages import _view
+from pages._words import plain
 
 Scope = _view.Scope
 
@@ -35,7 +36,12 @@ def several(name: str, label: str, options: Mapping[str, str], default: list[str
     value = [key for key in _view.get(name, default, scope) if key in options]
     _view.hand(name, value, [options[key] for key in value])
     st.pills(
-        label, list(options), selection_mode="multi", format_func=options.get, **_keep(name, scope, default), **look
+        label,
+        list(options),
+        selection_mode="multi",
+        format_func=lambda key: plain(options[key]),
+        **_keep(name, scope, default),
+        **look,
     )
     return value
 

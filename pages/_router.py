@@ -19,6 +19,7 @@ page = st.navigation(
         st.Page(HERE / "denoise.py", title="Denoise", help="Add noise to an image and see each run repair it."),
         st.Page(HERE / "search.py", title="Search", help="The images whose codes are nearest."),
         st.Page(HERE / "classify.py", title="Classify", help="A few labels on frozen codes, compared with raw pixels."),
+        st.Page(HERE / "images.py", title="Images", help="Every set of images; bring your own."),
         st.Page(HERE / "about.py", title="About", help="Who you are on this server, and what it allows."),
     ],
     position="top",

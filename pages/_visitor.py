@@ -1,6 +1,7 @@
 """Who is looking: the owner, at the machine itself, or one of many visitors, known by a secret in their browser."""
 
 import ipaddress
+import re
 import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,9 @@ from aecore.process.limits import public
 
 FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 """Headers by which a proxy says that it asks for somebody else."""
+
+COOKIE, TOKEN = "aecore-visitor", re.compile(r"[\w-]{20,100}", re.ASCII)
+"""Where the browser keeps the visitor's secret, and what one looks like."""
 
 _KEEPER = st.components.v2.component(
     "aecore_visitor", js=(Path(__file__).parent / "components" / "visitor.js").read_text()
@@ -49,13 +53,19 @@ def meet() -> None:
     if owner():
         return
     known = _KEEPER(key="visitor-keeper", data={"token": token()}, on_token_change=lambda: None)
-    if isinstance(known.token, str) and known.token:
+    if isinstance(known.token, str) and TOKEN.fullmatch(known.token):
         st.session_state["visitor-token"] = known.token
 
 
 def token() -> str:
-    """The secret by which this visitor's trainings are known as theirs; empty for the owner."""
-    return "" if owner() else st.session_state.setdefault("visitor-token", secrets.token_urlsafe(32))
+    """The secret by which this visitor's trainings and images are known as theirs; empty for the owner."""
+    if owner():
+        return ""
+    if "visitor-token" not in st.session_state:
+        known = st.context.cookies.get(COOKIE)  # else a page that is opened anew would show a stranger's view first
+        sound = isinstance(known, str) and TOKEN.fullmatch(known)
+        st.session_state["visitor-token"] = known if sound else secrets.token_urlsafe(32)
+    return st.session_state["visitor-token"]
 
 
 def drawer() -> str:

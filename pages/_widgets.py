@@ -1,7 +1,6 @@
 """Controls that two pages or more use."""
 
 import dataclasses
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ from aecore.folders import SHIPPED, folder_of, name_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
 from pages._view import View
-from pages._visitor import may, token
+from pages._visitor import drawer, may, owner, token
+from pages._words import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,13 +62,30 @@ def all_runs() -> list[str]:
     return list(_folders())
 
 
+def sets() -> dict[str, str]:
+    """Name -> title of every set of images that this visitor may see: one's own, the newest first, then the others."""
+    from aecore.data import DATASETS, dataset_title, own_names
+
+    names = [*own_names(None if owner() else drawer()), *DATASETS]
+    titles = {name: dataset_title(name) for name in names}
+    counts = Counter(titles.values())
+    return {name: title if counts[title] == 1 else f"{title} · {name}" for name, title in titles.items()}
+
+
 def _folders() -> dict[str, Path]:
-    """The folders of all runs by id, in the order of `all_runs`; of a shipped run that was trained here, that one."""
+    """The folders of all runs by id, in the order of `all_runs`; of a shipped run that was trained here, that one.
+
+    Runs on the images of another visitor would show these, and are left out.
+    """
+    from aecore.data import own_names
+
+    hidden = set(own_names()) - set(sets())
 
     def rank(path: Path) -> tuple[bool, float]:
         return not may(Job(path)), -path.stat().st_mtime
 
-    own = {path.name: path for path in sorted(run_folders(own_runs()), key=rank)}
+    folders = [path for path in run_folders(own_runs()) if path.name.partition("-")[0] not in hidden]
+    own = {path.name: path for path in sorted(folders, key=rank)}
     return own | {path.name: path for path in run_folders(SHIPPED) if path.name not in own}
 
 
@@ -79,16 +96,6 @@ def titles() -> dict[str, str]:
     named = {run: (may(Job(path)) and name_of(path)) or found[run] for run, path in folders.items()}
     counts = Counter(named.values())
     return {run: name if counts[name] == 1 else f"{name} · {run[-4:]}" for run, name in named.items()}
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: 1 file, 2 files."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return re.sub(r"([\\`*_{}\[\]()#+.!|<>~:$^-])", r"\\\1", text)
 
 
 def pick_run(opening: str | None) -> str | None:
@@ -179,7 +186,7 @@ def facts(view: View) -> None:
     error, pca = _cached.test_mse(view)
     baseline = f" (PCA {pca:.4f})" if pca is not None else ""
     st.caption(
-        f"{images.title}, {len(images.train):,} training images  \n"
+        f"{plain(images.title)}, {len(images.train):,} training images  \n"
         f"{model.title}, {model.latent} units per code, {run.network} network  \n"
         f"Epoch {loaded.epoch:g} of {run.epochs}, seed {run.seed}  \n"
         f"Test MSE {error:.4f}{baseline}"
@@ -218,7 +225,7 @@ def need_dataset(name: str) -> "Dataset":
     from aecore.data import DATASETS, Unavailable, fetch, is_here
 
     try:
-        if is_here(name):
+        if is_here(name) or name not in DATASETS:
             return _cached.dataset(name)
         size = DATASETS[name].download.size
         st.write(f"The images of this dataset are not on this machine yet: {size}, downloaded once.")
@@ -226,18 +233,18 @@ def need_dataset(name: str) -> "Dataset":
             bar = st.progress(0.0, "Downloading")
             fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {size}"))
             st.rerun()
-    except Unavailable as error:
+    except (Unavailable, ValueError) as error:
         st.error(str(error))
         st.caption("The other datasets need no download.")
     _view.stop()
 
 
 def picture(image: "np.ndarray", caption: str, side: int = 224) -> None:
-    """One image (c, h, w), crisp, with a caption below."""
+    """One image (c, h, w), crisp, with a caption below; the caption is text."""
     from aecore.figures import enlarged
 
     st.image(enlarged(image, side), width="stretch", alt=caption)
-    st.caption(caption)
+    st.caption(plain(caption))
 
 
 def knob_controls(

@@ -13,7 +13,8 @@ from aecore.process.jobs import Job
 from aecore.process.limits import LIMITS, limit, public
 from aecore.process.queue import active
 from pages._visitor import may, owner
-from pages._widgets import counted, reset_button
+from pages._widgets import reset_button
+from pages._words import counted
 
 
 def _written(value: float) -> str:

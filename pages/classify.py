@@ -7,7 +7,8 @@ from aecore.charts import accuracy_curves, confusion
 from aecore.measure.few_labels import AMOUNTS
 from aecore.process.questions import labels, labels_of_pixels
 from pages import _cached, _controls, _view
-from pages._widgets import go, offer_measuring, open_run, opening_run, plain, titles
+from pages._widgets import go, offer_measuring, open_run, opening_run, titles
+from pages._words import plain
 from pages.acts.wait import FEW, answer
 from pages.components.gallery import gallery
 
@@ -17,7 +18,7 @@ st.title("Classify")
 view = open_run("fashion-labels")
 images = _cached.images(view)
 if images.classes is None:
-    st.write(f"{images.title} has no classes to predict. This run has some:")
+    st.write(f"{plain(images.title)} has no classes to predict. This run has some:")
     other = opening_run("fashion-labels")
     if st.button(plain(titles()[other]), type="primary", key="one-with-classes"):
         _view.put("run", other)
@@ -26,7 +27,8 @@ if images.classes is None:
     _view.stop()
 present, counts = np.unique(images.train.labels, return_counts=True)
 if len(present) < 2:
-    st.write(f"All training images of {images.title} are {images.classes[present[0]]}: there is nothing to predict.")
+    kind = plain(images.classes[present[0]])
+    st.write(f"All training images of {plain(images.title)} are {kind}: there is nothing to predict.")
     _view.stop()
 
 amounts = [amount for amount in AMOUNTS if amount <= counts.min()]

@@ -11,6 +11,7 @@ from aecore.noise import NOISES, corrupt
 from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._widgets import open_run, picture, titles
+from pages._words import plain
 from pages.acts.query import pick_query
 from pages.acts.repairs import Noise, over_levels, runs_of_shape, walk, whole_set
 from pages.components.gallery import gallery
@@ -103,10 +104,10 @@ act, (again, levels, everything) = _controls.tabs(
 )
 if act == "again":
     with again:
-        walk(checkpoint, short[run], noisy[0])
+        walk(checkpoint, plain(short[run]), noisy[0])
 elif act == "levels":
     with levels:
         over_levels(runs, run, Noise(kind, level, clip, seed))
 else:
     with everything:
-        whole_set(checkpoint, run, short[run])
+        whole_set(checkpoint, run, plain(short[run]))

@@ -6,7 +6,8 @@ import streamlit as st
 from aecore.charts import bars
 from aecore.search import METRICS
 from pages import _cached, _controls
-from pages._widgets import counted, go, open_run, picture
+from pages._widgets import go, open_run, picture
+from pages._words import counted
 from pages.acts.query import SOURCES, pick_query
 from pages.acts.similar import SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
 from pages.components.reveal import reveal

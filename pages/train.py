@@ -2,11 +2,11 @@
 
 import dataclasses
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from aecore import DATASETS, FLAVORS, Run, figures
+from aecore import FLAVORS, Run, figures
 from aecore.data import dataset_title, is_here
 from aecore.folders import folder_of, own_runs
 from aecore.process.jobs import Job
@@ -23,11 +23,17 @@ from pages._widgets import (
     opening_run,
     pick_run,
     reset_button,
+    sets,
     start_run,
 )
+from pages._words import plain
 from pages.acts import compare, live
 from pages.acts.parcel import bring_back
+from pages.acts.take import take
 from pages.components.reveal import reveal
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 OWN = "own"
 
@@ -49,11 +55,10 @@ def settings() -> None:
         )
         buttons(chosen, ())
         return
-    names = {name: dataset_title(name) for name in sorted(DATASETS, key=lambda name: name != "digits")}
-    name = _controls.choice("dataset", "Images", names, "digits")
+    name = _controls.choice("dataset", "Images", sets(), "digits")
     images = need_dataset(name)
     st.image(figures.sheet(images.train.images[:8], columns=8, scale=max(1, 56 // images.shape[2])), width="stretch")
-    st.caption(f"{images.title}: {len(images.train):,} to train on, {len(images.test):,} held out")
+    st.caption(f"{plain(images.title)}: {len(images.train):,} to train on, {len(images.test):,} held out")
     flavor = _controls.segments(
         "flavor", "Flavor", {name: kind.title for name, kind in FLAVORS.items()}, "vanilla", wrap=True
     )
@@ -106,12 +111,14 @@ def explain(flavor: str) -> None:
         st.caption(source)
 
 
-def about(run: str, changing: bool) -> None:
-    """The facts of a run, unless it is changing."""
+def about(run: str, changing: bool, here: "DeltaGenerator") -> None:
+    """The facts of a run, and below it the forms in which it can be taken along, unless it is changing."""
     with st.sidebar, suppress(DamagedRun):
         view = _cached.newest(run)
         if not changing and is_here(_cached.checkpoint(view).run.dataset):
             facts(view)
+            with here:
+                take(view)
 
 
 st.title("Train")
@@ -140,7 +147,7 @@ with right, st.container(key="training"):
                 if st.button(label, key=f"to-{page}", type="tertiary"):
                     go(page, run=run)
         live.queue(own_runs(), run)
-        about(run, pace is not None)
+        about(run, pace is not None, st.container())
 reveal("training", st.session_state.get("started", ""))
 compare.comparison()
 compare.table()

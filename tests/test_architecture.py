@@ -89,16 +89,40 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parcels": {"data", "data.own", "files", "folders", "runs", "store"},
     "pixels": set(),
     "process": set(),
+    "process.arrivals": {
+        *("data", "data.intake", "data.own", "data.pictures", "data.sources", "files"),
+        *("process.limits", "process.tasks"),
+    },
     "process.jobs": {"files", "folders", "process.nursery"},
     "process.limits": set(),
     "process.nursery": set(),
     "process.questions": {
-        *("atlas", "data", "manifold", "measure.few_labels", "measure.filters", "measure.repair", "search", "store"),
+        *(
+            "atlas",
+            "data",
+            "export",
+            "manifold",
+            "measure.few_labels",
+            "measure.filters",
+            "measure.repair",
+            "search",
+            "store",
+        ),
         *("kept", "process.jobs", "process.tasks"),
     },
     "process.tasks": {"files", "folders", "kept", "process.jobs", "process.nursery"},
     "process.queue": {"folders", "process.jobs", "process.limits"},
-    "process.visitors": {"files", "folders", "parcels", "process.jobs", "process.limits", "runs", "store"},
+    "process.visitors": {
+        "data",
+        "data.own",
+        "files",
+        "folders",
+        "parcels",
+        "process.jobs",
+        "process.limits",
+        "runs",
+        "store",
+    },
     "process.worker": {
         *("data", "folders", "moments", "runs", "store", "training"),
         *("process.jobs", "process.limits", "process.queue"),
@@ -348,7 +372,17 @@ def test_a_cache_says_how_much_of_a_view_it_looks_at() -> None:
     for node in ast.walk(_tree(ROOT / "pages" / "_cached.py")):
         if isinstance(node, ast.FunctionDef) and any("st.cache_" in ast.unparse(d) for d in node.decorator_list):
             assert {ast.unparse(a.annotation) for a in node.args.args} <= {
-                *("str", "int", "float", "bool", "bytes", "np.ndarray", "tuple[str, ...]", "tuple[int, int, int]")
+                *(
+                    "str",
+                    "int",
+                    "float",
+                    "bool",
+                    "bytes",
+                    "np.ndarray",
+                    "tuple[str, ...]",
+                    "tuple[int, ...]",
+                    "tuple[int, int, int]",
+                )
             }, node.name
 
 

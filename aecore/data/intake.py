@@ -76,6 +76,8 @@ def look(path: Path, wishes: Wishes | None = None, bounds: Bounds | None = None)
             if len(sides) <= 4096 and len(shown) < LOOKED_AT:
                 shown.append((item.id, picture))
         kind, count = source.kind, source.count
+    if len(sides) + len(skipped) < LOOKED_AT:
+        count = len(sides)
     if not sides:
         reason = f" The first one: {skipped[0][1]}" if skipped else ""
         raise InputRejected(f"Not one image could be read.{reason}")

@@ -7,6 +7,7 @@ It appears whole or not at all.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def load_own(name: str) -> Dataset:
 
     try:
         classes = tuple(map(str, known["classes"])) if known["classes"] else None
-        found = Dataset(name, split("train"), split("test"), classes, known["source"])
+        found = Dataset(name, split("train"), split("test"), classes, known["source"], known["title"])
         if found.shape != Wishes(**known["wishes"]).shape or found.test.images.shape[1:] != found.shape:
             raise ValueError("its images have another shape")
         return found
@@ -115,6 +116,32 @@ def thumbnail(name: str, split: str, row: int) -> bytes | None:
             return file.read(min(end - start, 10**6)) or None
     except (OSError, ValueError):
         return None
+
+
+def originals(name: str, split: str, rows: Sequence[int], side: int = 96) -> np.ndarray | None:
+    """The originals of these images on gray squares, (n, 3, side, side) uint8; None for a set that has none."""
+    found = [thumbnail(name, split, row) for row in rows]
+    return None if None in found else squares(found, side)
+
+
+def squares(thumbnails: Sequence[bytes], side: int) -> np.ndarray:
+    """Thumbnails, as they are made of pictures that come in, on gray squares: (n, 3, side, side) uint8."""
+    import io
+
+    from PIL import Image
+
+    found = np.full((len(thumbnails), side, side, 3), 128, np.uint8)
+    for place, content in enumerate(thumbnails):
+        image = Image.open(io.BytesIO(content), formats=("JPEG",)).convert("RGB")
+        image.thumbnail((side, side))
+        left, top = (side - image.width) // 2, (side - image.height) // 2
+        found[place, top : top + image.height, left : left + image.width] = np.asarray(image)
+    return found.transpose(0, 3, 1, 2)
+
+
+def skipped(name: str) -> bytes:
+    """A table of the files that were skipped, and why, as CSV."""
+    return (_folder(name) / SKIPPED).read_bytes()
 
 
 def delete_own(name: str) -> None:

@@ -33,7 +33,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Format:
-    """A form that a run goes out in: what it is called, its file or folder, what writes it, the package it needs.
+    """A form that a run goes out in: what it is called, its file or folder, what writes it, what it is good for in a
+    sentence, the package it needs.
 
     write(cargo, path) makes the file or folder at path, where nothing is yet, and returns notes on what was left out.
     """
@@ -41,16 +42,30 @@ class Format:
     title: str
     file: str
     write: Callable[[Cargo, Path], list[str]]
+    help: str
     needs: str | None = None
 
 
 FORMATS: dict[str, Format] = {
-    "projector": Format("TensorBoard Projector", "projector", write_projector),
-    "parquet": Format("Parquet: images, codes, neighbors", "codes.parquet", write_parquet, needs="pyarrow"),
-    "npz": Format("NumPy arrays", "codes.npz", write_npz),
-    "csv": Format("Table of codes", "codes.csv", write_csv),
-    "model": Format("Model for torch", "model", write_model),
-    "report": Format("Report, one page", "report.html", write_report),
+    "projector": Format("TensorBoard Projector", "projector", write_projector, "Codes and images to fly through."),
+    "parquet": Format(
+        "Parquet: images, codes, neighbors",
+        "codes.parquet",
+        write_parquet,
+        "For pandas, Hugging Face datasets and Embedding Atlas.",
+        "pyarrow",
+    ),
+    "npz": Format("NumPy arrays", "codes.npz", write_npz, "Codes, ids, labels and places on the map."),
+    "csv": Format("Table of codes", "codes.csv", write_csv, "The same as a table for a spreadsheet."),
+    "model": Format(
+        "Model for torch", "model", write_model, "Weights, settings, a model card and an example without this app."
+    ),
+    "report": Format(
+        "Report, one page",
+        "report.html",
+        write_report,
+        "Settings, curves, map and measurements; opens without a network.",
+    ),
 }
 
 

@@ -22,6 +22,7 @@ LIMITS = {
     "AECORE_MAX_ALL_RUNS": Limit("saved runs of all visitors", 60, "try again later"),
     "AECORE_MAX_MB": Limit("megabytes saved for one visitor", 500),
     "AECORE_MAX_ALL_MB": Limit("megabytes saved for all visitors", 4000, "try again later"),
+    "AECORE_MAX_SETS": Limit("own datasets of one visitor", 3),
     "AECORE_UNWATCHED_MINUTES": Limit("minutes that a training continues unwatched", 10),
 }
 

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 
 @task(1)
+def coded(run: str, stamp: str, split: str, progress: Progress) -> list[np.ndarray]:
+    """See that the codes of a run that comes with the app are on disk; so the server need not find them."""
+    codes(run, stamp, split)
+    return [np.ones(1)]
+
+
+@task(1)
 def nearest(run: str, stamp: str, split: str, metric: str, progress: Progress) -> list[np.ndarray]:
     """Distances to and numbers of the four nearest codes, for every distinct image of a split with two or more."""
     from aecore.data import distinct, load_dataset
@@ -78,6 +85,15 @@ def filtered(dataset: str, kind: str, clip: bool, seed: int, progress: Progress)
         for name, score in repaired_by_filters(images, kind, level, clip, seed).items():
             scores[place, names.index(name)] = score["mean"], score["error"]
     return [scores]
+
+
+@task(1)
+def exported(run: str, stamp: str, split: str, way: str, progress: Progress) -> list[np.ndarray]:
+    """A run in one of the forms of `export`: the name of the file, and its content."""
+    from aecore import export
+
+    name, content = export.download(export.load(_store(run), run, split), way)
+    return [np.frombuffer(part, np.uint8) for part in (name.encode(), content)]
 
 
 def _store(run: str) -> "Store":

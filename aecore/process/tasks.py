@@ -121,20 +121,24 @@ class Task:
 
 
 class Kind(NamedTuple):
-    """How a task is done, and the version of that: an answer of another version is not known any more."""
+    """How a task is done, and the version of that: an answer of another version is not known any more.
+
+    queued: whether it waits for its turn; what takes few seconds does not.
+    """
 
     find: Callable[..., list[np.ndarray]]
     version: int
+    queued: bool = True
 
 
 TASKS: dict[str, Kind] = {}
 
 
-def task(version: int) -> Callable[[Callable[..., list[np.ndarray]]], Callable[..., Task]]:
+def task(version: int, queued: bool = True) -> Callable[[Callable[..., list[np.ndarray]]], Callable[..., Task]]:
     """Register a long computation; calling it with arguments gives the Task. It gets its progress as last argument."""
 
     def register(function: Callable[..., list[np.ndarray]]) -> Callable[..., Task]:
-        TASKS[function.__name__] = Kind(function, version)
+        TASKS[function.__name__] = Kind(function, version, queued)
         return wraps(function)(lambda *arguments: Task(function.__name__, arguments))
 
     return register
@@ -158,7 +162,8 @@ def work(name: str) -> int:
         with suppress(OSError):
             os.nice(19)
         threading.Thread(target=_end_when_nobody_waits, args=(folder,), daemon=True).start()
-        _take_turn(folder)
+        if TASKS[task.function].queued:
+            _take_turn(folder)
         _tell(folder, {"done": 0, "of": 1})
         task.compute(_reporter(folder))
     except Exception as error:
@@ -202,18 +207,19 @@ def _take_turn(folder: Path) -> None:
 def queue(root: Path) -> list[str]:
     """Names of the tasks with a process in the order of their turns: those at work, everybody's newest, the others.
 
-    What somebody asked before may not be wanted any more. What the server itself asks comes last.
+    What somebody asked before may not be wanted any more. What the server itself asks comes last, and nobody waits for
+    it, even where it is at work.
     """
     found = []
     for folder in root.iterdir() if root.is_dir() else ():
         with suppress(OSError, ValueError, LookupError, TypeError):
             asked = json.loads((folder / ASKED).read_bytes())
-            if held(folder / LOCK):
+            if TASKS[asked["function"]].queued and held(folder / LOCK):
                 found.append((not (folder / "working").exists(), asked["came"], str(asked["who"]), folder.name))
     seen: Counter[str] = Counter()
     ranked = []
     for waits, came, who, name in sorted(found, key=lambda each: -each[1]):
-        ranked.append((waits, who == SERVER, seen[who], came, name))
+        ranked.append((who == SERVER, waits, seen[who], came, name))
         seen[who] += 1
     return [name for *_, name in sorted(ranked)]
 

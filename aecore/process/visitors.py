@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from aecore.data import own_names
+from aecore.data.own import owner_of
 from aecore.files import remove
 from aecore.folders import run_folders
 from aecore.parcels import unpack
-from aecore.process.jobs import LIVE, Job
+from aecore.process.jobs import LIVE, Job, fingerprint
 from aecore.process.limits import check, limit
 from aecore.runs import Run
 from aecore.store import Store
@@ -27,6 +29,7 @@ def start(run: Run, store: Store, token: str = "") -> Job:
     known = [path.name for path in run_folders(store.folder)]
     if token:
         check("AECORE_MAX_EPOCHS", run.epochs)
+        _see(run.dataset, token)
     if run.id not in known and token:
         _make_room(store.folder, token)
     job = Job(store.create(run))
@@ -43,12 +46,19 @@ def bring(parcel: bytes, store: Store, token: str = "") -> Run:
     if token:
         job = Job(store.path(run.id))
         try:
+            _see(run.dataset, token)
             _make_room(store.folder, token)  # only for what is sound; it belongs to nobody yet
         except ValueError:
             remove(job.folder)
             raise
         job.claim(token)
     return run
+
+
+def _see(dataset: str, token: str) -> None:
+    """Raise ValueError for images of somebody else: to this visitor they are not there."""
+    if dataset in own_names() and owner_of(dataset) != fingerprint(token):
+        raise ValueError(f"there are no images {dataset!r} here; choose others, or bring your own")
 
 
 def _make_room(root: Path, token: str) -> None:

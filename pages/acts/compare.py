@@ -10,7 +10,8 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import may
-from pages._widgets import counted, need_dataset, plain, titles
+from pages._widgets import need_dataset, titles
+from pages._words import counted, plain
 
 COLUMNS = {
     "test MSE": ("reconstruction", "MSE", "MSE"),

@@ -13,7 +13,8 @@ from aecore.process.queue import active
 from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
 from pages._visitor import may
-from pages._widgets import plain, start_run, titles
+from pages._widgets import start_run, titles
+from pages._words import plain
 from pages.acts.parcel import take_along
 
 if TYPE_CHECKING:

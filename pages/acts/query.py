@@ -9,6 +9,7 @@ import streamlit as st
 
 from aecore.data.pictures import LARGEST_BYTES, SUFFIXES
 from pages import _cached, _controls, _view
+from pages._words import plain
 from pages.components.drawing import drawing_board
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def _pick_class(images: "Dataset", source: str, row: int) -> None:
 
     st.session_state["class"] = classes[labels[row]]
     help = "The first image of a class; press again for the next."
-    st.pills("Class", classes, key="class", on_change=by_class, help=help, label_visibility="collapsed")
+    st.pills("Class", classes, format_func=plain, key="class", on_change=by_class, help=help,
+             label_visibility="collapsed")  # fmt: skip
 
 
 def _own(images: "Dataset", source: str) -> Query:

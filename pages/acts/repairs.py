@@ -16,7 +16,8 @@ from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, repair_all, tra
 from aecore.process.questions import filtered
 from pages import _cached, _controls
 from pages._view import View
-from pages._widgets import all_runs, counted, titles
+from pages._widgets import all_runs, titles
+from pages._words import counted
 from pages.acts.wait import answer
 from pages.components.gallery import gallery
 

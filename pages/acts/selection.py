@@ -1,12 +1,12 @@
 """The selection as a tool: gallery, its average decoded, neighbors of that, a tag, and a file."""
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
+from aecore.export import csv_text
+from aecore.export import selection as packed
 from aecore.figures import sheet
 from aecore.pixels import to_floats
 from aecore.tags import tag, tags, untag
@@ -57,7 +57,11 @@ def selection(view: View, rows: np.ndarray) -> None:
         if words := st.session_state.pop("tagged", ""):
             st.toast(words)
         st.download_button(
-            "Export", _table(images, view.split, rows, codes), f"{view.run}-{view.split}-selection.csv", "text/csv",
+            "Images", lambda: packed(images, view.split, rows), f"{view.run}-{view.split}-selection.zip",
+            "application/zip", on_click="ignore", help="A zip of the images as the network sees them.",
+        )  # fmt: skip
+        st.download_button(
+            "Table", _table(images, view.split, rows, codes), f"{view.run}-{view.split}-selection.csv", "text/csv",
             on_click="ignore", help="A table: row, id, class, known factors, tags, and codes of up to three units.",
         )  # fmt: skip
     _given(images.name, view.split)
@@ -76,12 +80,11 @@ def _table(images: "Dataset", split_name: str, rows: np.ndarray, codes: np.ndarr
     codes = codes if codes.shape[1] <= 3 else codes[:, :0]
     split = images.split(split_name)
     given = {word: set(splits.get(split_name, [])) for word, splits in tags(images.name, drawer()).items()}
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(["row", "id", "class", *split.factors, "tags", *(f"unit {n + 1}" for n in range(codes.shape[1]))])
+    head = ["row", "id", "class", *split.factors, "tags", *(f"unit {n + 1}" for n in range(codes.shape[1]))]
+    table = []
     for row in rows.tolist():
         kind = "" if split.labels is None else images.classes[split.labels[row]]
         words = "; ".join(word for word, ids in given.items() if split.ids[row] in ids)
         known = [f"{values[row]:g}" for values in split.factors.values()]
-        table.writerow([row, split.ids[row], kind, *known, words, *(f"{number:.6g}" for number in codes[row])])
-    return text.getvalue().encode()
+        table.append([row, split.ids[row], kind, *known, words, *(f"{number:.6g}" for number in codes[row])])
+    return csv_text(head, table).encode()

@@ -1,7 +1,5 @@
 """What the Search page asks: in which space, from which examples; and the near-duplicates and outliers of a set."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -11,6 +9,7 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
+from aecore.export import csv_text
 from aecore.manifold import project
 from aecore.pixels import to_floats
 from aecore.process.questions import nearest
@@ -180,7 +179,8 @@ def hit_gallery(
         Action("map", "map", "Locate on the map", links),
     )
     gallery(
-        images.split(place.view.split).images[rows], lines, key, "Images found", ("query", "Search for it"), act,
+        _cached.originals(images.name, place.view.split, tuple(map(int, rows))), lines, key, "Images found",
+        ("query", "Search for it"), act,
         [action for action in actions if action.name in offer], side=side, most=most,
     )  # fmt: skip
 
@@ -277,6 +277,6 @@ def _all_nearest(place: Place) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _export(name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    file = io.StringIO()
-    csv.writer(file).writerows([header, *rows])
-    st.download_button("Export as CSV", file.getvalue(), name, "text/csv", key=f"export-{name}", on_click="ignore")
+    st.download_button(
+        "Export as CSV", csv_text(header, rows), name, "text/csv", key=f"export-{name}", on_click="ignore"
+    )

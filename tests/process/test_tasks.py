@@ -117,17 +117,21 @@ def test_a_task_that_fails_says_why(question: Task, monkeypatch: pytest.MonkeyPa
     assert "error" not in question.report, "asked again, it starts again"
 
 
-def test_everybodys_newest_task_precedes_what_anybody_asked_before(home: Path) -> None:
+def test_everybodys_newest_task_precedes_what_anybody_asked_before(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for what the server asks, and what is quick waits for nobody."""
+    monkeypatch.setitem(tasks.TASKS, "quick", tasks.Kind(lambda: [], 1, queued=False))
     locks = []
     asked = ((0.1, "server", "s1"), (1.0, "ann", "a1"), (2.0, "ann", "a2"), (3.0, "ben", "b1"), (4.0, "dan", "d1"))
-    for came, who, name in (*asked, (0.5, "cleo", "c1")):
+    for came, who, name in (*asked, (0.5, "cleo", "c1"), (0.2, "eve", "q1")):
         folder = home / "tasks" / name
         folder.mkdir(parents=True)
-        (folder / "asked.json").write_text(json.dumps({"came": came, "who": who}))
+        function = "quick" if name == "q1" else "nearest"
+        (folder / "asked.json").write_text(json.dumps({"came": came, "who": who, "function": function}))
         locks.append(tasks.filelock.FileLock(folder / "lock"))
         if name != "c1":  # its process is gone
             locks[-1].acquire()
-    (home / "tasks" / "b1" / "working").touch()
+    for name in ("b1", "s1"):
+        (home / "tasks" / name / "working").touch()
     (home / "tasks" / "odd").mkdir()
     assert queue(home / "tasks") == ["b1", "a2", "d1", "a1", "s1"]
     for lock in locks:

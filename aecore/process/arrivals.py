@@ -1,0 +1,219 @@
+"""Images on their way in: what a visitor sent, or where it lies on this machine, until it is a set or is thrown away.
+
+A parcel of them has a folder in AECORE_HOME under a secret name. To look at it and to keep it are tasks: no byte of it
+is read in the server.
+"""
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+
+from aecore.data import own, own_names
+from aecore.data.intake import Look, bring_in, look
+from aecore.data.own import Wishes
+from aecore.data.pictures import InputRejected, Picture
+from aecore.data.sources import Bounds
+from aecore.files import home, remove, write_file
+from aecore.process.limits import check, limit
+from aecore.process.tasks import Progress, Task, task
+
+KEPT = 86_400.0
+"""Seconds after which images that nobody made a set of are deleted."""
+MEMORY = 512 * 2**20
+"""Bytes that reading them may take beyond what the process has when it begins."""
+_ABOUT, _FILES = "arrival.json", "files"
+
+
+def receive(files: Iterable[tuple[str, IO[bytes]]], owner: str = "") -> str:
+    """Put the files that a visitor sent aside; returns the name of what arrived. Raises InputRejected."""
+    key, folder = _new()
+    (folder / _FILES).mkdir()
+    size = number = 0
+    for name, file in files:
+        number += 1
+        safe = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in PurePosixPath(name).name)
+        path = folder / _FILES / (safe.lstrip(". ")[-80:] or f"file-{number}")
+        if path.exists():
+            path = path.with_name(f"{number}-{path.name}")
+        with path.open("wb") as out:
+            shutil.copyfileobj(file, out, 2**20)
+        size += path.stat().st_size
+        if owner and size > limit("AECORE_MAX_MB") * 1e6:
+            remove(folder)
+            check("AECORE_MAX_MB", size / 1e6)
+    if not number:
+        remove(folder)
+        raise InputRejected("There is no file.")
+    _tell(folder, {"path": str(folder / _FILES), "owner": owner})
+    return key
+
+
+def point_at(path: str) -> str:
+    """Name a folder or file on this machine, for its owner; returns the name of what arrived. Raises InputRejected."""
+    found = Path(path.strip().strip("\"'")).expanduser()
+    if not path.strip() or not found.exists():
+        raise InputRejected(f"There is no file or folder {path.strip()[:200]!r} on this machine.")
+    key, folder = _new()
+    _tell(folder, {"path": str(found.absolute()), "owner": ""})
+    return key
+
+
+def throw_away(key: str) -> None:
+    """Delete what arrived; a folder of this machine that was only named stays."""
+    with suppress(InputRejected):
+        remove(_folder(key))
+
+
+def first_look(key: str, wishes: Wishes | None) -> Task:
+    """The task of looking at what arrived, as the wishes, or the suggested ones, make of it; see `seen`."""
+    return _looked(key, *(_words(wishes) if wishes else ()))
+
+
+def keeping(key: str, name: str, wishes: Wishes, title: str, source: str) -> Task:
+    """The task of keeping what arrived as a set. Raises InputRejected for a name that is taken, ValueError beyond the
+    limits of this server."""
+    folder = _folder(key)
+    about = json.loads((folder / _ABOUT).read_bytes())
+    own.free_folder(name)
+    if about["owner"]:
+        check("AECORE_MAX_SETS", len(own_names(about["owner"])) + 1)
+        check("AECORE_MAX_ALL_MB", _megabytes())
+    ticket = secrets.token_hex(4)  # an answer to an earlier try does not count
+    _tell(folder, about | {"name": name, "title": title, "source": source, "wishes": asdict(wishes)})
+    return _kept(key, ticket)
+
+
+def free_name(title: str, secret: bool = False) -> str:
+    """A name for a set that is not taken, made from its title; for a visitor's, one that nobody guesses."""
+    words = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in title.lower())
+    stem = "_".join(filter(None, words.split("_")))[:28] or "images"
+    name, number = f"{stem}_{secrets.token_hex(4)}" if secret else stem, 1
+    while not _is_free(name):
+        number += 1
+        name = f"{stem}_{number}"
+    return name
+
+
+def _is_free(name: str) -> bool:
+    try:
+        own.free_folder(name)
+    except InputRejected:
+        return False
+    return True
+
+
+@task(1, queued=False)
+def _looked(key: str, *rest: Any) -> list[np.ndarray]:
+    wishes, _ = rest[:-1], rest[-1]
+    _limit_memory()
+    about = json.loads((_folder(key) / _ABOUT).read_bytes())
+    found = look(Path(about["path"]), _wishes(wishes) if wishes else None, _bounds(about["owner"]))
+    said = {name: value for name, value in vars(found).items() if name not in ("shown", "suggested")}
+    said |= {"suggested": asdict(found.suggested), "shown": [[id, _facts(picture)] for id, picture in found.shown]}
+    thumbnails = [picture.thumbnail for _, picture in found.shown]
+    return [
+        np.frombuffer(json.dumps(said).encode(), np.uint8),
+        np.stack([picture.pixels for _, picture in found.shown]),
+        np.frombuffer(b"".join(thumbnails), np.uint8),
+        np.array([len(thumbnail) for thumbnail in thumbnails]),
+    ]
+
+
+def seen(answer: list[np.ndarray]) -> Look:
+    """What a first look found."""
+    said, pixels, thumbnails, lengths = answer
+    known: dict[str, Any] = json.loads(said.tobytes())
+    ends = np.cumsum(lengths)
+    shown = [
+        (
+            id,
+            Picture(pixels[place], thumbnail=thumbnails[ends[place] - lengths[place] : ends[place]].tobytes(), **facts),
+        )
+        for place, (id, facts) in enumerate(known.pop("shown"))
+    ]
+    suggested = Wishes(**known.pop("suggested"))
+    known["sizes"], known["skipped"] = tuple(known["sizes"]), [tuple(pair) for pair in known["skipped"]]
+    return Look(suggested=suggested, shown=shown, **known)
+
+
+@task(1)
+def _kept(key: str, ticket: str, progress: Progress) -> list[np.ndarray]:
+    _limit_memory()
+    folder = _folder(key)
+    about = json.loads((folder / _ABOUT).read_bytes())
+    known = bring_in(
+        Path(about["path"]), about["name"], Wishes(**about["wishes"]), about["title"], about["source"],
+        bounds=_bounds(about["owner"]), owner=about["owner"], progress=progress,
+    )  # fmt: skip
+    remove(folder)
+    return [np.frombuffer(json.dumps(known).encode(), np.uint8)]
+
+
+def _facts(picture: Picture) -> dict[str, Any]:
+    return {
+        "width": picture.width, "height": picture.height, "edge": float(picture.edge), "notes": list(picture.notes),
+        "colored": picture.colored,
+    }  # fmt: skip
+
+
+def _words(wishes: Wishes) -> tuple[Any, ...]:
+    return tuple(asdict(wishes).values())
+
+
+def _wishes(words: tuple[Any, ...]) -> Wishes:
+    return Wishes(**dict(zip(asdict(Wishes()), words, strict=True)))
+
+
+def _bounds(owner: str) -> Bounds:
+    """What one visitor may bring; the owner of this machine anything."""
+    return Bounds(limit("AECORE_MAX_IMAGES"), limit("AECORE_MAX_MB") * 1e6) if owner else Bounds()
+
+
+def _megabytes() -> float:
+    """Of all sets of visitors."""
+    root = home() / "datasets"
+    folders = [root / name for name in own_names() if own.owner_of(name)]
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def _limit_memory() -> None:
+    """Have this process refuse more memory rather than the whole machine run out of it."""
+    with suppress(ImportError, OSError, ValueError, IndexError):
+        import resource
+
+        status = Path("/proc/self/status").read_text()
+        now = int(status.split("VmData:")[1].split()[0]) * 1024
+        resource.setrlimit(resource.RLIMIT_DATA, (now + MEMORY, resource.RLIM_INFINITY))
+
+
+def _new() -> tuple[str, Path]:
+    root = home() / "arrivals"
+    root.mkdir(parents=True, exist_ok=True)
+    for path in root.iterdir():
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > KEPT:
+                remove(path)
+    key = secrets.token_hex(16)
+    (root / key).mkdir()
+    return key, root / key
+
+
+def _folder(key: str) -> Path:
+    """Names are looked up, never joined into a path."""
+    root = home() / "arrivals"
+    for path in root.iterdir() if root.is_dir() else ():
+        if path.name == key:
+            return path
+    raise InputRejected("These images are not here any more; bring them again.")
+
+
+def _tell(folder: Path, about: Mapping[str, Any]) -> None:
+    write_file(folder / _ABOUT, json.dumps(about).encode())

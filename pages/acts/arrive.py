@@ -1,0 +1,182 @@
+"""Bring images in: choose them, see what a network would see, keep them as a set or throw them away."""
+
+import io
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+import streamlit as st
+
+from aecore.data.decoder import FITS, GROUNDS
+from aecore.data.intake import LOOKED_AT, Look
+from aecore.data.own import LARGEST, SMALLEST, Wishes, squares
+from aecore.data.pictures import SUFFIXES
+from aecore.data.sources import ARCHIVES
+from aecore.figures import enlarged
+from aecore.process import arrivals
+from pages import _cached, _view
+from pages._visitor import drawer, owner
+from pages._words import counted
+from pages.acts.wait import answer
+from pages.components.gallery import gallery
+
+SQUARE = 128
+"""Pixels of a side, about, at which pictures are shown."""
+KEY, TASK = "arrived", "arrival-task"
+
+
+def choose() -> None:
+    """In the sidebar: files, or for the owner a folder of this machine."""
+    st.subheader("Bring your own")
+    kinds = [*SUFFIXES, *(suffix.removeprefix(".") for suffix in ARCHIVES)]
+    st.file_uploader(
+        "Pictures, or one zip, tar.gz, NumPy, IDX, Parquet or CSV file", kinds, accept_multiple_files=True,
+        max_upload_size=200 if owner() else 50, key=_uploader(), on_change=_receive,
+    )  # fmt: skip
+    if owner():
+        st.text_input("Or a folder or file on this machine", key="arriving-path", on_change=_point_at,
+                      placeholder="/home/me/pictures")  # fmt: skip
+    if problem := st.session_state.get("arrival-problem"):
+        st.text(problem)
+
+
+def _uploader() -> str:
+    """The key of the control: another one after each arrival, since it cannot be emptied."""
+    return f"arriving-{st.session_state.get('arrivals', 0)}"
+
+
+def _receive() -> None:
+    files = [(file.name, io.BytesIO(file.getvalue())) for file in st.session_state[_uploader()]]
+    if files:
+        _arrived(lambda: arrivals.receive(files, drawer()))
+
+
+def _point_at() -> None:
+    if path := st.session_state["arriving-path"]:
+        _arrived(lambda: arrivals.point_at(path))
+
+
+def _arrived(take: Callable[[], str]) -> None:
+    _let_go()
+    try:
+        st.session_state[KEY] = take()
+    except ValueError as error:
+        st.session_state["arrival-problem"] = str(error)
+
+
+def forget() -> None:
+    """Throw away what arrived and was not kept; its control is empty again."""
+    st.session_state["arrivals"] = st.session_state.get("arrivals", 0) + 1
+    _let_go()
+
+
+def _let_go() -> None:
+    for name in ("arrival-problem", TASK, "arrival-wishes"):
+        st.session_state.pop(name, None)
+    if key := st.session_state.pop(KEY, None):
+        arrivals.throw_away(key)
+
+
+def arriving() -> bool:
+    """Whether something has arrived that is neither kept nor thrown away."""
+    return KEY in st.session_state
+
+
+def preflight() -> None:
+    """What arrived, as the network would see it, beside the originals; then keep it, or throw it away."""
+    key = st.session_state[KEY]
+    if TASK in st.session_state:
+        _keep_going(key)
+        return
+    wishes = st.session_state.get("arrival-wishes")
+    found = answer(arrivals.first_look(key, wishes), "Looking at the first pictures")
+    if found is None:
+        st.button("Throw away", on_click=forget, type="tertiary")
+        _view.stop()
+    seen = arrivals.seen(found)
+    wishes = wishes or seen.suggested
+    _facts(seen)
+    _show(seen, wishes)
+    _wish(seen, wishes)
+    _keep(key, wishes)
+
+
+def _facts(seen: Look) -> None:
+    count = f"{seen.count:,}" if seen.count else "Some number of"
+    low, median, high = seen.sizes
+    some = f" Of the first {seen.read:,}, the" if seen.count != seen.read else " The"
+    classes = f"{counted(len(seen.classes), 'class', 'classes')}" if seen.classes else "no classes"
+    st.write(
+        f"**{count} images** from a {seen.kind}.{some} shorter side has {low} to {high} pixels, median {median}; "
+        f"{classes}"
+        f"{'; already split into training and test images' if len(seen.parts) > 1 else ''}."
+    )
+    if seen.classes:
+        most = list(seen.classes.items())[:12]
+        st.text(", ".join(f"{name} {number:,}" for name, number in most) + (", …" if len(seen.classes) > 12 else ""))
+    if seen.skipped:
+        with st.expander(f"{counted(len(seen.skipped), 'file')} of the first {LOOKED_AT} cannot be read"):
+            st.dataframe([{"file": id, "why": why} for id, why in seen.skipped[:100]], hide_index=True)
+
+
+def _show(seen: Look, wishes: Wishes) -> None:
+    """Originals over what the network sees."""
+    images = np.stack([enlarged(picture.pixels, SQUARE).transpose(2, 0, 1) for _, picture in seen.shown])
+    thumbnails = [picture.thumbnail for _, picture in seen.shown]
+    if all(thumbnails):
+        images = np.concatenate([squares(thumbnails, images.shape[2]), images], axis=2)
+    gallery(
+        images, [[id.rpartition("/")[2][-16:]] for id, _ in seen.shown], "first-look", "First look", side=92, most=140
+    )
+    words = "Above the originals, below what the network sees" if all(thumbnails) else "As the network sees them"
+    st.caption(f"{words}: {wishes.side} x {wishes.side} pixels.")
+
+
+def _wish(seen: Look, wishes: Wishes) -> None:
+    """How pictures are made to fit; a change shows them anew."""
+
+    def changed() -> None:
+        chosen = {name: st.session_state[f"wish-{name}"] for name in asdict(wishes)}
+        st.session_state["arrival-wishes"] = Wishes(**chosen)
+
+    for name, value in asdict(wishes).items():
+        st.session_state[f"wish-{name}"] = value
+    light = f"{seen.light:.0%} of them have a light background." if wishes.channels == 1 else ""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.number_input("Side, pixels", SMALLEST, LARGEST, key="wish-side", on_change=changed, width=130)
+        st.segmented_control("Color", [1, 3], format_func={1: "Gray", 3: "Color"}.get, key="wish-channels",
+                             on_change=changed, required=True)  # fmt: skip
+        st.segmented_control("Fit", list(FITS), format_func=FITS.get, key="wish-fit", on_change=changed, required=True)
+        st.segmented_control("Behind transparent parts", list(GROUNDS), format_func=GROUNDS.get, key="wish-ground",
+                             on_change=changed, required=True)  # fmt: skip
+        st.toggle("Invert", key="wish-invert", on_change=changed, help=f"Swap black and white. {light}")
+
+
+def _keep(key: str, wishes: Wishes) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        title = st.text_input("Title", key="arrival-title", placeholder="My images", max_chars=80, width=220)
+        source = st.text_input("Source and license", key="arrival-source", placeholder="optional", width=320)
+        kept = st.button("Keep them", type="primary")
+        st.button("Throw away", on_click=forget, type="tertiary")
+    if kept:
+        title = title.strip() or "My images"
+        try:
+            name = arrivals.free_name(title, secret=not owner())
+            st.session_state[TASK] = (arrivals.keeping(key, name, wishes, title, source), name)
+        except ValueError as error:
+            st.error(str(error))
+        else:
+            st.rerun()
+
+
+def _keep_going(key: str) -> None:
+    task, name = st.session_state[TASK]
+    if answer(task, "Bringing the images in") is None:
+        if st.session_state.get("left") and task.name in st.session_state["left"]:
+            del st.session_state[TASK]
+            st.rerun()
+        _view.stop()
+    forget()
+    _cached.dataset.clear()
+    _view.put("set", name)
+    st.rerun()

@@ -1,0 +1,61 @@
+"""From images to what a run makes of them: similar ones, their place on the map, a cleaner one; or to a training."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from aecore.recipes import recipes_for
+from pages import _cached
+from pages._widgets import all_runs, go, start_run, titles
+from pages._words import plain
+from pages.acts.map import located
+from pages.acts.query import ask_for
+
+if TYPE_CHECKING:
+    from aecore import Dataset
+
+
+def lead_on(images: "Dataset", split: str = "", row: int | None = None) -> None:
+    """Buttons to the other pages, about an image or, without a row, about the set; below, what can be trained on it."""
+    runs = [run for run in all_runs() if _cached.trained_on(run) == images.name]
+    if runs:
+        st.caption(f"With the run {plain(titles()[runs[0]])}:")
+        with st.container(horizontal=True):
+            _about_all(runs[0]) if row is None else _about_one(images.name, runs[0], split, row)
+    if row is None:
+        _train(images, bool(runs))
+
+
+def _about_one(name: str, run: str, split: str, row: int) -> None:
+    for page, words in {"search": "Find similar", "denoise": "Denoise"}.items():
+        if st.button(words):
+            ask_for(name, split, row)
+            go(page, run=run)
+    if st.button("See it on the map"):
+        go("manifold", **located(run, split, row))
+
+
+def _about_all(run: str) -> None:
+    for words, (page, values) in {
+        "Near-duplicates": ("search", {"act": "duplicates"}),
+        "Outliers": ("search", {"act": "outliers"}),
+        "Map": ("manifold", {}),
+    }.items():
+        if st.button(words):
+            go(page, run=run, **values)
+
+
+def _train(images: "Dataset", known: bool) -> None:
+    """The recipes that serve any images, on these, and the way to all settings."""
+    st.caption("Train another run on these images:" if known else "No run has learned these images yet. Train one:")
+    with st.container(horizontal=True):
+        for recipe in recipes_for(images.name, len(images.train)).values():
+            if st.button(recipe.title, key=f"train-{recipe.title}", help=recipe.sentence, type="secondary"):
+                try:
+                    run = start_run(recipe.run.to_dict())
+                except ValueError as error:
+                    st.error(str(error))
+                else:
+                    go("train", run=run)
+        if st.button("All settings", type="tertiary"):
+            go("train", dataset=images.name, recipe=None)

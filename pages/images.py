@@ -1,0 +1,96 @@
+"""Every set of images, picture by picture; one's own are brought in here."""
+
+import numpy as np
+import streamlit as st
+
+from aecore.data import DATASETS, own
+from pages import _cached, _controls, _view
+from pages._widgets import need_dataset, picture, reset_button, sets
+from pages._words import counted, plain
+from pages.acts.arrive import arriving, choose, preflight
+from pages.acts.lead import lead_on
+from pages.components.gallery import gallery
+
+SHEET = 48
+SPLITS = {"train": "Training", "test": "Test"}
+
+st.title("Images")
+with st.sidebar:
+    choose()
+    reset_button()
+if arriving():
+    preflight()
+    _view.stop()
+titles = sets()
+name = _controls.choice("set", "Set", titles, next(iter(DATASETS)), width=400)
+images = need_dataset(name)
+mine = name not in DATASETS
+c, h, w = images.shape
+kinds = "" if images.classes is None else f", {counted(len(images.classes), 'class', 'classes')}"
+st.caption(
+    f"{len(images.train):,} training and {len(images.test):,} test images of {w} x {h} pixels, "
+    f"{'gray' if c == 1 else 'color'}{kinds}. {plain(images.source)}"
+)
+lead_on(images)
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    of = _controls.segments("of", "Split", SPLITS, "train", label_visibility="collapsed")
+    split = images.split(of)
+    rows = np.arange(len(split))
+    if split.labels is not None:
+        classes = {"": "All classes", **{str(place): kind for place, kind in enumerate(images.classes)}}
+        only = _controls.choice("only", "Class", classes, "", (name,), width=200, label_visibility="collapsed")
+        rows = np.flatnonzero(split.labels == int(only)) if only else rows
+    sheets = max(1, -(-len(rows) // SHEET))
+    sheet = _controls.number("sheet", "Sheet", 1, sheets, 1, (name, of, len(rows)), width=130,
+                             label_visibility="collapsed")  # fmt: skip
+    st.caption(f"Sheet {sheet:,} of {sheets:,}: {counted(len(rows), 'image')}")
+
+shown = rows[(sheet - 1) * SHEET : sheet * SHEET]
+row = _view.get("row", None, (name, of))
+original = own.thumbnail(name, of, row) if mine and row is not None else None
+if row is not None and row < len(split):
+    kind = "" if split.labels is None else f", {images.classes[split.labels[row]]}"
+    large, small, act = st.columns([2, 1, 2], gap="medium")
+    with large:
+        if original:
+            st.image(original, width="content", alt=f"Original of {split.ids[row]}")
+        else:
+            picture(split.images[row], f"{split.ids[row]}{kind}")
+    if original:
+        with small:
+            picture(split.images[row], "As the network sees it", side=128)
+    with act:
+        if original:
+            st.text(f"{split.ids[row]}{kind}")
+        lead_on(images, of, row)
+
+
+def press(place: int, _: str) -> None:
+    _view.put("row", int(shown[place]), (name, of))
+
+
+if len(shown):
+    lines = [[str(split.ids[row]).rpartition("/")[2][-24:]] for row in shown]
+    chosen = next((place for place, known in enumerate(shown) if known == row), None)
+    gallery(_cached.originals(name, of, tuple(shown.tolist())), lines, "sheet-of-images", "Images",
+            ("look", "Look at it"), press, side=88, most=140, chosen=chosen)  # fmt: skip
+else:
+    st.write("No image of this class is in this split.")
+if mine:
+    known = own.about(name)
+    st.caption(
+        f"Brought in from a {known['kind']}; {counted(known['skipped'], 'file')} skipped, "
+        f"{counted(known['copies'], 'copy', 'copies')} of other images. In commands: {name}."
+    )
+    with st.container(horizontal=True):
+        if known["skipped"]:
+            st.download_button("Skipped files", own.skipped(name), f"{name}-skipped.csv", "text/csv",
+                               on_click="ignore", type="tertiary")  # fmt: skip
+        with st.popover("Delete these images", type="tertiary"):
+            st.write("They are deleted permanently. Runs that were trained on them stay, but cannot show them.")
+            if st.button("Delete permanently", type="primary"):
+                own.delete_own(name)
+                _cached.dataset.clear()
+                _view.put("set", None)
+                st.rerun()
