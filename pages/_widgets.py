@@ -239,12 +239,19 @@ def need_dataset(name: str) -> "Dataset":
     _view.stop()
 
 
-def picture(image: "np.ndarray", caption: str, side: int = 224) -> None:
-    """One image (c, h, w), crisp, with a caption below; the caption is text."""
+def picture(image: "np.ndarray", caption: str, side: int = 224, original: bytes | None = None) -> None:
+    """One image (c, h, w), crisp, or its original, with a caption below; the caption is text."""
     from aecore.figures import enlarged
 
-    st.image(enlarged(image, side), width="stretch", alt=caption)
+    st.image(original or enlarged(image, side), width="stretch", alt=caption)
     st.caption(plain(caption))
+
+
+def original(name: str, split: str, row: int) -> bytes | None:
+    """The original of an image of a set as a small file, where it was kept."""
+    from aecore.data import DATASETS, own
+
+    return None if name in DATASETS or row < 0 else own.thumbnail(name, split, row)
 
 
 def knob_controls(

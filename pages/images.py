@@ -5,7 +5,7 @@ import streamlit as st
 
 from aecore.data import DATASETS, own
 from pages import _cached, _controls, _view
-from pages._widgets import need_dataset, picture, reset_button, sets
+from pages._widgets import need_dataset, original, picture, reset_button, sets
 from pages._words import counted, plain
 from pages.acts.arrive import arriving, choose, preflight
 from pages.acts.lead import lead_on
@@ -48,21 +48,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 
 shown = rows[(sheet - 1) * SHEET : sheet * SHEET]
 row = _view.get("row", None, (name, of))
-original = own.thumbnail(name, of, row) if mine and row is not None else None
 if row is not None and row < len(split):
-    kind = "" if split.labels is None else f", {images.classes[split.labels[row]]}"
+    content, kind = original(name, of, row), "" if split.labels is None else f", {images.classes[split.labels[row]]}"
     large, small, act = st.columns([2, 1, 2], gap="medium")
     with large:
-        if original:
-            st.image(original, width="content", alt=f"Original of {split.ids[row]}")
-        else:
-            picture(split.images[row], f"{split.ids[row]}{kind}")
-    if original:
+        picture(split.images[row], f"{split.ids[row]}{kind}", original=content)
+    if content:
         with small:
             picture(split.images[row], "As the network sees it", side=128)
     with act:
-        if original:
-            st.text(f"{split.ids[row]}{kind}")
         lead_on(images, of, row)
 
 

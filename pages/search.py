@@ -6,7 +6,7 @@ import streamlit as st
 from aecore.charts import bars
 from aecore.search import METRICS
 from pages import _cached, _controls
-from pages._widgets import go, open_run, picture
+from pages._widgets import go, open_run, original, picture
 from pages._words import counted
 from pages.acts.query import SOURCES, pick_query
 from pages.acts.similar import SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
@@ -39,7 +39,7 @@ distances, rows = place.find(wanted, unwanted, k, without)
 head = st.empty()
 left, right = st.columns([1, 4], gap="small")
 with left:
-    picture(query.image, query.name, side=280)
+    picture(query.image, query.name, 280, original(images.name, query.split, query.row))
     if chosen:
         show_examples(images, chosen)
 with right:

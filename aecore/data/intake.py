@@ -274,8 +274,7 @@ class _Pile:
         numbers = np.array([names.index(name) for name in self.classes] or [0])
         known = len(names) > 1 and (labels >= 0).all()
         held_out = held_out_rows(digests, first, labels if known else np.zeros_like(labels), parts, seed)[every]
-        ends, ids = np.array(self.ends), (self.folder / "ids").read_text(encoding="utf-8").split("\n")[:-1]
-        ids = _unique(ids)
+        ends = np.array(self.ends)
         shape = wishes.shape
         pixels = np.memmap(self.folder / "pixels", np.uint8, "r", shape=(self.count, *shape))
         for part, rows in (("train", np.flatnonzero(~held_out)), ("test", np.flatnonzero(held_out))):
@@ -285,13 +284,13 @@ class _Pile:
             for start in range(0, len(rows), 4096):
                 images[start : start + 4096] = pixels[rows[start : start + 4096]]
             images.flush()
-            np.save(folder / "ids.npy", np.array([ids[row] for row in rows]))
             if known:
                 np.save(folder / "labels.npy", numbers[labels[rows]])
             if ends[-1]:
                 np.save(folder / "ends.npy", np.cumsum(ends[rows + 1] - ends[rows]))
                 self._sort_thumbnails(folder / "originals.bin", ends, rows)
         del pixels
+        self._sort_ids(held_out)
         for name in ("pixels", "thumbnails", "ids"):
             (self.folder / name).unlink()
         counts = np.bincount(labels[labels >= 0], minlength=len(names)) if known else []
@@ -300,6 +299,30 @@ class _Pile:
             "copies": self.count - len(first), "classes": names if known else None,
             "class_counts": {name: int(counts[self.classes[name]]) for name in names} if known else None,
         }  # fmt: skip
+
+    def _sort_ids(self, held_out: np.ndarray) -> None:
+        """The ids of each split, as words of one length; only where some are equal are all in memory at once."""
+        seen, longest = array("Q"), 1
+        for id in self._read_ids():
+            longest = max(longest, len(id))
+            seen.append(int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "big"))
+        ids: Iterable[str] = self._read_ids()
+        if len(np.unique(np.array(seen))) < len(seen):
+            ids = _unique([*ids])
+            longest = max(map(len, ids))
+        parts = [
+            np.lib.format.open_memmap(self.folder / part / "ids.npy", "w+", f"<U{longest}", (int(count),))
+            for part, count in (("train", (~held_out).sum()), ("test", held_out.sum()))
+        ]
+        places = [0, 0]
+        for id, side in zip(ids, held_out.tolist(), strict=True):
+            parts[side][places[side]] = id
+            places[side] += 1
+
+    def _read_ids(self) -> Iterator[str]:
+        with (self.folder / "ids").open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield line.removesuffix("\n")
 
     def _sort_thumbnails(self, path: Path, ends: np.ndarray, rows: np.ndarray) -> None:
         with (self.folder / "thumbnails").open("rb") as file, path.open("wb") as out:

@@ -10,7 +10,7 @@ from aecore.figures import sheet
 from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._view import View
-from pages._widgets import go, picture
+from pages._widgets import go, original, picture
 
 RACK = 8
 STEPS = 11
@@ -24,9 +24,12 @@ def image(view: View, row: int) -> None:
     facts = [f"{name} {values[row]:g}" for name, values in split.factors.items()]
     if split.labels is not None:
         facts.append(images.classes[split.labels[row]])
+    name = ", ".join([split.ids[row], *facts])
+    if content := original(images.name, view.split, row):
+        picture(one[0], name, original=content)
     pair = st.columns(2)
     with pair[0]:
-        picture(one[0], f"Image {', '.join([split.ids[row], *facts])}")
+        picture(one[0], "As the network sees it" if content else f"Image {name}")
     with pair[1]:
         error = np.square(rebuilt - to_floats(one)).mean()
         picture(rebuilt[0], f"Reconstruction, MSE {error:.4f}" if error >= 5e-5 else "Reconstruction, MSE below 0.0001")

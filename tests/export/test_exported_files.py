@@ -16,7 +16,7 @@ from PIL import Image
 
 from aecore import export
 from aecore.data import Dataset, Split
-from aecore.export import FORMATS, Cargo, Format, parquet, projector
+from aecore.export import FORMATS, Cargo, parquet, projector
 from aecore.export.table import cell, csv_text, write_arrays, write_csv, write_npz
 from aecore.files import arriving
 from aecore.manifold import plane
@@ -266,7 +266,7 @@ def test_what_fails_leaves_nothing_and_touches_nothing(
 
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "key").write_text("mine")
-    monkeypatch.setitem(FORMATS, "report", Format("Report", "report.html", full))
+    monkeypatch.setitem(FORMATS, "report", replace(FORMATS["report"], write=full))
     with pytest.raises(OSError, match="No space"):
         export.write(cargo, tmp_path / "out", ["npz", "report"])
     assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
