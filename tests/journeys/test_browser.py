@@ -199,12 +199,13 @@ def test_the_queue_is_told_as_it_shrinks(page: Page, server: Server) -> None:
     settle(page)
     press(page, "Train every flavor")
     line = page.get_by_text(re.compile("^Also in the queue"))
-    lengths = set()
-    while line.count() or len(lengths) < 2:
+    lengths = []
+    while line.count() or not lengths:
         with contextlib.suppress(PlaywrightTimeout):
-            lengths.add(line.inner_text(timeout=5_000).count("("))
+            lengths.append(line.inner_text(timeout=5_000).count("("))
         page.wait_for_timeout(100)
-    assert len(lengths) > 2, "the line went on while nobody touched the page"
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] > lengths[-1], "the line went on while nobody touched the page"
     settle(page)
 
 
