@@ -23,6 +23,8 @@ NAME = re.compile("[a-z0-9_]{1,40}")
 """What a set may be called in addresses and commands."""
 VERSION = 1
 ABOUT, SKIPPED, OWNER = "set.json", "skipped.csv", "owner"
+_USED = ".used"
+"""The names of the sets that are deleted."""
 SPLITS = ("train", "test")
 SMALLEST, LARGEST = 8, 128
 """Pixels of a side."""
@@ -145,8 +147,21 @@ def skipped(name: str) -> bytes:
 
 
 def delete_own(name: str) -> None:
-    """Delete a set; runs that were trained on it stay, but cannot show its images any more."""
-    remove(_folder(name))
+    """Delete a set; runs that were trained on it stay, but cannot show its images any more.
+
+    Nothing else is ever called by its name: to these runs, and to what was cached, other images would be the same ones.
+    """
+    folder = _folder(name)
+    with (_root() / _USED).open("a") as file:
+        file.write(f"{name}\n")
+    remove(folder)
+
+
+def _used() -> set[str]:
+    try:
+        return set((_root() / _USED).read_text().split())
+    except OSError:
+        return set()
 
 
 def _root() -> Path:
@@ -166,5 +181,7 @@ def free_folder(name: str) -> Path:
     if not NAME.fullmatch(name):
         raise InputRejected(f"The name is {name[:60]!r}; use 1 to 40 lowercase letters, digits and underscores.")
     if name in DATASETS or name in own_names():
-        raise InputRejected(f"There is a set named {name} already; choose another name, or delete that one first.")
+        raise InputRejected(f"There is a set named {name} already; choose another name.")
+    if name in _used():
+        raise InputRejected(f"A set that is deleted was named {name}, and runs may know it; choose another name.")
     return _root() / name

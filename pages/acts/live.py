@@ -266,7 +266,10 @@ def _queue(root: Path, run: str, before: int) -> None:
     if not others and before:
         st.rerun()
     names = titles()
-    st.caption("Also in the queue: " + ", ".join(f"{plain(names.get(job.id, job.id))} ({job.state})" for job in others))
+    st.caption(
+        "Also in the queue: "
+        + ", ".join(f"{plain(names.get(job.id, "another visitor's images"))} ({job.state})" for job in others)
+    )
 
 
 def _others(root: Path, run: str) -> list[Job]:

@@ -251,6 +251,8 @@ def test_a_set_is_trained_on_like_any_other_and_deleted(tmp_path: Path) -> None:
     assert run.title.startswith("Pets")
     own.delete_own("pets")
     assert own.own_names() == []
+    with pytest.raises(InputRejected, match="A set that is deleted was named pets"):
+        bring_in(as_npz(tmp_path), "pets", WISHES)
     with pytest.raises(ValueError, match="dataset is 'pets'; choose one of"):
         aecore.load_dataset("pets")
     assert aecore.Store().load(run.id).run == run
