@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from aecore import Checkpoint
     from aecore.moments import Moment
 
+STRANGE = "a run of another visitor"
+"""What is told of a run on images that this visitor may not see."""
 STATES = {
     "waiting": "Waiting in the queue",
     "running": "Training",
@@ -266,10 +268,8 @@ def _queue(root: Path, run: str, before: int) -> None:
     if not others and before:
         st.rerun()
     names = titles()
-    st.caption(
-        "Also in the queue: "
-        + ", ".join(f"{plain(names.get(job.id, "another visitor's images"))} ({job.state})" for job in others)
-    )
+    words = [f"{plain(names.get(job.id, STRANGE))} ({job.state})" for job in others]
+    st.caption(f"Also in the queue: {', '.join(words)}")
 
 
 def _others(root: Path, run: str) -> list[Job]:
