@@ -230,6 +230,27 @@ def test_without_runs_the_list_says_how_to_get_one(
     assert tell("runs") == []
 
 
+def test_images_of_ones_own_come_in_and_are_trained_on(
+    home: Path, tmp_path: Path, say: Callable[..., str], tell: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (30, 20, 20), np.uint8)
+    np.savez(tmp_path / "in.npz", x=images, y=np.arange(30) % 3)
+    path = str(tmp_path / "in.npz")
+    assert "Suggested: --side 16 --channels 1" in say("import", path, "--look")
+    seen = tell("import", path, "--look", "--side", "8")
+    assert (seen["count"], seen["classes"], seen["suggested"]["side"]) == (30, {"0": 10, "1": 10, "2": 10}, 16)
+    assert "pets: 24 images to train on, 6 held out, 0 skipped" in say("import", path, "--name", "pets", "--side", "8")
+    assert {"name": "pets", "title": "Pets", "here": True, "train": 24, "test": 6, "source": "", "kind": "npz"} in tell(
+        "sets"
+    )
+    assert "pets" in say("train", "pets", *TRAIN[2:])
+    assert main(["import", path, "--name", "pets"]) == 2
+    assert "There is a set named pets already" in capsys.readouterr().err
+    assert "pets is deleted" in say("sets", "--delete", "pets")
+    assert main(["train", "pets"]) == 2
+    assert "dataset is 'pets'; choose one of" in capsys.readouterr().err
+
+
 def test_recipes_are_listed_with_a_sentence(say: Callable[..., str], tell: Callable[..., Any]) -> None:
     told = tell("recipes")
     assert told.keys() == recipes.RECIPES.keys() >= {"blocks-map", "fashion-search"}
@@ -381,6 +402,14 @@ BAD = [
     "experiment",
     "experiment none",
     "runs extra",
+    "import",
+    "import nowhere --name pets",
+    "import . --name pets",
+    "import . --name Pets --side 8 --channels 1",
+    "import . --name pets --side 4 --channels 1",
+    "import . --name pets --side 8 --channels 2",
+    "import . --name pets --side 8 --channels 1 --fit tile",
+    "sets --delete nowhere",
 ]
 
 

@@ -38,8 +38,9 @@ def _import(options: argparse.Namespace) -> int:
     if options.look:
         found = {
             "kind": seen.kind, "count": seen.count, "looked_at": seen.read, "sides": seen.sizes,
-            "classes": seen.classes, "parts": seen.parts, "suggested": dataclasses.asdict(seen.suggested),
-            "light": seen.light, "skipped": [list(pair) for pair in seen.skipped],
+            "levels": seen.levels, "copies": seen.copies, "classes": seen.classes, "parts": seen.parts,
+            "suggested": dataclasses.asdict(seen.suggested), "light": seen.light,
+            "skipped": [list(pair) for pair in seen.skipped],
         }  # fmt: skip
         text = (
             f"{seen.kind}, {seen.count or 'unknown number of'} images; of the first {seen.read}: shorter side "

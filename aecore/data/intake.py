@@ -42,7 +42,8 @@ class Look:
     """A first look at a source: what is in it, judged from its first LOOKED_AT pictures, and SHOWN of them.
 
     count: how many it has, 0 if that is not known yet; suggested: the wishes that fit; light: the share of pictures
-    with a light border; sizes: smallest, median and largest side of the originals; shown: the pictures as read.
+    with a light border; sizes: smallest, median and largest side of the originals; levels: the darkest and the lightest
+    of all pixels; copies: how many pictures are equal to an earlier one; shown: some pictures as read.
     """
 
     kind: str
@@ -51,6 +52,8 @@ class Look:
     suggested: Wishes
     light: float
     sizes: tuple[int, int, int]
+    levels: tuple[int, int]
+    copies: int
     classes: dict[str, int]
     parts: dict[str, int]
     skipped: list[tuple[str, str]]
@@ -63,6 +66,7 @@ def look(path: Path, wishes: Wishes | None = None, bounds: Bounds | None = None)
         wishes = look(path, Wishes(), bounds).suggested
     shown, skipped, sides, classes, parts = [], [], [], Counter(), Counter()
     light = colored = 0
+    levels, different = (255, 0), set()
     with opened(path, bounds) as source, _Readers(wishes) as readers:
         first = _first(source.items(), LOOKED_AT)
         for item, picture in readers.read(first):
@@ -71,10 +75,11 @@ def look(path: Path, wishes: Wishes | None = None, bounds: Bounds | None = None)
                 continue
             sides.append(min(picture.width, picture.height))
             light, colored = light + (picture.edge > 127), colored + picture.colored
+            levels = min(levels[0], int(picture.pixels.min())), max(levels[1], int(picture.pixels.max()))
+            different.add(picture.pixels.tobytes())
             classes[item.label] += 1
             parts[item.part] += 1
-            if len(sides) <= 4096 and len(shown) < LOOKED_AT:
-                shown.append((item.id, picture))
+            shown.append((item.id, picture))
         kind, count = source.kind, source.count
     if len(sides) + len(skipped) < LOOKED_AT:
         count = len(sides)
@@ -86,7 +91,8 @@ def look(path: Path, wishes: Wishes | None = None, bounds: Bounds | None = None)
     suggested = Wishes(side, 3 if colored > 0.05 * len(sides) else 1)
     spread = [shown[int(place)] for place in np.linspace(0, len(shown) - 1, min(SHOWN, len(shown)))]
     return Look(
-        kind, count, len(sides), suggested, light / len(sides), (min(sides), median, max(sides)),
+        kind, count, len(sides), suggested, light / len(sides), (min(sides), median, max(sides)), levels,
+        len(sides) - len(different),
         {label: number for label, number in classes.most_common() if label is not None},
         {part: number for part, number in parts.items() if part is not None}, skipped, spread,
     )  # fmt: skip
@@ -119,6 +125,7 @@ def bring_in(
                 pile.add(item, picture)
                 if (pile.count + pile.skipped) % 100 == 0:
                     progress(pile.count + pile.skipped, found.count)
+            progress(pile.count + pile.skipped, pile.count + pile.skipped)
             kind = found.kind
         known = pile.sorted_out(wishes, seed) | {
             "version": VERSION, "name": name, "title": _line(title) or plain_title(name),

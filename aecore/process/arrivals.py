@@ -110,7 +110,7 @@ def _is_free(name: str) -> bool:
     return True
 
 
-@task(1, queued=False)
+@task(2, queued=False)
 def _looked(key: str, *rest: Any) -> list[np.ndarray]:
     wishes, _ = rest[:-1], rest[-1]
     _limit_memory()
@@ -140,7 +140,8 @@ def seen(answer: list[np.ndarray]) -> Look:
         for place, (id, facts) in enumerate(known.pop("shown"))
     ]
     suggested = Wishes(**known.pop("suggested"))
-    known["sizes"], known["skipped"] = tuple(known["sizes"]), [tuple(pair) for pair in known["skipped"]]
+    known |= {name: tuple(known[name]) for name in ("sizes", "levels")}
+    known["skipped"] = [tuple(pair) for pair in known["skipped"]]
     return Look(suggested=suggested, shown=shown, **known)
 
 

@@ -102,15 +102,17 @@ def preflight() -> None:
 
 
 def _facts(seen: Look) -> None:
-    count = f"{seen.count:,}" if seen.count else "Some number of"
+    head = f"**{seen.count:,} images**" if seen.count else "**Images**"
+    parts = ", already split into training and test images" if len(seen.parts) > 1 else ""
+    some = "The" if seen.count == seen.read else f"Of the first {seen.read:,}, the"
     low, median, high = seen.sizes
-    some = f" Of the first {seen.read:,}, the" if seen.count != seen.read else " The"
-    classes = f"{counted(len(seen.classes), 'class', 'classes')}" if seen.classes else "no classes"
-    st.write(
-        f"**{count} images** from a {seen.kind}.{some} shorter side has {low} to {high} pixels, median {median}; "
-        f"{classes}"
-        f"{'; already split into training and test images' if len(seen.parts) > 1 else ''}."
-    )
+    facts = [
+        f"{some} shorter side has {low} to {high} pixels, median {median}",
+        f"levels from {seen.levels[0]} to {seen.levels[1]}",
+        counted(len(seen.classes), "class", "classes") if seen.classes else "no classes",
+        *([f"{counted(seen.copies, 'copy', 'copies')} of others"] if seen.copies else []),
+    ]
+    st.write(f"{head} from a {seen.kind}{parts}. {'; '.join(facts)}.")
     if seen.classes:
         most = list(seen.classes.items())[:12]
         st.text(", ".join(f"{name} {number:,}" for name, number in most) + (", …" if len(seen.classes) > 12 else ""))

@@ -148,7 +148,8 @@ def test_every_form_comes_in_with_equal_images_ids_and_labels(form: str, tmp_pat
 def test_a_first_look_shows_what_would_come_and_keeps_nothing(form: str, tmp_path: Path, home: Path) -> None:
     seen = look(FORMS[form](tmp_path), WISHES)
     assert len(seen.shown) == 16
-    assert seen.read == 24
+    assert (seen.read, seen.count or 24, seen.copies) == (24, 24, 0)
+    assert seen.levels == (int(PIXELS.min()), int(PIXELS.max()))
     assert sorted(seen.classes.values()) == [12, 12]
     assert seen.suggested == Wishes(8, 1)
     assert all(picture.pixels.shape == (1, 8, 8) for _, picture in seen.shown)
