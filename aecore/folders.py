@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from aecore.files import home, remove, write_file
+from aecore.text import one_line
 
 SETTINGS = "run.json"
 SNAPSHOTS = "snapshots"
@@ -67,25 +68,20 @@ LONGEST_NAME = 60
 def name_of(folder: Path) -> str:
     """The name that its owner gave a run; empty where there is none."""
     try:
-        return _clean((folder / NAME).read_text(encoding="utf-8"))[:LONGEST_NAME]
+        return one_line((folder / NAME).read_text(encoding="utf-8"), LONGEST_NAME)
     except (OSError, ValueError):
         return ""
 
 
 def rename(folder: Path, name: str) -> None:
     """Give a run a name of at most 60 characters; an empty one takes it back. Raises ValueError for a longer one."""
-    name = _clean(name)
+    name = one_line(name, len(name))
     if len(name) > LONGEST_NAME:
         raise ValueError(f"the name has {len(name)} characters; use {LONGEST_NAME} or fewer")
     if name:
         write_file(folder / NAME, name.encode())
     else:
         (folder / NAME).unlink(missing_ok=True)
-
-
-def _clean(name: str) -> str:
-    """One line, without characters that cannot be seen."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
 
 
 def forget(folder: Path) -> None:

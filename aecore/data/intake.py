@@ -21,6 +21,7 @@ from aecore.data.own import ABOUT, OWNER, SKIPPED, SMALLEST, THUMBNAIL, VERSION,
 from aecore.data.pictures import InputRejected, Picture, Reader, border
 from aecore.data.sources import Bounds, Item, as_picture, opened
 from aecore.files import arriving
+from aecore.text import one_line
 
 SIDES = (16, 28, 32, 48, 64)
 """Sides that are suggested, in pixels."""
@@ -128,8 +129,8 @@ def bring_in(
             progress(pile.count + pile.skipped, pile.count + pile.skipped)
             kind = found.kind
         known = pile.sorted_out(wishes, seed) | {
-            "version": VERSION, "name": name, "title": _line(title) or plain_title(name),
-            "source": _line(source, 500), "kind": kind, "seed": seed, "wishes": asdict(wishes),
+            "version": VERSION, "name": name, "title": one_line(title, 80) or plain_title(name),
+            "source": one_line(source, 500), "kind": kind, "seed": seed, "wishes": asdict(wishes),
         }  # fmt: skip
         if owner:
             (aside / OWNER).write_text(owner)
@@ -149,11 +150,6 @@ def _first(items: Iterable[Item], most: int) -> Iterator[Item]:
         if number == most:
             return
         yield item
-
-
-def _line(text: str, most: int = 80) -> str:
-    """One line, without characters that cannot be seen."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:most]
 
 
 class _Readers:
@@ -248,16 +244,16 @@ class _Pile:
     def add(self, item: Item, picture: Picture | str) -> None:
         """Add a picture, or the reason why there is none."""
         if isinstance(picture, str):
-            self._listed.writerow((_cell(_line(item.id, 300)), picture))
+            self._listed.writerow((_cell(one_line(item.id, 300)), picture))
             self.skipped += 1
             return
         content = np.ascontiguousarray(picture.pixels).tobytes()
         self._pixels.write(content)
         self._thumbnails.write(picture.thumbnail)
-        self._ids.write(_line(item.id, 300) + "\n")
+        self._ids.write(one_line(item.id, 300) + "\n")
         self.ends.append(self.ends[-1] + len(picture.thumbnail))
         self.digests.append(int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big"))
-        label = -1 if item.label is None else self.classes.setdefault(_line(item.label, 100), len(self.classes))
+        label = -1 if item.label is None else self.classes.setdefault(one_line(item.label, 100), len(self.classes))
         if len(self.classes) > MOST_CLASSES:
             raise InputRejected(
                 f"There are more than {MOST_CLASSES:,} classes; bring the pictures without their folders."

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aecore.export.cargo import Cargo
-from aecore.export.names import markdown, one_line
+from aecore.export.names import markdown
+from aecore.text import one_line
 
 UNKNOWN = "not stated; find out whose images these are before you pass the model on"
 

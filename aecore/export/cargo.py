@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aecore import manifold
-from aecore.export.names import file_names, sound
+from aecore.export.names import file_names
 from aecore.folders import name_of
+from aecore.text import sound
 
 if TYPE_CHECKING:
     from aecore.data import Dataset, Split

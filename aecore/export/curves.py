@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aecore.export.names import one_line
+from aecore.text import one_line
 
 MOST = 200
 """Rows of a history that a curve has points for."""

@@ -4,20 +4,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-LONGEST = 200
-"""Characters of a line of text from outside."""
+from aecore.text import one_line
+
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-
-
-def sound(text: object) -> str:
-    """The same text, except that what no file can hold becomes a question mark: half characters and NUL."""
-    return str(text).replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
-
-
-def one_line(text: object, most: int = LONGEST) -> str:
-    """One line of at most `most` characters that can all be seen: no tab, no line break, no change of direction."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in sound(text)).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def markdown(text: object) -> str:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from aecore.atlas import drawn, resized
 from aecore.export.cargo import Cargo
-from aecore.export.names import one_line
+from aecore.text import one_line
 
 SIDE = 8192
 """Pixels a side that the Projector takes of a sheet of images."""

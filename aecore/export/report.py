@@ -11,7 +11,7 @@ from aecore.atlas import drawn
 from aecore.export.card import UNKNOWN, limits, settings
 from aecore.export.cargo import Cargo
 from aecore.export.curves import curves, scatter
-from aecore.export.names import one_line
+from aecore.text import one_line
 
 POINTS = 1500
 """Codes that the page shows as points."""

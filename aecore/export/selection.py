@@ -5,9 +5,10 @@ import zipfile
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from aecore.export.names import file_names, sound
+from aecore.export.names import file_names
 from aecore.export.table import csv_text
 from aecore.pixels import png
+from aecore.text import sound
 
 if TYPE_CHECKING:
     from aecore.data import Dataset

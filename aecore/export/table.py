@@ -11,7 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from aecore.export.cargo import Cargo
-from aecore.export.names import sound
+from aecore.text import sound
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

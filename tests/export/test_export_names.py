@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from aecore.export import Cargo
-from aecore.export.names import file_names, markdown, one_line, sound
+from aecore.export.names import file_names, markdown
+from aecore.text import one_line, sound
 
 
 def test_file_names_are_safe_different_and_stay_in_their_folder(hostile: Cargo, tmp_path: Path) -> None:
