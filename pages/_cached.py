@@ -115,12 +115,6 @@ def originals(name: str, split: str, rows: tuple[int, ...]) -> np.ndarray:
     return dataset(name).split(split).images[list(rows)] if found is None else found
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
-def trained_on(run: str) -> str:
-    """The dataset that a run is trained on."""
-    return training_store(run).run(run).dataset
-
-
 def images(view: View) -> "Dataset":
     """The dataset that a run was trained on."""
     return dataset(checkpoint(view).run.dataset)

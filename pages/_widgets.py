@@ -224,8 +224,11 @@ def need_dataset(name: str) -> "Dataset":
     """The dataset; where its files are missing, offers the download and ends the page."""
     from aecore.data import DATASETS, Unavailable, fetch, is_here
 
+    if name not in DATASETS and name not in sets():
+        st.write("The images of this run are not here any more: they were deleted. Its weights still are.")
+        _view.stop()
     try:
-        if is_here(name) or name not in DATASETS:
+        if is_here(name):
             return _cached.dataset(name)
         size = DATASETS[name].download.size
         st.write(f"The images of this dataset are not on this machine yet: {size}, downloaded once.")
@@ -233,8 +236,8 @@ def need_dataset(name: str) -> "Dataset":
             bar = st.progress(0.0, "Downloading")
             fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {size}"))
             st.rerun()
-    except (Unavailable, ValueError) as error:
-        st.error(str(error))
+    except Unavailable as error:
+        st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.")
         st.caption("The other datasets need no download.")
     _view.stop()
 

@@ -15,13 +15,16 @@ SHEET = 48
 SPLITS = {"train": "Training", "test": "Test"}
 
 st.title("Images")
+titles = sets()
 with st.sidebar:
-    choose()
     reset_button()
+choose(not titles.keys() - DATASETS)
 if arriving():
     preflight()
     _view.stop()
-titles = sets()
+asked = _view.get("set", "")
+if asked and asked not in titles:
+    st.toast("The images in this link are not here. Others are shown instead.")
 name = _controls.choice("set", "Set", titles, next(iter(DATASETS)), width=400)
 images = need_dataset(name)
 mine = name not in DATASETS
@@ -73,16 +76,22 @@ else:
     st.write("No image of this class is in this split.")
 if mine:
     known = own.about(name)
-    st.caption(
-        f"Brought in from a {known['kind']}; {counted(known['skipped'], 'file')} skipped, "
-        f"{counted(known['copies'], 'copy', 'copies')} of other images. In commands: {name}."
-    )
+    facts = [
+        f"From: {known['kind']}",
+        *([f"{counted(known['skipped'], 'file')} skipped"] if known["skipped"] else []),
+        *([f"{counted(known['copies'], 'copy', 'copies')} of other images"] if known["copies"] else []),
+        f"its name on the command line is {name}",
+    ]
+    st.caption(plain("; ".join(facts) + "."))
     with st.container(horizontal=True):
         if known["skipped"]:
-            st.download_button("Skipped files", own.skipped(name), f"{name}-skipped.csv", "text/csv",
+            st.download_button("List of skipped files", own.skipped(name), f"{name}-skipped.csv", "text/csv",
                                on_click="ignore", type="tertiary")  # fmt: skip
         with st.popover("Delete these images", type="tertiary"):
-            st.write("They are deleted permanently. Runs that were trained on them stay, but cannot show them.")
+            st.write(
+                "They are deleted permanently. Runs that learned them stay and can be taken along, but there is nothing"
+                " to search, to map or to train on any more."
+            )
             if st.button("Delete permanently", type="primary"):
                 own.delete_own(name)
                 _cached.dataset.clear()

@@ -77,7 +77,7 @@ def _fitted(
         inner, scale = (width, height), min(size[0] / width, size[1] / height)
         cut = (width * scale, height * scale)
         left, top = (size[0] - cut[0]) / 2, (size[1] - cut[1]) / 2
-        box = (left, top, left + cut[0], top + cut[1])
+        box = (left, top, min(left + cut[0], size[0]), min(top + cut[1], size[1]))  # rounding may lead beyond
         if cut != size:
             notes.append("cropped to fit")
     elif fit == "stretch":

@@ -89,6 +89,8 @@ def look(path: Path, wishes: Wishes | None = None, bounds: Bounds | None = None)
         raise InputRejected(f"Not one image could be read.{reason}")
     median = int(np.median(sides))
     side = max((known for known in SIDES if known <= median), default=max(SMALLEST, median))
+    if sides.count(median) == len(sides) and SMALLEST <= median <= max(SIDES):
+        side = median
     suggested = Wishes(side, 3 if colored > 0.05 * len(sides) else 1)
     spread = [shown[int(place)] for place in np.linspace(0, len(shown) - 1, min(SHOWN, len(shown)))]
     return Look(

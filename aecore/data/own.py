@@ -136,6 +136,8 @@ def squares(thumbnails: Sequence[bytes], side: int) -> np.ndarray:
     for place, content in enumerate(thumbnails):
         image = Image.open(io.BytesIO(content), formats=("JPEG",)).convert("RGB")
         image.thumbnail((side, side))
+        scale = side // max(image.size)
+        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
         left, top = (side - image.width) // 2, (side - image.height) // 2
         found[place, top : top + image.height, left : left + image.width] = np.asarray(image)
     return found.transpose(0, 3, 1, 2)

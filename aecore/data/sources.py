@@ -138,7 +138,7 @@ def _folder(path: Path, bounds: Bounds, scratch: Path) -> Source:
     count = sum(not _name_problem(PurePosixPath(name)) for name in _walked(path))
     bounds.check(count, 0)
     if not count:
-        raise InputRejected(f"There is no picture in it: files of the kinds {', '.join(SUFFIXES)} count.")
+        raise InputRejected("There is no picture in it, a file such as .png or .jpg.")
     return Source("folder", count, items)
 
 
@@ -164,9 +164,11 @@ def _zip(path: Path, bounds: Bounds, scratch: Path) -> Source:
         names = [entry.filename for entry in entries]
         if names and all(name.endswith(".npy") for name in names):
             return _npz(path, bounds, scratch)
-        count = sum(not entry_problem(entry) for entry in entries)
+        problems = [entry_problem(entry) for entry in entries]
+        count = problems.count(None)
     if not count:
-        raise InputRejected(f"There is no picture in this zip: files of the kinds {', '.join(SUFFIXES)} count.")
+        first = f" The first file: {problems[0]}" if problems else ""
+        raise InputRejected(f"There is no picture in this zip, a file such as .png or .jpg.{first}")
 
     def items() -> Iterator[Item]:
         with path.open("rb") as file, zip_entries(file, bounds.images) as (archive, entries):
@@ -233,7 +235,7 @@ def _tar(path: Path, bounds: Bounds, scratch: Path) -> Source:
             except (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError, MemoryError, zlib.error) as error:
                 raise InputRejected(f"This tar file is damaged ({str(error)[:100]}).") from error
         if not seen:
-            raise InputRejected(f"There is no picture in this tar: files of the kinds {', '.join(SUFFIXES)} count.")
+            raise InputRejected("There is no picture in this tar, a file such as .png or .jpg.")
 
     return Source("tar", 0, items)
 
@@ -324,12 +326,12 @@ def _npz(path: Path, bounds: Bounds, scratch: Path) -> Source:
         pairs = [(whole, of("y", "labels", "label"), None)]
     if not pairs:
         raise InputRejected(f"It holds {', '.join(arrays)[:100]}; name the images x or images, or x_train and x_test.")
-    return _arrays("npz", pairs, bounds)
+    return _arrays("NumPy file", pairs, bounds)
 
 
 def _npy(path: Path, bounds: Bounds, scratch: Path) -> Source:
     with path.open("rb") as file:
-        return _arrays("npy", [(read_npy(file, scratch, bounds.bytes), None, None)], bounds)
+        return _arrays("NumPy file", [(read_npy(file, scratch, bounds.bytes), None, None)], bounds)
 
 
 def _idx(paths: list[Path], bounds: Bounds, scratch: Path) -> Source:
@@ -342,12 +344,12 @@ def _idx(paths: list[Path], bounds: Bounds, scratch: Path) -> Source:
         (labels if array.ndim == 1 else images)[part] = array
     if not images:
         raise InputRejected("These IDX files hold labels, but no images.")
-    return _arrays("idx", [(array, labels.get(part), part) for part, array in images.items()], bounds)
+    return _arrays("IDX files", [(array, labels.get(part), part) for part, array in images.items()], bounds)
 
 
 def _csv(path: Path, bounds: Bounds, scratch: Path) -> Source:
     pixels, labels = read_csv(path, scratch, bounds.bytes)
-    return _arrays("csv", [(pixels, labels, None)], bounds)
+    return _arrays("CSV file", [(pixels, labels, None)], bounds)
 
 
 def _arrays(kind: str, pairs: list[tuple[np.ndarray, Any, str | None]], bounds: Bounds) -> Source:
@@ -422,7 +424,7 @@ def _parquet(path: Path, bounds: Bounds, scratch: Path) -> Source:
         except (pyarrow.ArrowException, OSError, ValueError, TypeError) as error:
             raise error if isinstance(error, InputRejected) else damaged(error) from error
 
-    return Source("parquet", rows, items)
+    return Source("Parquet file", rows, items)
 
 
 def _class_names(schema: Any, label: str | None) -> list[str]:

@@ -52,7 +52,8 @@ def receive(files: Iterable[tuple[str, IO[bytes]]], owner: str = "") -> str:
     if not number:
         remove(folder)
         raise InputRejected("There is no file.")
-    _tell(folder, {"path": str(folder / _FILES), "owner": owner})
+    names = [path.name for path in (folder / _FILES).iterdir()]
+    _tell(folder, {"path": str(folder / _FILES), "owner": owner, "called": _stem(names[0]) if number == 1 else ""})
     return key
 
 
@@ -62,8 +63,17 @@ def point_at(path: str) -> str:
     if not path.strip() or not found.exists():
         raise InputRejected(f"There is no file or folder {path.strip()[:200]!r} on this machine.")
     key, folder = _new()
-    _tell(folder, {"path": str(found.absolute()), "owner": ""})
+    _tell(folder, {"path": str(found.absolute()), "owner": "", "called": _stem(found.absolute().name)})
     return key
+
+
+def called(key: str) -> str:
+    """What people may call what arrived: as its file or folder is; empty for several files."""
+    return json.loads((_folder(key) / _ABOUT).read_bytes())["called"]
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0].replace("_", " ").replace("-", " ").strip()[:80].capitalize()
 
 
 def throw_away(key: str) -> None:

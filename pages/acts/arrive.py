@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.data.decoder import FITS, GROUNDS
-from aecore.data.intake import LOOKED_AT, Look
+from aecore.data.intake import Look
 from aecore.data.own import LARGEST, SMALLEST, Wishes, squares
 from aecore.data.pictures import SUFFIXES
 from aecore.data.sources import ARCHIVES
@@ -22,22 +22,25 @@ from pages.components.gallery import gallery
 
 SQUARE = 128
 """Pixels of a side, about, at which pictures are shown."""
-KEY, TASK = "arrived", "arrival-task"
+KEY, TASK, LOOK = "arrived", "arrival-task", "arrival-look"
 
 
-def choose() -> None:
-    """In the sidebar: files, or for the owner a folder of this machine."""
-    st.subheader("Bring your own")
-    kinds = [*SUFFIXES, *(suffix.removeprefix(".") for suffix in ARCHIVES)]
-    st.file_uploader(
-        "Pictures, or one zip, tar.gz, NumPy, IDX, Parquet or CSV file", kinds, accept_multiple_files=True,
-        max_upload_size=200 if owner() else 50, key=_uploader(), on_change=_receive,
-    )  # fmt: skip
-    if owner():
-        st.text_input("Or a folder or file on this machine", key="arriving-path", on_change=_point_at,
-                      placeholder="/home/me/pictures")  # fmt: skip
-    if problem := st.session_state.get("arrival-problem"):
-        st.text(problem)
+def choose(opened: bool) -> None:
+    """Files, or for the owner a folder of this machine."""
+    with st.expander("Bring your own", expanded=opened, key="bring"):
+        files, path = st.columns(2)
+        kinds = [*(suffix.removeprefix(".") for suffix in ARCHIVES), *SUFFIXES]
+        files.file_uploader(
+            "Pictures, or one zip, tar.gz, NumPy, IDX, Parquet or CSV file", kinds, accept_multiple_files=True,
+            max_upload_size=200 if owner() else 50, key=_uploader(), on_change=_receive,
+        )  # fmt: skip
+        if owner():
+            path.text_input("Or a folder or file on this machine", key="arriving-path", on_change=_point_at,
+                            placeholder="/home/me/pictures")  # fmt: skip
+        else:
+            path.caption("Only you see what you keep here; delete it when you are done.")
+        if problem := st.session_state.get("arrival-problem"):
+            st.text(problem)
 
 
 def _uploader() -> str:
@@ -57,7 +60,7 @@ def _point_at() -> None:
 
 
 def _arrived(take: Callable[[], str]) -> None:
-    _let_go()
+    forget()
     try:
         st.session_state[KEY] = take()
     except ValueError as error:
@@ -67,11 +70,7 @@ def _arrived(take: Callable[[], str]) -> None:
 def forget() -> None:
     """Throw away what arrived and was not kept; its control is empty again."""
     st.session_state["arrivals"] = st.session_state.get("arrivals", 0) + 1
-    _let_go()
-
-
-def _let_go() -> None:
-    for name in ("arrival-problem", TASK, "arrival-wishes"):
+    for name in ("arrival-problem", TASK, "arrival-wishes", LOOK):
         st.session_state.pop(name, None)
     if key := st.session_state.pop(KEY, None):
         arrivals.throw_away(key)
@@ -86,42 +85,50 @@ def preflight() -> None:
     """What arrived, as the network would see it, beside the originals; then keep it, or throw it away."""
     key = st.session_state[KEY]
     if TASK in st.session_state:
-        _keep_going(key)
+        _keep_going()
         return
-    wishes = st.session_state.get("arrival-wishes")
-    found = answer(arrivals.first_look(key, wishes), "Looking at the first pictures")
-    if found is None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        title = st.text_input("Title", arrivals.called(key) or "My images", 80, key=f"title-{key}", width=220)
+        source = st.text_input("Source and license", key=f"source-{key}", placeholder="optional", width=320)
+        kept = st.button("Keep them", type="primary")
         st.button("Throw away", on_click=forget, type="tertiary")
+    wishes = st.session_state.get("arrival-wishes")
+    if found := answer(arrivals.first_look(key, wishes), "Looking at the first pictures"):
+        st.session_state[LOOK] = arrivals.seen(found)
+    if LOOK not in st.session_state:
         _view.stop()
-    seen = arrivals.seen(found)
+    seen = st.session_state[LOOK]  # while another is on its way, the last one stays
     wishes = wishes or seen.suggested
     _facts(seen)
-    _show(seen, wishes)
     _wish(seen, wishes)
-    _keep(key, wishes)
+    _show(seen)
+    if kept:
+        _keep(key, title.strip() or "My images", source, wishes)
 
 
 def _facts(seen: Look) -> None:
-    head = f"**{seen.count:,} images**" if seen.count else "**Images**"
+    head = f"**{counted(seen.count, 'image')}**" if seen.count else "**Images**"
     parts = ", already split into training and test images" if len(seen.parts) > 1 else ""
     some = "The" if seen.count == seen.read else f"Of the first {seen.read:,}, the"
     low, median, high = seen.sizes
     facts = [
-        f"{some} shorter side has {low} to {high} pixels, median {median}",
+        f"{some} shorter side has {low} to {high} pixels, median {median}"
+        if low < high
+        else f"{low} pixels high or wide",
         f"levels from {seen.levels[0]} to {seen.levels[1]}",
         counted(len(seen.classes), "class", "classes") if seen.classes else "no classes",
         *([f"{counted(seen.copies, 'copy', 'copies')} of others"] if seen.copies else []),
     ]
-    st.write(f"{head} from a {seen.kind}{parts}. {'; '.join(facts)}.")
+    st.write(f"{head}, {seen.kind}{parts}. {'; '.join(facts)}.")
     if seen.classes:
         most = list(seen.classes.items())[:12]
         st.text(", ".join(f"{name} {number:,}" for name, number in most) + (", …" if len(seen.classes) > 12 else ""))
     if seen.skipped:
-        with st.expander(f"{counted(len(seen.skipped), 'file')} of the first {LOOKED_AT} cannot be read"):
+        with st.expander(f"{counted(len(seen.skipped), 'file')} cannot be used"):
             st.dataframe([{"file": id, "why": why} for id, why in seen.skipped[:100]], hide_index=True)
 
 
-def _show(seen: Look, wishes: Wishes) -> None:
+def _show(seen: Look) -> None:
     """Originals over what the network sees."""
     images = np.stack([enlarged(picture.pixels, SQUARE).transpose(2, 0, 1) for _, picture in seen.shown])
     thumbnails = [picture.thumbnail for _, picture in seen.shown]
@@ -131,7 +138,8 @@ def _show(seen: Look, wishes: Wishes) -> None:
         images, [[id.rpartition("/")[2][-16:]] for id, _ in seen.shown], "first-look", "First look", side=92, most=140
     )
     words = "Above the originals, below what the network sees" if all(thumbnails) else "As the network sees them"
-    st.caption(f"{words}: {wishes.side} x {wishes.side} pixels.")
+    side = seen.shown[0][1].pixels.shape[1]
+    st.caption(f"{words}: {side} x {side} pixels.")
 
 
 def _wish(seen: Look, wishes: Wishes) -> None:
@@ -154,27 +162,20 @@ def _wish(seen: Look, wishes: Wishes) -> None:
         st.toggle("Invert", key="wish-invert", on_change=changed, help=f"Swap black and white. {light}")
 
 
-def _keep(key: str, wishes: Wishes) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = st.text_input("Title", key="arrival-title", placeholder="My images", max_chars=80, width=220)
-        source = st.text_input("Source and license", key="arrival-source", placeholder="optional", width=320)
-        kept = st.button("Keep them", type="primary")
-        st.button("Throw away", on_click=forget, type="tertiary")
-    if kept:
-        title = title.strip() or "My images"
-        try:
-            name = arrivals.free_name(title, secret=not owner())
-            st.session_state[TASK] = (arrivals.keeping(key, name, wishes, title, source), name)
-        except ValueError as error:
-            st.error(str(error))
-        else:
-            st.rerun()
+def _keep(key: str, title: str, source: str, wishes: Wishes) -> None:
+    try:
+        name = arrivals.free_name(title, secret=not owner())
+        st.session_state[TASK] = (arrivals.keeping(key, name, wishes, title, source), name)
+    except ValueError as error:
+        st.error(str(error))
+    else:
+        st.rerun()
 
 
-def _keep_going(key: str) -> None:
+def _keep_going() -> None:
     task, name = st.session_state[TASK]
     if answer(task, "Bringing the images in") is None:
-        if st.session_state.get("left") and task.name in st.session_state["left"]:
+        if task.name in st.session_state.get("left", ()):  # back to the first look
             del st.session_state[TASK]
             st.rerun()
         _view.stop()

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from aecore.recipes import recipes_for
-from pages import _cached
 from pages._widgets import all_runs, go, start_run, titles
 from pages._words import plain
 from pages.acts.map import located
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def lead_on(images: "Dataset", split: str = "", row: int | None = None) -> None:
     """Buttons to the other pages, about an image or, without a row, about the set; below, what can be trained on it."""
-    runs = [run for run in all_runs() if _cached.trained_on(run) == images.name]
+    runs = [run for run in all_runs() if run.partition("-")[0] == images.name]
     if runs:
         st.caption(f"With the run {plain(titles()[runs[0]])}:")
         with st.container(horizontal=True):

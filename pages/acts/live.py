@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from aecore.data import is_here
+from aecore.data import DATASETS, is_here
 from aecore.folders import LONGEST_NAME, name_of, own_runs, rename
 from aecore.process.jobs import LIVE, Job
 from aecore.process.queue import active
@@ -97,17 +97,22 @@ def _buttons(job: Job, state: str) -> None:
     if not may(job):
         st.caption("Somebody else started this training. You can watch and use it, but not steer or delete it.")
         return
+    name = job.id.partition("-")[0]
+    gone = state not in LIVE and name not in DATASETS and not is_here(name)
+    if gone:
+        st.caption("The images that it learned were deleted, so it cannot be trained any more.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for order in OFFERED.get(state, ()):
+        for order in () if gone else OFFERED.get(state, ()):
             label, help = BUTTONS[order]
             st.button(label, key=f"order-{order}", help=help, on_click=_order, args=(job, order))
         if state == "waiting":
             return
-        help = "Discard progress and retrain with the same seed."
-        if st.button("Train again", key="order-restart", type="tertiary", help=help):
-            _again(job)
-        help = "The same settings with the next seed, as a separate run."
-        st.button("New seed", key="new-seed", type="tertiary", help=help, on_click=_new_seed, args=(job.id,))
+        if not gone:
+            help = "Discard progress and retrain with the same seed."
+            if st.button("Train again", key="order-restart", type="tertiary", help=help):
+                _again(job)
+            help = "The same settings with the next seed, as a separate run."
+            st.button("New seed", key="new-seed", type="tertiary", help=help, on_click=_new_seed, args=(job.id,))
         if st.button("Rename", key="rename", type="tertiary"):
             _rename(job)
         take_along(job)

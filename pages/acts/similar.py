@@ -199,7 +199,7 @@ def _copies(name: str, split: str, row: int) -> int:
 
 def duplicates(images: "Dataset", place: Place) -> None:
     """Equal images, and those whose codes are nearer than a threshold, grouped."""
-    first, every = _cached.distinct(images.name, place.view.split)
+    _, every = _cached.distinct(images.name, place.view.split)
     distances, near = _all_nearest(place)
     usual, widest = (float(np.quantile(distances[:, 0], share)) for share in (0.01, 0.1))
     widest = max(widest, 1e-6)
@@ -226,9 +226,9 @@ def duplicates(images: "Dataset", place: Place) -> None:
         _export("near-duplicates.csv", ("group", "row", "id", "distinct image"), table)
     largest = sorted(range(len(found)), key=lambda number: -len(members[number]))[:8]
     for number in largest:
-        words = "all equal" if len(found[number]) == 1 else f"{len(found[number]):,} distinct"
+        words = "all equal" if len(found[number]) == 1 else f"{len(found[number]):,} of them different"
         st.caption(f"{len(members[number]):,} images, {words}")
-        shown = first[found[number][:12]]
+        shown = np.sort(members[number])[:12]
         lines = [[name_of(images, place.view.split, row)] for row in shown]
         hit_gallery(images, place, shown, lines, f"group-{number}", side=72, most=96)
 

@@ -52,7 +52,8 @@ def _progress(task: Task, who: str, words: str) -> None:
     task.wait(who)
     report = task.report
     if not task.alive:
-        st.text(f"This failed: {report.get('error', 'its process ended, perhaps because memory ran out')}.")
+        why = report.get("error", "its process ended, perhaps because memory ran out").rstrip(".")
+        st.text(f"This failed: {why}.")
     elif ahead := report.get("ahead"):
         st.progress(0.0, f"{words}: {ahead} ahead in the queue")
     else:

@@ -253,6 +253,14 @@ def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> 
     return buffer
 
 
+@pytest.mark.parametrize("fit", decoder.FITS)
+def test_no_shape_is_too_odd_to_fit(fit: str) -> None:
+    rng = np.random.default_rng(0)
+    with Reader((1, 28, 28), fit=fit) as reader:
+        for width, height in [(246, 649), (865, 450), (1, 999), *rng.integers(1, 900, (60, 2)).tolist()]:
+            assert reader.read(packed(Image.new("L", (width, height), 99))).pixels.max() == 99
+
+
 WIDE = np.repeat(np.arange(0, 160, 20, dtype=np.uint8)[None], 4, 0)
 """8 pixels wide, 4 high: a ramp from left to right."""
 

@@ -86,21 +86,23 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     expect(page.get_by_text("90 images", exact=False).first).to_be_visible()
     settle(page)
     expect(page.get_by_text("3 classes", exact=False)).to_be_visible()
-    expect(page.get_by_text("5 files of the first 500 cannot be read")).to_be_visible()
+    expect(page.get_by_text("5 files cannot be used")).to_be_visible()
     expect(page.locator(".st-key-first-look .tile")).to_have_count(16)
     assert page.get_by_label("Side, pixels").input_value() == "64"
+    expect(page.get_by_label("Title")).to_have_value("Shapes")
+    page.get_by_label("Title").fill("Red shapes")
+    page.get_by_label("Title").press("Tab")
     page.get_by_label("Side, pixels").fill("16")
     page.get_by_label("Side, pixels").press("Enter")
     expect(page.get_by_text("16 x 16 pixels", exact=False)).to_be_visible()
-    page.get_by_label("Title").fill("Shapes")
-    page.get_by_label("Title").press("Enter")
+    expect(page.get_by_label("Title")).to_have_value("Red shapes")
     press(page, "Keep them")
     expect(page.get_by_text("75 training and 15 test images of 16 x 16 pixels", exact=False)).to_be_visible()
     expect(page.get_by_text("5 files skipped", exact=False)).to_be_visible()
     name = re.search(r"set=(\w+)", page.url)[1]
 
     page.locator(".st-key-sheet-of-images .tile").nth(3).click()
-    expect(page.locator("img[alt^=Original]").first).to_be_visible()
+    expect(page.get_by_text("As the network sees it")).to_be_visible()
 
     page.goto(f"/train?dataset={name}&latent=2&epochs=8")
     settle(page)
@@ -142,7 +144,12 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     press(page, "Delete permanently")
     page.goto(f"/search?run={run}")
     settle(page)
-    expect(page.get_by_text(re.compile("is not here|are not here|choose one of")).first).to_be_visible()
+    expect(page.get_by_text("they were deleted", exact=False)).to_be_visible()
+    page.goto(f"/train?run={run}")
+    settle(page)
+    expect(page.get_by_text("it cannot be trained any more", exact=False)).to_be_visible()
+    expect(page.get_by_role("button", name="Train again")).to_have_count(0)
+    expect(page.get_by_text("All runs")).to_be_visible()
 
 
 @pytest.mark.browser

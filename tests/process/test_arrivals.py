@@ -41,6 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_arrives_is_looked_at_and_kept(home: Path) -> None:
     key = arrivals.receive([("../../pets.zip", packed())])
     assert {path.name for path in (home / "arrivals" / key / "files").iterdir()} == {"pets.zip"}
+    assert arrivals.called(key) == "Pets"
     seen = arrivals.seen(arrivals.first_look(key, None).compute())
     assert (seen.read, seen.count, seen.suggested) == (12, 12, Wishes(8, 3))
     assert seen.skipped == [("a/notes.txt", "Not a picture file, judging by its name.")]
