@@ -133,7 +133,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     "home": {"unit-1": _real(-2, 2), "unit-2": _real(-2, 2)},
     "train": {
         "run": _text(120), "recipe": _text(), "dataset": _text(), "flavor": _text(),
-        "moment": _whole(), "log": _flag(), "compare": _several(), "form": _text(),
+        "moment": _whole(), "log": _flag(), "compare": _several(), "form": _text(), "taken": _SPLIT,
     },
     "images": {"set": _text(), "of": _SPLIT, "only": _text(6), "sheet": _whole(1), "row": _whole()},
     "manifold": {

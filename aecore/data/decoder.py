@@ -75,10 +75,10 @@ def _fitted(
     box = (0, 0, *size)
     if fit == "crop":
         inner, scale = (width, height), min(size[0] / width, size[1] / height)
-        cut = (width * scale, height * scale)
-        left, top = (size[0] - cut[0]) / 2, (size[1] - cut[1]) / 2
-        box = (left, top, min(left + cut[0], size[0]), min(top + cut[1], size[1]))  # rounding may lead beyond
-        if cut != size:
+        cut = [min(wide, side * scale) for wide, side in zip(size, (width, height), strict=True)]  # but for rounding
+        left, top = ((wide - part) / 2 for wide, part in zip(size, cut, strict=True))
+        box = (left, top, min(left + cut[0], size[0]), min(top + cut[1], size[1]))
+        if tuple(cut) != size:
             notes.append("cropped to fit")
     elif fit == "stretch":
         inner = (width, height)

@@ -34,7 +34,7 @@ __all__ = [
 @dataclass(frozen=True)
 class Format:
     """A form that a run goes out in: what it is called, its file or folder, what writes it, what it is good for in a
-    sentence, the package it needs.
+    sentence, the package it needs, and whether it has a split of the images, or their codes.
 
     write(cargo, path) makes the file or folder at path, where nothing is yet, and returns notes on what was left out.
     """
@@ -44,6 +44,7 @@ class Format:
     write: Callable[[Cargo, Path], list[str]]
     help: str
     needs: str | None = None
+    images: bool = True
 
 
 FORMATS: dict[str, Format] = {
@@ -58,13 +59,18 @@ FORMATS: dict[str, Format] = {
     "npz": Format("NumPy arrays", "codes.npz", write_npz, "Codes, ids, labels and places on the map."),
     "csv": Format("Table of codes", "codes.csv", write_csv, "The same as a table for a spreadsheet."),
     "model": Format(
-        "Model for torch", "model", write_model, "Weights, settings, a model card and an example without this app."
+        "Model for torch",
+        "model",
+        write_model,
+        "Weights, settings, a model card and an example without this app.",
+        images=False,
     ),
     "report": Format(
         "Report, one page",
         "report.html",
         write_report,
         "Settings, curves, map and measurements; opens without a network.",
+        images=False,
     ),
 }
 
@@ -99,17 +105,18 @@ def write(
 def download(cargo: Cargo, way: str) -> tuple[str, bytes]:
     """One format as a file for a browser: its name, and its content; a folder becomes a zip. Raises ValueError."""
     _checked([way])
-    form, run = FORMATS[way], cargo.checkpoint.run.id
+    form = FORMATS[way]
+    stem = "-".join([cargo.checkpoint.run.id, *([cargo.split] if form.images else [])])
     with tempfile.TemporaryDirectory(prefix="aecore-export-") as place:
         path = Path(place) / form.file
         form.write(cargo, path)
         if path.is_file():
-            return f"{run}-{cargo.split}-{form.file}", path.read_bytes()
+            return f"{stem}-{form.file}", path.read_bytes()
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(path.iterdir()):
                 archive.writestr(zipfile.ZipInfo(f"{form.file}/{file.name}"), file.read_bytes(), zipfile.ZIP_DEFLATED)
-        return f"{run}-{cargo.split}-{form.file}.zip", out.getvalue()
+        return f"{stem}-{form.file}.zip", out.getvalue()
 
 
 def _checked(ways: Sequence[str]) -> list[str]:

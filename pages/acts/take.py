@@ -8,14 +8,20 @@ from pages import _controls
 from pages._view import View
 from pages.acts.wait import answer
 
+SPLITS = {"train": "Training images", "test": "Test images"}
+
 
 def take(view: View) -> None:
-    """Choose a form, have it made from the test images, download it."""
+    """Choose a form and a split, have it made, download it."""
     with st.expander("Take it elsewhere", key="take"):
-        titles = {way: FORMATS[way].title for way in possible()}
-        way = _controls.choice("form", "Form", titles, "model", label_visibility="collapsed", width=320)
-        st.caption(f"{FORMATS[way].help} Codes and images are those of the test split.")
-        found = answer(exported(view.run, view.stamp, "test", way), "Writing the files", "Prepare")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            titles = {way: FORMATS[way].title for way in possible()}
+            way = _controls.choice("form", "Form", titles, "model", label_visibility="collapsed", width=320)
+            split = "test"
+            if FORMATS[way].images:
+                split = _controls.segments("taken", "Split", SPLITS, "test", label_visibility="collapsed")
+        st.caption(FORMATS[way].help)
+        found = answer(exported(view.run, view.stamp, split, way), "Writing the files", "Prepare")
         if found is not None:
             name, content = (part.tobytes() for part in found)
-            st.download_button("Download", content, name.decode(), key="taken", type="primary", on_click="ignore")
+            st.download_button("Download", content, name.decode(), key="taken-file", type="primary", on_click="ignore")

@@ -121,7 +121,7 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     page.get_by_text("Take it elsewhere").click()
     page.get_by_role("button", name="Prepare").click()
     with page.expect_download() as taken:
-        page.locator(".st-key-taken button").click()
+        page.locator(".st-key-taken-file button").click()
     with zipfile.ZipFile(taken.value.path()) as archive:
         assert {"model/model.safetensors", "model/config.json", "model/README.md"} <= set(archive.namelist())
     with page.expect_download() as parcel:
