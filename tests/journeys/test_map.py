@@ -399,6 +399,6 @@ def view(page: Page) -> list[float]:
 def exported(page: Page) -> list[int]:
     """Rows of the selection, from the file that the page exports."""
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export").click()
+        page.get_by_role("button", name="Table", exact=True).click()
     with open(download.value.path(), newline="") as file:
         return [int(row["row"]) for row in csv.DictReader(file)]
