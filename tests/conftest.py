@@ -1,6 +1,7 @@
 """What several test files share: an empty home, a trained run, the app."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -151,8 +152,10 @@ def components(app: AppTest) -> list[Any]:
 
 
 def texts(app: AppTest) -> str:
-    """All that the page says in words."""
-    return "\n".join(item.value for kind in (app.markdown, app.caption, app.text, app.error) for item in kind)
+    """All that the page says in words, as one reads them: without the backslashes that keep Markdown from them."""
+    said = [item.value for kind in (app.markdown, app.caption) for item in kind]
+    plain = [item.value for kind in (app.text, app.error) for item in kind]
+    return "\n".join([*(re.sub(r"\\(\W)", r"\1", words) for words in said), *plain])
 
 
 class Server:
