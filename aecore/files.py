@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,16 +33,9 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(stump, ignore_errors=True)
     if path.exists():
         return
-    aside = Path(tempfile.mkdtemp(prefix=".saving-", dir=path.parent))
-    try:
+    with arriving(path) as aside:
         for name, content in files.items():
-            _write(aside / name, content)
-        _flush(aside)
-        aside.rename(path)
-        _flush(path.parent)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+            _write(aside / name, content, durable=False)
 
 
 @contextmanager

@@ -237,7 +237,7 @@ def need_dataset(name: str) -> "Dataset":
             fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {size}"))
             st.rerun()
     except Unavailable as error:
-        st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        st.error(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.")
         st.caption("The other datasets need no download.")
     _view.stop()
 

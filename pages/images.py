@@ -94,6 +94,5 @@ if mine:
             )
             if st.button("Delete permanently", type="primary"):
                 own.delete_own(name)
-                _cached.dataset.clear()
                 _view.put("set", None)
                 st.rerun()

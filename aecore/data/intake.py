@@ -7,7 +7,7 @@ import shutil
 import time
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,11 +17,12 @@ from typing import Any, Self
 import numpy as np
 
 from aecore.data.datasets import plain_title
+from aecore.data.downloads import Progress
 from aecore.data.own import ABOUT, OWNER, SKIPPED, SMALLEST, THUMBNAIL, VERSION, Wishes, free_folder
 from aecore.data.pictures import InputRejected, Picture, Reader, border
 from aecore.data.sources import Bounds, Item, as_picture, opened
 from aecore.files import arriving
-from aecore.text import one_line
+from aecore.text import cell, one_line
 
 SIDES = (16, 28, 32, 48, 64)
 """Sides that are suggested, in pixels."""
@@ -34,8 +35,6 @@ LOOKED_AT = 500
 MOST_CLASSES = 1000
 READERS = 2
 """Processes that decode pictures."""
-
-Progress = Callable[[int, int], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,16 +245,16 @@ class _Pile:
     def add(self, item: Item, picture: Picture | str) -> None:
         """Add a picture, or the reason why there is none."""
         if isinstance(picture, str):
-            self._listed.writerow((_cell(one_line(item.id, 300)), picture))
+            self._listed.writerow((cell(item.id), picture))
             self.skipped += 1
             return
         content = np.ascontiguousarray(picture.pixels).tobytes()
         self._pixels.write(content)
         self._thumbnails.write(picture.thumbnail)
-        self._ids.write(one_line(item.id, 300) + "\n")
+        self._ids.write(item.id + "\n")
         self.ends.append(self.ends[-1] + len(picture.thumbnail))
         self.digests.append(int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big"))
-        label = -1 if item.label is None else self.classes.setdefault(one_line(item.label, 100), len(self.classes))
+        label = -1 if item.label is None else self.classes.setdefault(item.label, len(self.classes))
         if len(self.classes) > MOST_CLASSES:
             raise InputRejected(
                 f"There are more than {MOST_CLASSES:,} classes; bring the pictures without their folders."
@@ -298,11 +297,9 @@ class _Pile:
         self._sort_ids(held_out)
         for name in ("pixels", "thumbnails", "ids"):
             (self.folder / name).unlink()
-        counts = np.bincount(labels[labels >= 0], minlength=len(names)) if known else []
         return {
             "train": int((~held_out).sum()), "test": int(held_out.sum()), "skipped": self.skipped,
             "copies": self.count - len(first), "classes": names if known else None,
-            "class_counts": {name: int(counts[self.classes[name]]) for name in names} if known else None,
         }  # fmt: skip
 
     def _sort_ids(self, held_out: np.ndarray) -> None:
@@ -375,8 +372,3 @@ def _unique(ids: Sequence[str]) -> list[str]:
         seen.add(name)
         found.append(name)
     return found
-
-
-def _cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -25,7 +25,6 @@ VERSION = 1
 ABOUT, SKIPPED, OWNER = "set.json", "skipped.csv", "owner"
 _USED = ".used"
 """The names of the sets that are deleted."""
-SPLITS = ("train", "test")
 SMALLEST, LARGEST = 8, 128
 """Pixels of a side."""
 THUMBNAIL = 256
@@ -56,8 +55,7 @@ class Wishes:
 
 def own_names(owner: str | None = None) -> list[str]:
     """Names of the sets in AECORE_HOME, the newest first; with an owner, those of this visitor alone."""
-    folders = [path for path in _root().glob("[!.]*") if (path / ABOUT).is_file()] if _root().is_dir() else []
-    folders = [path for path in folders if owner is None or owner_of(path.name) == owner]
+    folders = [path for path in _folders() if (path / ABOUT).is_file() and owner in (None, _owner(path))]
     return [path.name for path in sorted(folders, key=lambda path: -path.stat().st_mtime)]
 
 
@@ -74,9 +72,13 @@ def about(name: str) -> dict[str, Any]:
 
 
 def owner_of(name: str) -> str:
-    """The fingerprint of the visitor who brought a set; empty for the owner of this machine."""
+    """The fingerprint of the visitor who brought a set; empty for the owner of this machine. Raises Unavailable."""
+    return _owner(_folder(name))
+
+
+def _owner(folder: Path) -> str:
     try:
-        return (_folder(name) / OWNER).read_text()
+        return (folder / OWNER).read_text()
     except OSError:
         return ""
 
@@ -105,10 +107,8 @@ def load_own(name: str) -> Dataset:
 
 def thumbnail(name: str, split: str, row: int) -> bytes | None:
     """The original of an image as a JPEG of at most THUMBNAIL pixels a side; None for a set that has none."""
-    if name not in own_names() or split not in SPLITS:
-        return None
-    folder = _folder(name) / split
     try:
+        folder = _folder(name) / split
         ends = np.load(folder / "ends.npy", mmap_mode="r", allow_pickle=False)
         if not 0 <= row < len(ends):
             return None
@@ -116,7 +116,7 @@ def thumbnail(name: str, split: str, row: int) -> bytes | None:
         with (folder / "originals.bin").open("rb") as file:
             file.seek(start)
             return file.read(min(end - start, 10**6)) or None
-    except (OSError, ValueError):
+    except (Unavailable, OSError, ValueError):
         return None
 
 
@@ -170,9 +170,13 @@ def _root() -> Path:
     return home() / "datasets"
 
 
+def _folders() -> list[Path]:
+    return [*_root().glob("[!.]*")]
+
+
 def _folder(name: str) -> Path:
     """The folder of a set; names are looked up, never joined into a path. Raises Unavailable."""
-    for path in _root().glob("[!.]*"):
+    for path in _folders():
         if path.name == name:
             return path
     raise Unavailable(f"there is no set {name[:80]!r}; `python -m aecore sets` lists all")
@@ -180,10 +184,17 @@ def _folder(name: str) -> Path:
 
 def free_folder(name: str) -> Path:
     """The folder for a new set of this name. Raises InputRejected for a name that is not allowed, or taken."""
-    if not NAME.fullmatch(name):
-        raise InputRejected(f"The name is {name[:60]!r}; use 1 to 40 lowercase letters, digits and underscores.")
-    if name in DATASETS or name in own_names():
-        raise InputRejected(f"There is a set named {name} already; choose another name.")
-    if name in _used():
-        raise InputRejected(f"A set that is deleted was named {name}, and runs may know it; choose another name.")
+    if problem := name_problem(name):
+        raise InputRejected(problem)
     return _root() / name
+
+
+def name_problem(name: str) -> str:
+    """Why a new set cannot be called so, in a sentence; empty if it can."""
+    if not NAME.fullmatch(name):
+        return f"The name is {name[:60]!r}; use 1 to 40 lowercase letters, digits and underscores."
+    if name in DATASETS or name in own_names():
+        return f"There is a set named {name} already; choose another name."
+    if name in _used():
+        return f"A set that is deleted was named {name}, and runs may know it; choose another name."
+    return ""

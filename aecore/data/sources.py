@@ -27,6 +27,7 @@ import numpy as np
 from aecore.data.arrays import GZIPPED, LABEL_COLUMNS, as_images, read_csv, read_idx, read_npy, unpacked, white_of
 from aecore.data.pictures import LARGEST_BYTES, SUFFIXES, InputRejected, entry_problem, zip_entries
 from aecore.pixels import png
+from aecore.text import one_line
 
 PARTS = {
     "train": "train", "training": "train", "test": "test", "testing": "test", "t10k": "test",
@@ -296,9 +297,9 @@ def _notes(files: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
 
 
 def _short(text: str) -> str:
-    """Text of bounded length without what cannot be stored."""
-    text = text.encode("utf-8", "replace").decode().replace("\0", " ")
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[-LONGEST // 2 + 1 :]}"
+    """One line of bounded length; what is too much is cut from its middle, since paths differ at their ends."""
+    line = one_line(text, len(text))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]}…{line[-LONGEST // 2 + 1 :]}"
 
 
 # Arrays.

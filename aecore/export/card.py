@@ -96,8 +96,8 @@ def limits(cargo: Cargo) -> list[str]:
     dataset, parts = cargo.dataset, cargo.parts
     size = "x".join(map(str, dataset.shape[1:]))
     found = [
-        f"It knows images like those of {one_line(dataset.title)} alone, at {size} pixels; it also gives a code "
-        "to any other image, without a warning."
+        f"It has only learned images like those of the dataset {one_line(dataset.title)!r}, at {size} pixels; it gives "
+        "a code to any other image, too, without a warning."
     ]
     if not cargo.checkpoint.done:
         found.append(

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,19 +10,7 @@ from typing import TextIO
 import numpy as np
 
 from aecore.export.cargo import Cargo
-from aecore.text import sound
-
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-
-
-def cell(value: object) -> str:
-    """A value as a cell of a CSV file: text that a spreadsheet would run as a formula gets an apostrophe before it.
-
-    It is put before what begins with = + - @, their wide forms, a tab or a line break, unless it is a number.
-    """
-    text = sound(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+from aecore.text import cell, sound
 
 
 def write_rows(file: TextIO, head: Sequence[object], rows: Iterable[Sequence[object]]) -> None:

@@ -106,24 +106,15 @@ def free_name(title: str, secret: bool = False) -> str:
     words = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in title.lower())
     stem = "_".join(filter(None, words.split("_")))[:28] or "images"
     name, number = f"{stem}_{secrets.token_hex(4)}" if secret else stem, 1
-    while not _is_free(name):
+    while own.name_problem(name):
         number += 1
         name = f"{stem}_{number}"
     return name
 
 
-def _is_free(name: str) -> bool:
-    try:
-        own.free_folder(name)
-    except InputRejected:
-        return False
-    return True
-
-
-@task(2, queued=False)
+@task(2, queued=False, memory=MEMORY)
 def _looked(key: str, *rest: Any) -> list[np.ndarray]:
     wishes, _ = rest[:-1], rest[-1]
-    _limit_memory()
     about = json.loads((_folder(key) / _ABOUT).read_bytes())
     found = look(Path(about["path"]), _wishes(wishes) if wishes else None, _bounds(about["owner"]))
     said = {name: value for name, value in vars(found).items() if name not in ("shown", "suggested")}
@@ -155,9 +146,8 @@ def seen(answer: list[np.ndarray]) -> Look:
     return Look(suggested=suggested, shown=shown, **known)
 
 
-@task(1)
+@task(1, memory=MEMORY)
 def _kept(key: str, ticket: str, progress: Progress) -> list[np.ndarray]:
-    _limit_memory()
     folder = _folder(key)
     about = json.loads((folder / _ABOUT).read_bytes())
     known = bring_in(
@@ -193,16 +183,6 @@ def _megabytes() -> float:
     root = home() / "datasets"
     folders = [root / name for name in own_names() if own.owner_of(name)]
     return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()) / 1e6
-
-
-def _limit_memory() -> None:
-    """Have this process refuse more memory rather than the whole machine run out of it."""
-    with suppress(ImportError, OSError, ValueError, IndexError):
-        import resource
-
-        status = Path("/proc/self/status").read_text()
-        now = int(status.split("VmData:")[1].split()[0]) * 1024
-        resource.setrlimit(resource.RLIMIT_DATA, (now + MEMORY, resource.RLIM_INFINITY))
 
 
 def _new() -> tuple[str, Path]:

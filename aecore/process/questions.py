@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aecore.kept import kept
 from aecore.process.jobs import shown_folder
 from aecore.process.tasks import Progress, task
 
@@ -17,9 +16,11 @@ if TYPE_CHECKING:
 
 @task(1)
 def coded(run: str, stamp: str, split: str, progress: Progress) -> list[np.ndarray]:
-    """See that the codes of a run that comes with the app are on disk; so the server need not find them."""
-    codes(run, stamp, split)
-    return [np.ones(1)]
+    """The codes of a split (n, latent)."""
+    from aecore.data import load_dataset
+
+    checkpoint = _store(run).load(run)
+    return [checkpoint.encode(load_dataset(checkpoint.run.dataset).split(split).images)]
 
 
 @task(1)
@@ -107,14 +108,7 @@ def codes(run: str, stamp: str, split: str) -> np.ndarray:
 
     Every visitor sees them first.
     """
-
-    def compute() -> list[np.ndarray]:
-        from aecore.data import load_dataset
-
-        checkpoint = store.load(run)
-        return [checkpoint.encode(load_dataset(checkpoint.run.dataset).split(split).images)]
-
-    store = _store(run)
-    found = (kept(f"{run}-{stamp}-codes-{split}", compute) if store.read_only else compute())[0]
+    question = coded(run, stamp, split)
+    found = (question.compute() if _store(run).read_only else question.find())[0]
     found.flags.writeable = False
     return found

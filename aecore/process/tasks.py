@@ -72,7 +72,11 @@ class Task:
 
     def compute(self, progress: Progress = lambda done, of: None) -> list[np.ndarray]:
         """Find the answer here and now, and keep it."""
-        return kept(self.name, lambda: TASKS[self.function].find(*self.arguments, progress))
+        return kept(self.name, lambda: self.find(progress))
+
+    def find(self, progress: Progress = lambda done, of: None) -> list[np.ndarray]:
+        """The same, and forget it."""
+        return TASKS[self.function].find(*self.arguments, progress)
 
     def ask(self, who: str) -> None:
         """Note that somebody waits for the answer, and start a process for it if there is none. Raises Busy."""
@@ -123,22 +127,26 @@ class Task:
 class Kind(NamedTuple):
     """How a task is done, and the version of that: an answer of another version is not known any more.
 
-    queued: whether it waits for its turn; what takes few seconds does not.
+    queued: whether it waits for its turn; what takes few seconds does not. memory: bytes that its process may take
+    beyond what it has when it begins, where it reads what comes from outside; 0 for no limit.
     """
 
     find: Callable[..., list[np.ndarray]]
     version: int
     queued: bool = True
+    memory: int = 0
 
 
 TASKS: dict[str, Kind] = {}
 
 
-def task(version: int, queued: bool = True) -> Callable[[Callable[..., list[np.ndarray]]], Callable[..., Task]]:
+def task(
+    version: int, queued: bool = True, memory: int = 0
+) -> Callable[[Callable[..., list[np.ndarray]]], Callable[..., Task]]:
     """Register a long computation; calling it with arguments gives the Task. It gets its progress as last argument."""
 
     def register(function: Callable[..., list[np.ndarray]]) -> Callable[..., Task]:
-        TASKS[function.__name__] = Kind(function, version, queued)
+        TASKS[function.__name__] = Kind(function, version, queued, memory)
         return wraps(function)(lambda *arguments: Task(function.__name__, arguments))
 
     return register
@@ -164,6 +172,8 @@ def work(name: str) -> int:
         threading.Thread(target=_end_when_nobody_waits, args=(folder,), daemon=True).start()
         if TASKS[task.function].queued:
             _take_turn(folder)
+        if TASKS[task.function].memory:
+            _limit_memory(TASKS[task.function].memory)
         _tell(folder, {"done": 0, "of": 1})
         task.compute(_reporter(folder))
     except Exception as error:
@@ -194,6 +204,16 @@ def _reporter(folder: Path) -> Progress:
             _tell(folder, {"done": done, "of": of})
 
     return report
+
+
+def _limit_memory(more: int) -> None:
+    """Have this process refuse more memory rather than the whole machine run out of it, where the system knows how."""
+    with suppress(ImportError, OSError, ValueError, IndexError):
+        import resource
+
+        status = Path("/proc/self/status").read_text()
+        now = int(status.split("VmData:")[1].split()[0]) * 1024
+        resource.setrlimit(resource.RLIMIT_DATA, (now + more, resource.RLIM_INFINITY))
 
 
 def _take_turn(folder: Path) -> None:

@@ -14,7 +14,7 @@ from aecore.data.pictures import SUFFIXES
 from aecore.data.sources import ARCHIVES
 from aecore.figures import enlarged
 from aecore.process import arrivals
-from pages import _cached, _view
+from pages import _view
 from pages._visitor import drawer, owner
 from pages._words import counted
 from pages.acts.wait import answer
@@ -180,6 +180,5 @@ def _keep_going() -> None:
             st.rerun()
         _view.stop()
     forget()
-    _cached.dataset.clear()
     _view.put("set", name)
     st.rerun()

@@ -428,7 +428,7 @@ def test_labels_and_ids_of_any_content_are_text(tmp_path: Path) -> None:
     np.savez(tmp_path / "in.npz", x=PIXELS[:18], y=np.repeat(wide, 3))
     bring_in(tmp_path / "in.npz", "odd", WISHES)
     classes = load_own("odd").classes
-    assert all(name.isprintable() and len(name) <= 100 for name in classes)
+    assert all(name.isprintable() and len(name) <= sources.LONGEST for name in classes)
     assert len(classes) == 5, "two differ by what cannot be seen"
 
 

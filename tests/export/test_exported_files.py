@@ -17,10 +17,11 @@ from PIL import Image
 from aecore import export
 from aecore.data import Dataset, Split
 from aecore.export import FORMATS, Cargo, parquet, projector
-from aecore.export.table import cell, csv_text, write_arrays, write_csv, write_npz
+from aecore.export.table import csv_text, write_arrays, write_csv, write_npz
 from aecore.files import arriving
 from aecore.manifold import plane
 from aecore.search import all_nearest
+from aecore.text import cell
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -150,3 +152,27 @@ def test_no_name_leads_out_of_the_folder(name: str, home: Path) -> None:
     (home / "tasks").mkdir(parents=True)
     with pytest.raises(ValueError, match="there is no task"):
         work(name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the data of a process")
+def test_a_task_that_reads_what_comes_from_outside_may_not_have_all_memory(
+    question: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "from aecore.process import tasks\n"
+        "tasks._limit_memory(2**26)\n"
+        "bytearray(2**25)\n"
+        "try:\n    bytearray(2**27)\nexcept MemoryError:\n    print('refused')"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "refused\n"
+    limits: list[int] = []
+    monkeypatch.setattr(tasks, "_limit_memory", limits.append)
+    monkeypatch.setattr(tasks.threading.Thread, "start", lambda _: None)
+    monkeypatch.setattr(tasks.os, "nice", lambda _: 0)
+    monkeypatch.setattr(tasks, "start", lambda *_: os.getpid())
+    kind = tasks.TASKS["nearest"]._replace(find=lambda *_: [np.zeros(1)])
+    for version, memory in ((1, 0), (2, 77)):
+        monkeypatch.setitem(tasks.TASKS, "nearest", kind._replace(version=version, memory=memory))
+        question.ask("ann")
+        work(question.name)
+    assert limits == [77]
