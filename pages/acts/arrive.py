@@ -122,7 +122,7 @@ def _facts(seen: Look) -> None:
     st.write(f"{head}, {seen.kind}{parts}. {'; '.join(facts)}.")
     if seen.classes:
         most = list(seen.classes.items())[:12]
-        st.text(", ".join(f"{name} {number:,}" for name, number in most) + (", …" if len(seen.classes) > 12 else ""))
+        st.text(", ".join(f"{name}: {number:,}" for name, number in most) + (", …" if len(seen.classes) > 12 else ""))
     if seen.skipped:
         with st.expander(f"{counted(len(seen.skipped), 'file')} cannot be used"):
             st.dataframe([{"file": id, "why": why} for id, why in seen.skipped[:100]], hide_index=True)
