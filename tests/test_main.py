@@ -236,13 +236,19 @@ def test_images_of_ones_own_come_in_and_are_trained_on(
     images = np.random.default_rng(0).integers(0, 256, (30, 20, 20), np.uint8)
     np.savez(tmp_path / "in.npz", x=images, y=np.arange(30) % 3)
     path = str(tmp_path / "in.npz")
-    assert "Suggested: --side 16 --channels 1" in say("import", path, "--look")
+    assert "Suggested: --side 20 --channels 1" in say("import", path, "--look")
     seen = tell("import", path, "--look", "--side", "8")
-    assert (seen["count"], seen["classes"], seen["suggested"]["side"]) == (30, {"0": 10, "1": 10, "2": 10}, 16)
+    assert (seen["count"], seen["classes"], seen["suggested"]["side"]) == (30, {"0": 10, "1": 10, "2": 10}, 20)
     assert "pets: 24 images to train on, 6 held out, 0 skipped" in say("import", path, "--name", "pets", "--side", "8")
-    assert {"name": "pets", "title": "Pets", "here": True, "train": 24, "test": 6, "source": "", "kind": "npz"} in tell(
-        "sets"
-    )
+    assert {
+        "name": "pets",
+        "title": "Pets",
+        "here": True,
+        "train": 24,
+        "test": 6,
+        "source": "",
+        "kind": "NumPy file",
+    } in tell("sets")
     assert "pets" in say("train", "pets", *TRAIN[2:])
     assert main(["import", path, "--name", "pets"]) == 2
     assert "There is a set named pets already" in capsys.readouterr().err
