@@ -209,7 +209,7 @@ class Checkpoint:
         return images
 
     @torch.inference_mode()
-    def _batched(self, function: Any, array: np.ndarray, shape: tuple[int, ...], size: int = 1024) -> np.ndarray:
+    def _batched(self, function: Any, array: np.ndarray, shape: tuple[int, ...], size: int = 256) -> np.ndarray:
         out = np.empty((len(array), *shape), np.float32)
         for start in range(0, len(array), size):
             batch = torch.tensor(array[start : start + size], dtype=torch.float32)

@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from aecore.data import revision
 from aecore.files import remove, write_file, write_folder
 from aecore.folders import SETTINGS, SHIPPED, SNAPSHOTS, find_run, own_runs, run_folders
 from aecore.runs import Checkpoint, Run, id_of
@@ -105,6 +106,11 @@ class Store:
         if not found:
             raise DamagedRun(f"run {id!r} has no snapshot yet; the first appears a few seconds after training starts")
         return found[-1].name
+
+    def state(self, id: str) -> str:
+        """The stamp, and the revision of the set: it changes when what a run makes of its images may."""
+        number = revision(self.run(id).dataset)
+        return self.stamp(id) if number == 1 else f"{self.stamp(id)}-{number}"
 
     def load(self, id: str, training: bool = False) -> Checkpoint:
         """The newest intact snapshot of a run; `training` also loads what is needed to continue training.

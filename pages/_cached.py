@@ -1,4 +1,5 @@
-"""The only caches. Arguments are a view, names and numbers; a view's stamp changes exactly when a run's weights do.
+"""The only caches. Arguments are a view, names and numbers; a view's stamp changes exactly when a run's weights
+or the images of its set do.
 
 Big things are shared between all visitors (cache_resource) and never changed; small results are copied (cache_data).
 What they remember is computed in aecore.
@@ -6,7 +7,7 @@ What they remember is computed in aecore.
 
 import time
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -34,12 +35,25 @@ if TYPE_CHECKING:
     Function = Callable[..., Any]
 
 
+class Known(NamedTuple):
+    """A set as it was at a revision."""
+
+    name: str
+    revision: int
+
+
 def _cache(kind: "Function", of: str, **settings: Any) -> "Callable[[Function], Function]":
     """A cache that is told only so much of a view as it is `of`: the "run", the "split" of its images, or their "map".
 
     The rest is empty when it arrives. So what is computed depends on nothing but its key, and no key holds too much.
+    One that is of a "set" is called with its name, and is told its revision, too.
     """
-    seen = {"run": lambda view: view.at(), "split": lambda view: view.at(view.split), "map": lambda view: view}[of]
+    seen: Function = {
+        "set": lambda name: Known(name, data.revision(name)),
+        "run": lambda view: view.at(),
+        "split": lambda view: view.at(view.split),
+        "map": lambda view: view,
+    }[of]
 
     def wrap(function: "Function") -> "Function":
         cached = kind(**settings)(function)
@@ -80,12 +94,12 @@ def newest(run: str) -> View:
     """
     if Job(store(run).path(run)).state in LIVE:
         return View(run, _stamp_of(run, int(time.monotonic() // 60)))
-    return View(run, store(run).stamp(run))
+    return View(run, store(run).state(run))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _stamp_of(run: str, minute: int) -> str:
-    return store(run).stamp(run)
+    return store(run).state(run)
 
 
 @_resource("run", max_entries=12, show_spinner="Reading the run")
@@ -100,19 +114,19 @@ def shape(view: View) -> tuple[int, int, int]:
     return checkpoint(view).network.shape
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the images")
-def dataset(name: str) -> "Dataset":
+@_resource("set", max_entries=4, show_spinner="Reading the images")
+def dataset(known: Known) -> "Dataset":
     quiet.wait()
-    return aecore.load_dataset(name)
+    return aecore.load_dataset(known.name)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def originals(name: str, split: str, rows: tuple[int, ...]) -> np.ndarray:
+@_data("set", max_entries=32, show_spinner=False)
+def originals(known: Known, split: str, rows: tuple[int, ...]) -> np.ndarray:
     """These images of a split as people like to see them: from the originals, where those were kept; (n, c, h, w)."""
     from aecore.data import DATASETS, own
 
-    found = None if name in DATASETS or not rows else own.originals(name, split, rows)
-    return dataset(name).split(split).images[list(rows)] if found is None else found
+    found = None if known.name in DATASETS or not rows else own.originals(known.name, split, rows)
+    return dataset(known.name).split(split).images[list(rows)] if found is None else found
 
 
 def images(view: View) -> "Dataset":
@@ -125,16 +139,16 @@ def split(view: View) -> "Split":
     return images(view).split(view.split)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def distinct(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
+@_resource("set", max_entries=8, show_spinner=False)
+def distinct(known: Known, split: str) -> tuple[np.ndarray, np.ndarray]:
     """First rows (t,) of the distinct images of a split, and for every row (n,) the number of its image among them."""
-    return data.distinct(dataset(name).split(split).images)
+    return data.distinct(dataset(known.name).split(split).images)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def copies(name: str, split: str) -> np.ndarray:
+@_resource("set", max_entries=8, show_spinner=False)
+def copies(known: Known, split: str) -> np.ndarray:
     """How often each distinct image of a split is in it, (t,)."""
-    return np.bincount(distinct(name, split)[1])
+    return np.bincount(distinct(known.name, split)[1])
 
 
 def _numbers(view: View) -> np.ndarray:
@@ -148,10 +162,10 @@ def _once(found: np.ndarray, name: str, split: str) -> np.ndarray:
     return found if len(first) == len(every) else found[first]
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def border(name: str) -> float:
+@_data("set", max_entries=16, show_spinner=False)
+def border(known: Known) -> float:
     """The mean brightness of the borders of a set's images, 0 to 255: is the ground dark or light?"""
-    return pictures.border(dataset(name).train.images[:1000])
+    return pictures.border(dataset(known.name).train.images[:1000])
 
 
 @st.cache_resource(max_entries=128, show_spinner="Reading the picture")
@@ -228,10 +242,10 @@ def trust(view: View) -> np.ndarray:
     return atlas.trust(split(view).images, *mapped(view), _numbers(view))
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def pictures_part(name: str, split: str, id: str) -> bytes:
+@_resource("set", max_entries=6, show_spinner=False)
+def pictures_part(known: Known, split: str, id: str) -> bytes:
     """The distinct images of a split as sprites."""
-    return atlas.pictures(id, _once(dataset(name).split(split).images, name, split))
+    return atlas.pictures(id, _once(dataset(known.name).split(split).images, known.name, split))
 
 
 @_resource("split", max_entries=6, show_spinner=False)
@@ -291,14 +305,14 @@ def usual_distances(view: View, space: str, metric: str) -> np.ndarray:
     return usual_distances(index(view, space, metric), vectors(view.at("test"), space), view.split == "test")
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@_data("set", max_entries=256, show_spinner=False)
 def pixel_neighbors(
-    name: str, split: str, digest: str, k: int, metric: str, _image: np.ndarray
+    known: Known, split: str, digest: str, k: int, metric: str, _image: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances to and numbers of the distinct raw images nearest to one, whose SHA-256 is `digest`."""
     from aecore.search import nearest_images
 
-    return nearest_images(_once(dataset(name).split(split).images, name, split), _image, k, metric)
+    return nearest_images(_once(dataset(known.name).split(split).images, known.name, split), _image, k, metric)
 
 
 def measured(view: View) -> dict[str, Any]:
@@ -322,11 +336,11 @@ def _reconstruction_mse(view: View) -> float:
     return mse(test, checkpoint(view).reconstruct(test))
 
 
-@st.cache_data(max_entries=64, show_spinner="Measuring")
-def _pca_mse(name: str, components: int) -> float | None:
+@_data("set", max_entries=64, show_spinner="Measuring")
+def _pca_mse(known: Known, components: int) -> float | None:
     from aecore.measure.pca import linear
 
-    test, pca = dataset(name).test.images, linear(dataset(name))
+    test, pca = dataset(known.name).test.images, linear(dataset(known.name))
     return mse(test, pca.rebuild(test, components)) if pca else None
 
 
@@ -353,12 +367,12 @@ def replay(run: str, newest: int) -> "list[Moment]":
     return replay(training_store(run).path(run), newest)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def groups(name: str, count: int) -> tuple[str, list[Any]]:
+@_data("set", max_entries=16, show_spinner=False)
+def groups(known: Known, count: int) -> tuple[str, list[Any]]:
     """What colors the small map of the first test images, and its value for each."""
     from aecore.moments import groups
 
-    return groups(dataset(name), count)
+    return groups(dataset(known.name), count)
 
 
 @_data("run", max_entries=4, show_spinner=False)

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.charts import accuracy_curves, confusion
+from aecore.data import revision
 from aecore.measure.few_labels import AMOUNTS
 from aecore.process.questions import labels, labels_of_pixels
 from pages import _cached, _controls, _view
@@ -60,7 +61,7 @@ st.write(
     f"The network saw {len(images.train):,} images and no label. With {amount * len(images.classes):,} labels, "
     f"logistic regression on its codes classifies **{accuracy:.1%}** of {len(images.test):,} test images correctly."
 )
-question = labels_of_pixels(images.name, amount, seed)
+question = labels_of_pixels(images.name, revision(images.name), amount, seed)
 if by_pixels := answer(question, "Learning the same from raw pixels", quick=quick):
     of_pixels = float((by_pixels[0] == images.test.labels).mean())
     st.write(f"On raw pixels, with the same labels, it classifies {of_pixels:.1%} correctly.")

@@ -4,9 +4,12 @@ import argparse
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aecore.commands.terminal import Bar, Parser, say
+
+if TYPE_CHECKING:
+    from aecore.data import Progress
 
 
 def declare(command: Callable[[str, Any, str], Parser]) -> None:
@@ -14,6 +17,7 @@ def declare(command: Callable[[str, Any, str], Parser]) -> None:
     bring = command("import", _import, "bring in your own images: a folder, zip, tar.gz, npz, IDX, Parquet or CSV file")
     bring.add_argument("path", type=Path, metavar="PATH", help="the folder or file")
     bring.add_argument("--name", help="what commands call the set: lowercase letters, digits and underscores")
+    bring.add_argument("--add", metavar="NAME", help="add the images to this set of yours, as its other ones were made")
     bring.add_argument("--title", default="", help="what people call it (default: the name)")
     bring.add_argument("--source", default="", help="where the images come from, their license and citation")
     bring.add_argument("--side", type=int, help="height and width in pixels, 8 to 128 (default: what fits the images)")
@@ -31,6 +35,8 @@ def _import(options: argparse.Namespace) -> int:
     from aecore.data.intake import bring_in, look
     from aecore.data.own import Wishes
 
+    if options.add:
+        return _extend(options)
     given = {"fit": options.fit, "ground": options.ground, "invert": options.invert}
     seen = None if options.side and options.channels and not options.look else look(options.path)
     side, channels = options.side or seen.suggested.side, options.channels or seen.suggested.channels
@@ -50,8 +56,8 @@ def _import(options: argparse.Namespace) -> int:
         return say(options, found, "\n".join([text, *(f"skipped {id}: {why}" for id, why in seen.skipped[:100])]))
     if not options.name:
         raise ValueError("the set needs a name: --name NAME, of lowercase letters, digits and underscores")
-    progress = (lambda done, of: None) if options.json else Bar(options.name, unit=" images")
-    known = bring_in(options.path, options.name, wishes, options.title, options.source, options.seed, progress=progress)
+    bar = _bar(options, options.name)
+    known = bring_in(options.path, options.name, wishes, options.title, options.source, options.seed, progress=bar)
     text = (
         f"{options.name}: {known['train']:,} images to train on, {known['test']:,} held out, {known['skipped']:,} "
         f"skipped, {known['copies']:,} copies of others; {side}x{side}, {'gray' if channels == 1 else 'color'}\n"
@@ -60,16 +66,35 @@ def _import(options: argparse.Namespace) -> int:
     return say(options, known, text)
 
 
+def _extend(options: argparse.Namespace) -> int:
+    from aecore.data.intake import extend
+
+    known = extend(_own(options.add), options.path, progress=_bar(options, options.add))
+    text = (
+        f"{options.add}: now {known['train']:,} images to train on, {known['test']:,} held out; runs that were trained "
+        "before show the new ones, too"
+    )
+    return say(options, known, text)
+
+
+def _bar(options: argparse.Namespace, name: str) -> "Progress":
+    return (lambda done, of: None) if options.json else Bar(name, unit=" images")
+
+
+def _own(name: str) -> str:
+    from aecore.data import own_names
+
+    if name not in own_names():
+        raise ValueError(f"{name[:80]!r} is no set of yours; choose one of {', '.join(own_names()) or 'none'}")
+    return name
+
+
 def _sets(options: argparse.Namespace) -> int:
     from aecore.data import DATASETS, is_here, own_names
     from aecore.data.own import about, delete_own
 
     if options.delete:
-        if options.delete not in own_names():
-            raise ValueError(
-                f"{options.delete[:80]!r} is no set of yours; choose one of {', '.join(own_names()) or 'none'}"
-            )
-        delete_own(options.delete)
+        delete_own(_own(options.delete))
         return say(options, {"deleted": options.delete}, f"{options.delete} is deleted")
     rows = [{"name": name, "title": entry.title, "here": is_here(name)} for name, entry in DATASETS.items()]
     rows += [{"name": name, "here": True, **_facts(about(name))} for name in own_names()]

@@ -1,8 +1,9 @@
 """Sets of one's own: brought in from outside, looked at before anything is kept, kept as plain files in AECORE_HOME.
 
-A set is a folder `datasets/NAME` with `set.json` and a folder for each split: images, labels and ids as arrays that are
-mapped, not read, so memory does not grow with their count, and small JPEG files of the originals, one after the other.
-It appears whole or not at all.
+A set is a folder `datasets/NAME` with `set.json`, which says the current revision, and a folder of that number with one
+for each split: images, labels and ids as arrays that are mapped, not read, so memory does not grow with their count,
+and small JPEG files of the originals, one after the other. It appears whole or not at all; one that is extended gets a
+new revision beside the old one, and then set.json changes.
 """
 
 import json
@@ -66,9 +67,19 @@ def about(name: str) -> dict[str, Any]:
         if known["version"] != VERSION:
             raise ValueError(f"its version is {known['version']}")
         Wishes(**known["wishes"])
-        return known
+        return known | {"revision": int(known["revision"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unavailable(f"the images of {name!r} are not here: that set was deleted, or is damaged") from error
+
+
+def revision(name: str) -> int:
+    """How often a set has changed, itself included: 1, or more where images were added. Raises Unavailable."""
+    return about(name)["revision"]
+
+
+def arrays_of(name: str) -> Path:
+    """The folder with the arrays of a set as it is now. Raises Unavailable."""
+    return _folder(name) / str(revision(name))
 
 
 def owner_of(name: str) -> str:
@@ -85,7 +96,7 @@ def _owner(folder: Path) -> str:
 
 def load_own(name: str) -> Dataset:
     """A set of one's own, its arrays mapped. Raises Unavailable when it is not there, or damaged."""
-    known, folder = about(name), _folder(name)
+    known, folder = about(name), arrays_of(name)
 
     def split(part: str) -> Split:
         arrays = {
@@ -108,7 +119,7 @@ def load_own(name: str) -> Dataset:
 def thumbnail(name: str, split: str, row: int) -> bytes | None:
     """The original of an image as a JPEG of at most THUMBNAIL pixels a side; None for a set that has none."""
     try:
-        folder = _folder(name) / split
+        folder = arrays_of(name) / split
         ends = np.load(folder / "ends.npy", mmap_mode="r", allow_pickle=False)
         if not 0 <= row < len(ends):
             return None
@@ -145,7 +156,7 @@ def squares(thumbnails: Sequence[bytes], side: int) -> np.ndarray:
 
 def skipped(name: str) -> bytes:
     """A table of the files that were skipped, and why, as CSV."""
-    return (_folder(name) / SKIPPED).read_bytes()
+    return (arrays_of(name) / SKIPPED).read_bytes()
 
 
 def delete_own(name: str) -> None:

@@ -41,6 +41,14 @@ def is_here(name: str) -> bool:
     return download is None or download.is_here(name)
 
 
+def revision(name: str) -> int:
+    """How often a set has changed: 1, or more for one of one's own to which images were added."""
+    try:
+        return 1 if name in DATASETS else own.revision(name)
+    except Unavailable:
+        return 1
+
+
 def fetch(name: str, progress: Progress | None = None) -> None:
     """Download the files that a dataset still needs, if any; progress gets the bytes so far and the total.
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from aecore.data import Dataset, Progress, load_dataset
+from aecore.data import Dataset, Progress, load_dataset, revision
 from aecore.files import home, write_file
 from aecore.folders import EVALUATION
 from aecore.manifold import plane
@@ -80,7 +80,7 @@ def evaluate(
     """Yield (part, its figures) for every part that is not `known` yet; None where a part does not apply."""
     for name, part in PARTS.items():
         if name not in known:
-            kept = partial(_recalled, recall, f"{name} {part.version} {dataset.name}")
+            kept = partial(_recalled, recall, f"{name} {part.version} {_key(dataset)}")
             yield name, part.figures(checkpoint, dataset, kept)
 
 
@@ -95,7 +95,7 @@ def measure(store: Store, id: str, anew: bool = False, progress: Progress | None
     called with the number of parts done and of all.
     """
     checkpoint, target, baselines = store.load(id), store.path(id) / EVALUATION, home() / "baselines.json"
-    known = {"run": id, "stamp": store.stamp(id), "versions": {}, "parts": {}}
+    known = {"run": id, "stamp": store.state(id), "versions": {}, "parts": {}}
     known |= {} if anew else measured(store, id)
 
     def recall(key: str, compute: Callable[[], Any]) -> Any:
@@ -115,6 +115,11 @@ def measure(store: Store, id: str, anew: bool = False, progress: Progress | None
     return known
 
 
+def _key(dataset: Dataset) -> str:
+    number = revision(dataset.name)
+    return dataset.name if number == 1 else f"{dataset.name} {number}"
+
+
 def measured(store: Store, id: str) -> dict[str, Any]:
     """What `measure` found for a run as it is now, by parts as they are now; empty when nothing was measured.
 
@@ -122,7 +127,7 @@ def measured(store: Store, id: str) -> dict[str, Any]:
     """
     known = _read(store.path(id) / EVALUATION)
     versions, parts = known.get("versions"), known.get("parts")
-    if known.get("stamp") != store.stamp(id) or not (isinstance(versions, dict) and isinstance(parts, dict)):
+    if known.get("stamp") != store.state(id) or not (isinstance(versions, dict) and isinstance(parts, dict)):
         return {}
     current = [name for name, part in PARTS.items() if name in parts and versions.get(name) == part.version]
     return known | {key: {name: known[key][name] for name in current} for key in ("versions", "parts")}

@@ -10,14 +10,14 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
 
 from aecore.data import own, own_names
-from aecore.data.intake import Look, bring_in, look
+from aecore.data.intake import Look, bring_in, extend, look
 from aecore.data.own import Wishes
 from aecore.data.pictures import InputRejected, Picture
 from aecore.data.sources import Bounds
@@ -101,6 +101,19 @@ def keeping(key: str, name: str, wishes: Wishes, title: str, source: str) -> Tas
     return _kept(key, ticket)
 
 
+def extending(key: str, name: str) -> Task:
+    """The task of adding what arrived to a set of the same visitor. Raises InputRejected for any other set, ValueError
+    beyond the limits of this server."""
+    folder = _folder(key)
+    about = json.loads((folder / _ABOUT).read_bytes())
+    if name not in own_names(about["owner"]):
+        raise InputRejected("That set is not here any more; choose another one.")
+    if about["owner"]:
+        check("AECORE_MAX_ALL_MB", _megabytes())
+    _tell(folder, about | {"name": name})
+    return _added(key, secrets.token_hex(4))
+
+
 def free_name(title: str, secret: bool = False) -> str:
     """A name for a set that is not taken, made from its title; for a visitor's, one that nobody guesses."""
     words = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in title.lower())
@@ -154,6 +167,17 @@ def _kept(key: str, ticket: str, progress: Progress) -> list[np.ndarray]:
         Path(about["path"]), about["name"], Wishes(**about["wishes"]), about["title"], about["source"],
         bounds=_bounds(about["owner"]), owner=about["owner"], progress=progress,
     )  # fmt: skip
+    remove(folder)
+    return [np.frombuffer(json.dumps(known).encode(), np.uint8)]
+
+
+@task(1, memory=MEMORY)
+def _added(key: str, ticket: str, progress: Progress) -> list[np.ndarray]:
+    folder = _folder(key)
+    about = json.loads((folder / _ABOUT).read_bytes())
+    bounds, known = _bounds(about["owner"]), own.about(about["name"])
+    bounds = replace(bounds, images=max(0, bounds.images - known["train"] - known["test"]))
+    known = extend(about["name"], Path(about["path"]), bounds, progress)
     remove(folder)
     return [np.frombuffer(json.dumps(known).encode(), np.uint8)]
 

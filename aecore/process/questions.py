@@ -59,8 +59,8 @@ def labels(run: str, stamp: str, amount: int, seed: int, progress: Progress) -> 
 
 
 @task(1)
-def labels_of_pixels(dataset: str, amount: int, seed: int, progress: Progress) -> list[np.ndarray]:
-    """The same on raw pixels."""
+def labels_of_pixels(dataset: str, revision: int, amount: int, seed: int, progress: Progress) -> list[np.ndarray]:
+    """The same on raw pixels. The revision of the set makes another question of it where images were added."""
     from aecore.data import load_dataset
     from aecore.measure.few_labels import learn
 
@@ -70,7 +70,7 @@ def labels_of_pixels(dataset: str, amount: int, seed: int, progress: Progress) -
 
 
 @task(1)
-def filtered(dataset: str, kind: str, clip: bool, seed: int, progress: Progress) -> list[np.ndarray]:
+def filtered(dataset: str, revision: int, kind: str, clip: bool, seed: int, progress: Progress) -> list[np.ndarray]:
     """PSNR of doing nothing and of every filter at every level of noise, mean and error: (levels, names, 2).
 
     NaN where a filter cannot be used.

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import streamlit as st
 
+from aecore.data import own, own_names
 from aecore.data.decoder import FITS, GROUNDS
 from aecore.data.intake import Look
 from aecore.data.own import LARGEST, SMALLEST, Wishes, squares
@@ -16,6 +17,7 @@ from aecore.figures import enlarged
 from aecore.process import arrivals
 from pages import _view
 from pages._visitor import drawer, owner
+from pages._widgets import sets
 from pages._words import counted
 from pages.acts.wait import answer
 from pages.components.gallery import gallery
@@ -87,12 +89,15 @@ def preflight() -> None:
     if TASK in st.session_state:
         _keep_going()
         return
+    title = source = ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = st.text_input("Title", arrivals.called(key) or "My images", 80, key=f"title-{key}", width=220)
-        source = st.text_input("Source and license", key=f"source-{key}", placeholder="optional", width=320)
-        kept = st.button("Keep them", type="primary")
+        to = _target(key)
+        if not to:
+            title = st.text_input("Title", arrivals.called(key) or "My images", 80, key=f"title-{key}", width=220)
+            source = st.text_input("Source and license", key=f"source-{key}", placeholder="optional", width=320)
+        kept = st.button("Add them" if to else "Keep them", type="primary")
         st.button("Throw away", on_click=forget, type="tertiary")
-    wishes = st.session_state.get("arrival-wishes")
+    wishes = Wishes(**own.about(to)["wishes"]) if to else st.session_state.get("arrival-wishes")
     if found := answer(arrivals.first_look(key, wishes), "Looking at the first pictures"):
         st.session_state[LOOK] = arrivals.seen(found)
     if LOOK not in st.session_state:
@@ -100,10 +105,20 @@ def preflight() -> None:
     seen = st.session_state[LOOK]  # while another is on its way, the last one stays
     wishes = wishes or seen.suggested
     _facts(seen)
-    _wish(seen, wishes)
+    if not to:
+        _wish(seen, wishes)
     _show(seen)
     if kept:
-        _keep(key, title.strip() or "My images", source, wishes)
+        _keep(key, to, title.strip() or "My images", source, wishes)
+
+
+def _target(key: str) -> str:
+    """The set of the visitor's that the images are to be added to; empty for a new one."""
+    mine = own_names(drawer())
+    if not mine:
+        return ""
+    called = {"": "A new set"} | {name: f"Add to {title}" for name, title in sets().items() if name in mine}
+    return st.selectbox("Keep as", list(called), format_func=called.get, key=f"to-{key}", width=220)
 
 
 def _facts(seen: Look) -> None:
@@ -162,10 +177,11 @@ def _wish(seen: Look, wishes: Wishes) -> None:
         st.toggle("Invert", key="wish-invert", on_change=changed, help=f"Swap black and white. {light}")
 
 
-def _keep(key: str, title: str, source: str, wishes: Wishes) -> None:
+def _keep(key: str, to: str, title: str, source: str, wishes: Wishes) -> None:
     try:
-        name = arrivals.free_name(title, secret=not owner())
-        st.session_state[TASK] = (arrivals.keeping(key, name, wishes, title, source), name)
+        name = to or arrivals.free_name(title, secret=not owner())
+        task = arrivals.extending(key, to) if to else arrivals.keeping(key, name, wishes, title, source)
+        st.session_state[TASK] = (task, name)
     except ValueError as error:
         st.error(str(error))
     else:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore import manifold
 from aecore.charts import unit_bars
+from aecore.data import revision
 from aecore.measure.metrics import Figure
 from aecore.tags import tags
 from pages import _cached, _controls, _view
@@ -80,7 +81,7 @@ def _parts(view: View, color: str) -> dict[str, str]:
     return {
         "points": points,
         "colors": f"{points} {color}{given}",
-        "pictures": f"{name} {view.split} pictures",
+        "pictures": f"{name} {revision(name)} {view.split} pictures",
         "rebuilt": f"{view.run} {view.stamp} {view.split} rebuilt",
         "lattice": f"{view.run} {view.stamp} lattice",
     }

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.charts import bars, sweep
-from aecore.data import pictures
+from aecore.data import pictures, revision
 from aecore.measure.filters import FILTERS
 from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, repair_all, trained_on
 from aecore.process.questions import filtered
@@ -79,7 +79,7 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
         for id in chosen
         for level in LEVELS
     ]
-    question = filtered(name, noise.kind, noise.clip, noise.seed)
+    question = filtered(name, revision(name), noise.kind, noise.clip, noise.seed)
     if scores := answer(question, "Fitting every filter to every level"):
         rows += [
             {"name": filter, "by": "filter", "level": level, "mean": mean, "error": error}

@@ -1,120 +1,28 @@
-"""Sets of one's own: every form comes in with equal images, ids and labels; what cannot be read costs nothing."""
+"""Sets of one's own: every form comes in with equal images, ids and labels, and what was brought in stays whole."""
 
 import csv
-import gzip
 import io
 import json
 import os
-import struct
-import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forms import FORMS, LABELS, PIXELS, RNG, WISHES, WORDS, as_folder, as_npz, as_zip, files, png, zipped
 from PIL import Image
 
 import aecore
-from aecore.data import arrays, own, sources
-from aecore.data.intake import bring_in, look
+from aecore.data import own, sources
+from aecore.data.intake import bring_in, extend, look
 from aecore.data.own import Wishes, about, load_own, thumbnail
 from aecore.data.pictures import InputRejected
-from aecore.data.sources import Bounds, opened
-
-WISHES = Wishes(8, 1)
-RNG = np.random.default_rng(0)
-PIXELS = RNG.integers(0, 256, (24, 8, 8), np.uint8)
-LABELS = np.arange(24) % 2
-WORDS = ("cat", "dog")
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
-
-
-def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def files() -> dict[str, bytes]:
-    return {
-        f"{WORDS[label]}/{row:02}.png": png(image)
-        for row, (image, label) in enumerate(zip(PIXELS, LABELS, strict=True))
-    }
-
-
-def as_folder(path: Path) -> Path:
-    for name, content in files().items():
-        (path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / "in" / name).write_bytes(content)
-    return path / "in"
-
-
-def as_zip(path: Path) -> Path:
-    with zipfile.ZipFile(path / "in.zip", "w") as archive:
-        for name, content in files().items():
-            archive.writestr(name, content)
-    return path / "in.zip"
-
-
-def as_tar(path: Path) -> Path:
-    with tarfile.open(path / "in.tar.gz", "w:gz") as archive:
-        for name, content in files().items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return path / "in.tar.gz"
-
-
-def as_npz(path: Path) -> Path:
-    np.savez_compressed(path / "in.npz", x=PIXELS, y=np.array(WORDS)[LABELS])
-    return path / "in.npz"
-
-
-def as_floats(path: Path) -> Path:
-    np.savez(path / "in.npz", images=(PIXELS / np.float32(255))[..., None], labels=LABELS)
-    return path / "in.npz"
-
-
-def as_idx(path: Path) -> Path:
-    folder = path / "in"
-    folder.mkdir()
-    with gzip.open(folder / "train-images-idx3-ubyte.gz", "wb") as file:
-        file.write(struct.pack(">4B3I", 0, 0, 8, 3, *PIXELS.shape) + PIXELS.tobytes())
-    (folder / "train-labels-idx1-ubyte").write_bytes(
-        struct.pack(">4BI", 0, 0, 8, 1, len(LABELS)) + LABELS.astype(np.uint8).tobytes()
-    )
-    return folder
-
-
-def as_csv(path: Path) -> Path:
-    rows = [["label", *(f"pixel{n}" for n in range(64))]]
-    rows += [[WORDS[label], *image.ravel()] for image, label in zip(PIXELS, LABELS, strict=True)]
-    with (path / "in.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(rows)
-    return path / "in.csv"
-
-
-def as_parquet(path: Path) -> Path:
-    import pyarrow
-    from pyarrow import parquet
-
-    features = {"image": {"_type": "Image"}, "label": {"names": list(WORDS), "_type": "ClassLabel"}}
-    images = [{"bytes": png(image), "path": f"{row:02}.png"} for row, image in enumerate(PIXELS)]
-    table = pyarrow.table({"image": images, "label": LABELS.tolist()})
-    about = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
-    parquet.write_table(table.replace_schema_metadata(about), path / "in.parquet")
-    return path / "in.parquet"
-
-
-FORMS: dict[str, Callable[[Path], Path]] = {
-    form.__name__: form for form in (as_folder, as_zip, as_tar, as_npz, as_floats, as_idx, as_csv, as_parquet)
-}
 
 
 def everything(name: str) -> dict[bytes, tuple[str, str]]:
@@ -182,7 +90,7 @@ def test_bad_files_are_listed_and_never_stop_the_others(tmp_path: Path, home: Pa
     known = bring_in(folder, "pets", WISHES)
     assert known["skipped"] == len(seen.skipped) == 5
     assert dict(seen.skipped)["cat/empty.jpg"] == "This file is empty."
-    with (home / "datasets" / "pets" / "skipped.csv").open(newline="") as file:
+    with (own.arrays_of("pets") / "skipped.csv").open(newline="") as file:
         listed = dict(list(csv.reader(file))[1:])
     assert listed["'=cmd()/half.png"].startswith("This picture is incomplete or damaged")
     assert len(everything("pets")) == 24
@@ -305,123 +213,6 @@ def test_a_set_that_is_cut_off_is_never_taken_for_whole(
     assert own.own_names() == ["pets"]
 
 
-HOSTILE = {
-    "objects": (lambda: npz(x=np.array([None, 1], object)), "never|type '.O'"),
-    "words": (lambda: npz(x=np.array([["a", "b"]])), "words|square"),
-    "too few": (lambda: npz(x=PIXELS[:1]), "All images are equal"),
-    "equal": (lambda: npz(x=np.repeat(PIXELS[:1], 9, 0)), "All images are equal"),
-    "not finite": (lambda: npz(x=np.full((3, 8, 8), np.nan)), "not finite"),
-    "negative": (lambda: npz(x=PIXELS.astype(int) - 9), "must lie between"),
-    "no name": (lambda: npz(z=PIXELS), "name the images x or images"),
-    "labels": (lambda: npz(x=PIXELS, y=LABELS[:3]), "24 images, but 3 labels"),
-    "five sides": (lambda: npz(x=np.zeros((2, 2, 2, 2, 2))), "one to four sides"),
-    "no square": (lambda: npz(x=np.zeros((9, 7))), "no square images"),
-    "no pictures": (lambda: ("in.zip", zipped({"a.txt": b"a"})), "no picture in this zip"),
-    "no zip": (lambda: ("in.zip", b"no zip"), "not a readable zip"),
-    "no tar": (lambda: ("in.tar.gz", b"no tar"), "damaged"),
-    "no parquet": (lambda: ("in.parquet", b"PAR1" + bytes(99)), "damaged"),
-    "ragged": (lambda: ("in.csv", b"1,2,3,4\n1,2,3\n"), "Row 1 has 3 cells|Row 2 has 3 cells"),
-    "no number": (lambda: ("in.csv", b"1,2,3,4\n1,2,3,=cmd()\n"), "where a pixel should be"),
-    "empty": (lambda: ("in.csv", b""), "rows"),
-    "unknown": (lambda: ("in.exe", b"MZ"), "is not known"),
-    "short idx": (lambda: ("in-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, 9, 9, 9)), "has fewer"),
-    "huge idx": (lambda: ("in-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, *[2**32 - 1] * 3)), "the limit is|has fewer"),
-}  # fmt: skip
-
-
-def npz(**columns: np.ndarray) -> tuple[str, bytes]:
-    buffer = io.BytesIO()
-    np.savez(buffer, **columns)
-    return "in.npz", buffer.getvalue()
-
-
-def zipped(content: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, body in content.items():
-            archive.writestr(name, body)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("case", HOSTILE)
-def test_what_cannot_be_read_is_refused_with_a_sentence(case: str, tmp_path: Path, home: Path) -> None:
-    make, said = HOSTILE[case]
-    name, content = make()
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputRejected, match=said):
-        bring_in(tmp_path / name, "bad", WISHES, bounds=Bounds(bytes=10**9))
-    assert own.own_names() == []
-    assert [*(home / "datasets").iterdir()] == []
-
-
-def test_bounds_hold_for_every_form(tmp_path: Path) -> None:
-    for number, make in enumerate(FORMS.values()):
-        (tmp_path / str(number)).mkdir()
-        path = make(tmp_path / str(number))
-        for bounds in (Bounds(images=23), Bounds(bytes=1000)):
-            with pytest.raises(InputRejected, match=r"More than 23|limit|unpacks to more"):
-                count(path, bounds)
-
-
-def count(path: Path, bounds: Bounds) -> int:
-    with opened(path, bounds) as source:
-        return len([*source.items()])
-
-
-READERS = [form for form in FORMS if form != "as_folder"]
-
-
-def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """A few bytes changed, cut out, doubled or cut off."""
-    body = bytearray(content)
-    for _ in range(rng.integers(1, 6)):
-        if not body:
-            break
-        place, length = int(rng.integers(len(body))), int(rng.integers(1, 40))
-        match rng.integers(5):
-            case 0:
-                body[place] = rng.integers(256)
-            case 1:
-                del body[place : place + length]
-            case 2:
-                body[place:place] = body[place : place + length]
-            case 3:
-                body[place : place + length] = rng.bytes(length)
-            case 4:
-                del body[place:]
-    return bytes(body)
-
-
-def fuzz(form: str, times: int, tmp_path: Path, seed: int) -> None:
-    path, rng = FORMS[form](tmp_path), np.random.default_rng(seed)
-    targets = [path] if path.is_file() else sorted(path.iterdir())
-    sound = {target: target.read_bytes() for target in targets}
-    before, said = set(tmp_path.rglob("*")), []
-    for _ in range(times):
-        for target, content in sound.items():
-            target.write_bytes(mutated(content, rng))
-        try:
-            with opened(path, Bounds(1000, 10**6)) as source:
-                for item in source.items():
-                    assert item.problem or isinstance(item.content, bytes | np.ndarray)
-        except InputRejected as error:
-            said.append(str(error))
-    assert set(tmp_path.rglob("*")) == before
-    assert said
-    assert all(sentence.endswith((".", ")")) for sentence in said)
-
-
-@pytest.mark.parametrize("form", READERS)
-def test_mutated_files_are_read_or_refused(form: str, tmp_path: Path) -> None:
-    fuzz(form, 300, tmp_path, 0)
-
-
-@pytest.mark.fuzz
-@pytest.mark.parametrize("form", READERS)
-def test_many_mutated_files_are_read_or_refused(form: str, tmp_path: Path) -> None:
-    fuzz(form, 10_000, tmp_path, 1)
-
-
 def test_labels_and_ids_of_any_content_are_text(tmp_path: Path) -> None:
     names = ["<img src=x onerror=alert(1)>", "![x](http://a.b/c)", "=cmd()", "x" * 10_000, "a\u202eb", "a\tb"]
     wide = np.array([name[:900] for name in names])
@@ -447,15 +238,118 @@ def test_a_set_of_a_later_version_or_damaged_is_not_here(tmp_path: Path, home: P
         with pytest.raises(aecore.data.Unavailable):
             load_own("pets")
     (folder / "set.json").write_text(sound)
-    (folder / "test" / "images.npy").write_bytes(b"no array")
+    (folder / "1" / "test" / "images.npy").write_bytes(b"no array")
     with pytest.raises(aecore.data.Unavailable, match="damaged"):
         load_own("pets")
     assert about("pets")["title"] == "Pets"
 
 
-def test_arrays_of_other_kinds_become_the_same_levels() -> None:
-    for array in (PIXELS / 255, PIXELS.astype(np.uint16) * 257, PIXELS.astype(np.int64), PIXELS.astype(np.float32)):
-        white = arrays.white_of(array)
-        assert (sources._levels(array, white) == PIXELS).all()
-    assert arrays.as_images(np.zeros((5, 3, 9, 9))).shape == (5, 9, 9, 3)
-    assert arrays.as_images(np.zeros((5, 3072))).shape == (5, 32, 32, 3)
+def place_of(name: str) -> dict[str, tuple[str, int]]:
+    """Of a set: id -> its split and row."""
+    found = load_own(name)
+    return {str(id): (part, row) for part in ("train", "test") for row, id in enumerate(found.split(part).ids)}
+
+
+def test_a_set_is_extended_and_what_it_had_stays(tmp_path: Path, home: Path) -> None:
+    first = bring_in(as_folder(tmp_path), "pets", WISHES, owner="somebody")
+    before, places = everything("pets"), place_of("pets")
+    opened_before = load_own("pets")
+    more = tmp_path / "more"
+    for folder in ("cat", "dog", "eel", "ant"):
+        (more / folder).mkdir(parents=True)
+    later = RNG.integers(0, 256, (30, 8, 8), np.uint8)
+    for row, image in enumerate(later):
+        (more / ("eel", "ant", "dog")[row % 3] / f"new{row}.png").write_bytes(png(image))
+    (more / "cat" / "00.png").write_bytes(files()["cat/00.png"])  # it has this one already
+    (more / "cat" / "01.png").write_bytes(png(later[0]))  # another image under an id that is taken?
+    copies = {
+        id: png(image)
+        for image, (_, id) in ((np.frombuffer(key, np.uint8).reshape(8, 8), value) for key, value in before.items())
+    }
+    for number, content in enumerate(copies.values()):
+        (more / "dog" / f"copy{number}.png").write_bytes(content)
+    (more / "dog" / "bad.png").write_bytes(b"bad")
+    known = extend("pets", more)
+    assert known == about("pets")
+    assert known["revision"] == own.revision("pets") == 2
+    assert known["classes"] == [*first["classes"], "ant", "eel"]
+    assert known["train"] + known["test"] == 24 + 30 + 1 + 24
+    assert (known["skipped"], known["copies"]) == (1, 24 + 1)
+    after = place_of("pets")
+    assert {id: after[id] for id in places} == places, "rows and ids stay"
+    found = load_own("pets")
+    sides = [{image.tobytes() for image in found.split(part).images} for part in ("train", "test")]
+    assert not sides[0] & sides[1], "copies are on one side"
+    assert set(before) < sides[0] | sides[1]
+    for image, (label, _) in before.items():
+        assert everything("pets")[image][0] in (label, "dog")
+    assert len(opened_before.train) == first["train"], "who has it open keeps what he opened"
+    assert np.asarray(opened_before.train.images).sum()
+    assert own.owner_of("pets") == "somebody"
+    with pytest.raises(InputRejected, match="all of these images already"):
+        extend("pets", more)
+    assert sorted(path.name for path in (home / "datasets" / "pets").iterdir() if path.name[0] != ".") == [
+        "2",
+        "owner",
+        "set.json",
+    ]
+
+
+def test_portions_in_which_images_are_added_do_not_matter(tmp_path: Path) -> None:
+    """Of many images that are added one by one as many are held out as of all at once."""
+    images = np.random.default_rng(5).integers(0, 256, (300, 8, 8), np.uint8)
+    for name, size in (("once", 300), ("often", 100)):
+        np.savez(tmp_path / "in.npz", x=PIXELS)
+        bring_in(tmp_path / "in.npz", name, WISHES)
+        for start in range(0, 300, size):
+            path = tmp_path / f"part{start}-{size}.npz"
+            np.savez(path, x=images[start : start + size])
+            extend(name, path)
+    held_out = [{image.tobytes() for image in load_own(name).test.images} for name in ("once", "often")]
+    assert held_out[0] == held_out[1]
+    assert 30 < len(held_out[0]) < 80
+
+
+def test_nothing_is_lost_when_a_set_cannot_be_extended(tmp_path: Path, home: Path) -> None:
+    bring_in(as_folder(tmp_path), "pets", WISHES)
+    before = everything("pets")
+    np.savez(tmp_path / "in.npz", x=RNG.integers(0, 256, (4, 8, 8), np.uint8))
+    with pytest.raises(InputRejected, match="have classes, and some of these have none"):
+        extend("pets", tmp_path / "in.npz")
+    (tmp_path / "bad.zip").write_bytes(zipped({"a.png": b"bad"}))
+    with pytest.raises(InputRejected, match="Not one image"):
+        extend("pets", tmp_path / "bad.zip")
+    (home / "datasets" / "pets" / "2").mkdir()  # a process died between two steps
+    (home / "datasets" / "pets" / "2" / "left").touch()
+    assert everything("pets") == before
+    np.savez(tmp_path / "in.npz", x=RNG.integers(0, 256, (4, 8, 8), np.uint8), y=np.array(["cat"] * 4))
+    assert extend("pets", tmp_path / "in.npz")["revision"] == 2
+    assert len(everything("pets")) == 28
+
+
+def test_a_training_that_was_cut_goes_on_when_images_were_added(tmp_path: Path) -> None:
+    bring_in(as_folder(tmp_path), "pets", WISHES)
+    run = aecore.Run("pets", aecore.models.Vanilla(latent=2), "shallow", epochs=3, batch_size=8)
+    cut = next(checkpoint for checkpoint in aecore.train(run) if checkpoint.step == 4)
+    np.savez(tmp_path / "in.npz", x=RNG.integers(0, 256, (40, 8, 8), np.uint8), y=np.repeat(WORDS, 20))
+    extend("pets", tmp_path / "in.npz")
+    last = [*aecore.train(run, resume=cut)][-1]
+    assert last.done
+    assert last.steps == 3 * -(-len(load_own("pets").train) // 8)
+
+
+def test_figures_of_a_run_do_not_hold_for_a_set_that_was_extended(tmp_path: Path) -> None:
+    from aecore.measure.evaluate import measured
+
+    bring_in(as_folder(tmp_path), "pets", WISHES)
+    run, store = aecore.Run("pets", aecore.models.Vanilla(latent=2), "shallow", epochs=1), aecore.Store()
+    store.save([*aecore.train(run)][-1])
+    state = store.state(run.id)
+    (store.path(run.id) / "evaluation.json").write_text(
+        json.dumps({"run": run.id, "stamp": state, "versions": {}, "parts": {}})
+    )
+    assert measured(store, run.id)
+    np.savez(tmp_path / "in.npz", x=RNG.integers(0, 256, (4, 8, 8), np.uint8), y=np.repeat(WORDS, 2))
+    extend("pets", tmp_path / "in.npz")
+    assert store.state(run.id) != state
+    assert not measured(store, run.id)

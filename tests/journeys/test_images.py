@@ -1,6 +1,7 @@
 """Images of one's own, from a zip to a run that is taken along; and names of any content, shown as text."""
 
 import io
+import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Server, serving, settle, texts, visit
+from conftest import Server, components, finish, serving, settle, texts, visit
 from hostile import HOSTILE
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.data import own
@@ -203,3 +205,35 @@ def test_the_page_shows_every_set_and_leads_on(home_with_runs: Path, digits_runs
     assert "Sheet 1 of 1" in texts(app)
     app = visit("images", set="blocks")
     assert "No run has learned" not in texts(app) or "Find similar" in [button.label for button in app.button]
+
+
+def test_images_are_added_to_a_set_and_its_run_shows_them(home: Path, tmp_path: Path) -> None:
+    first, more = RNG.integers(0, 256, (30, 8, 8), np.uint8), RNG.integers(0, 256, (24, 8, 8), np.uint8)
+    np.savez(tmp_path / "first.npz", x=first)
+    np.savez(tmp_path / "more.npz", x=more)
+    bring_in(tmp_path / "first.npz", "pets", Wishes(8, 1), "My pets")
+    run = aecore.Run("pets", aecore.models.Vanilla(latent=2), "shallow", epochs=1)
+    aecore.Store().save([*aecore.train(run)][-1])
+    before = aecore.load_dataset("pets")
+    count = len(before.train)
+    assert f"{count} training images" in map_title(visit("manifold", run=run.id))
+
+    app = visit("images")
+    app.text_input(key="arriving-path").set_value(str(tmp_path / "more.npz")).run()
+    app = finish(app)
+    (target,) = [box for box in app.selectbox if box.label == "Keep as"]
+    app = finish(target.set_value("pets").run())
+    assert not [item for item in app.text_input if item.label == "Title"]
+    next(button for button in app.button if button.label == "Add them").click().run()
+    app = finish(app)
+    after = aecore.load_dataset("pets")
+    assert (len(after.train) + len(after.test), own.revision("pets")) == (54, 2)
+    assert f"{len(after.train)} training and {len(after.test)} test images" in texts(app)
+
+    assert f"{len(after.train)} training images" in map_title(visit("manifold", run=run.id))
+    newest = len(after.train) - 1
+    assert str(after.train.ids[newest]) in texts(visit("search", run=run.id, image=str(newest), source="train"))
+
+
+def map_title(app: AppTest) -> str:
+    return json.loads(components(app)[0].json)["title"]
