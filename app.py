@@ -8,21 +8,17 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import streamlit as st
-from starlette.requests import Request
-from starlette.responses import FileResponse
-from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from aecore.process.nursery import close_nursery, open_nursery, quiet
 from aecore.process.questions import coded, labels, labels_of_pixels
 from aecore.process.tasks import SERVER, Task
+from pages._routes import routes
 
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
-PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
 
 
 @asynccontextmanager
@@ -96,7 +92,7 @@ def warm_opening_views() -> None:
     if "fashion-labels" in views:
         view = views["fashion-labels"]
         finish(labels(view.run, view.stamp, 10, 0))
-        finish(labels_of_pixels(_cached.images(view).name, 10, 0))
+        finish(labels_of_pixels(_cached.images(view).name, 1, 10, 0))
 
 
 def finish(task: Task) -> None:
@@ -108,14 +104,7 @@ def finish(task: Task) -> None:
             time.sleep(1)
 
 
-async def plotly(request: Request) -> FileResponse:
-    """The script that draws the latent map, as the plotly package brings it."""
-    return FileResponse(PLOTLY, media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
-
-
 if get_script_run_ctx(suppress_warning=True):  # a host that knows no st.App runs this file as a page, on every visit
     runpy.run_path(str(ROUTER))
 else:
-    base = st.get_option("server.baseUrlPath").strip("/")
-    script = "/".join(["", *([base] if base else []), "assets", "plotly.min.js"])
-    app = st.App(ROUTER, lifespan=lifespan, routes=[Route(script, plotly)])
+    app = st.App(ROUTER, lifespan=lifespan, routes=routes())

@@ -101,6 +101,21 @@ def train(
             shown = time.monotonic()
 
 
+def duration(run: Run, dataset: Dataset, watch: float = 1.0) -> float:
+    """Seconds that training a run would take on this machine as it is now, judged from `watch` seconds of training."""
+    begun = time.monotonic()
+    first = (0, begun)
+    for checkpoint in train(run, dataset, pulse=watch / 4):
+        now = time.monotonic()
+        if checkpoint.done:
+            return now - begun
+        if checkpoint.step and not first[0]:
+            first = checkpoint.step, now
+        elif now - first[1] >= watch and first[0]:
+            return (now - first[1]) / (checkpoint.step - first[0]) * checkpoint.steps
+    raise AssertionError("a training ends with a checkpoint that is done")
+
+
 def _batch(images: np.ndarray) -> Tensor:
     return torch.tensor(images, dtype=torch.float32).div_(255)
 

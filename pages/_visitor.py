@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,16 +24,20 @@ _KEEPER = st.components.v2.component(
 
 
 def owner() -> bool:
-    """Whether the browser runs on this machine and nobody asks through it, so that it may do everything.
+    """Whether the browser runs on this machine and nobody asks through it, so that it may do everything."""
+    return owner_asks(st.context.headers, st.context.ip_address)
 
-    The host in the address has to be this machine's too: a page elsewhere may have its name lead here.
+
+def owner_asks(headers: Mapping[str, str], address: str | None) -> bool:
+    """The same of a request with these headers from this address.
+
+    The host in its address has to be this machine's too: a page elsewhere may have its name lead here.
     """
-    headers = st.context.headers
     return (
         not public()
         and not any(name in headers for name in FORWARDED)
         and not (st.get_option("server.address") or "").startswith("unix:")
-        and _loopback(st.context.ip_address)
+        and _loopback(address)
         and _loopback(urlsplit(f"//{headers.get('Host', '')}").hostname)
     )
 
@@ -61,11 +66,20 @@ def token() -> str:
     """The secret by which this visitor's trainings and images are known as theirs; empty for the owner."""
     if owner():
         return ""
-    if "visitor-token" not in st.session_state:
-        known = st.context.cookies.get(COOKIE)  # else a page that is opened anew would show a stranger's view first
-        sound = isinstance(known, str) and TOKEN.fullmatch(known)
-        st.session_state["visitor-token"] = known if sound else secrets.token_urlsafe(32)
+    if "visitor-token" not in st.session_state:  # without it, a page opened anew would show a stranger's view first
+        st.session_state["visitor-token"] = _told(st.context.cookies) or secrets.token_urlsafe(32)
     return st.session_state["visitor-token"]
+
+
+def _told(cookies: Mapping[str, str]) -> str:
+    known = cookies.get(COOKIE)
+    return known if isinstance(known, str) and TOKEN.fullmatch(known) else ""
+
+
+def fingerprint_of(cookies: Mapping[str, str]) -> str:
+    """Of the visitor whose cookies these are; empty for one who is not known yet."""
+    known = _told(cookies)
+    return fingerprint(known) if known else ""
 
 
 def drawer() -> str:

@@ -4,7 +4,9 @@ import numpy as np
 import streamlit as st
 
 from aecore.data import DATASETS, own
+from aecore.tags import tags
 from pages import _cached, _controls, _view
+from pages._visitor import drawer
 from pages._widgets import need_dataset, original, picture, reset_button, sets
 from pages._words import counted, plain
 from pages.acts.arrive import arriving, choose, preflight
@@ -44,8 +46,14 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         classes = {"": "All classes", **{str(place): kind for place, kind in enumerate(images.classes)}}
         only = _controls.choice("only", "Class", classes, "", (name,), width=200, label_visibility="collapsed")
         rows = np.flatnonzero(split.labels == int(only)) if only else rows
+    tag = ""
+    if known_tags := tags(name, drawer()):
+        options = {"": "All tags", **{tag: tag for tag in known_tags}}
+        tag = _controls.choice("tag", "Tag", options, "", (name,), width=200, label_visibility="collapsed")
+        if tag:
+            rows = rows[np.isin(split.ids[rows], known_tags[tag].get(of, []))]
     sheets = max(1, -(-len(rows) // SHEET))
-    sheet = _controls.number("sheet", "Sheet", 1, sheets, 1, (name, of, len(rows)), width=130,
+    sheet = _controls.number("sheet", "Sheet", 1, sheets, 1, (name, of, tag, len(rows)), width=130,
                              label_visibility="collapsed")  # fmt: skip
     st.caption(f"Sheet {sheet:,} of {sheets:,}: {counted(len(rows), 'image')}")
 
@@ -73,7 +81,7 @@ if len(shown):
     gallery(_cached.originals(name, of, tuple(shown.tolist())), lines, "sheet-of-images", "Images",
             ("look", "Look at it"), press, side=88, most=140, chosen=chosen)  # fmt: skip
 else:
-    st.write("No image of this class is in this split.")
+    st.write("No image of this kind is in this split.")
 if mine:
     known = own.about(name)
     facts = [

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,16 @@ ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "pages"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 expect.set_options(timeout=60_000)  # a busy machine is not a wrong page
+ANSWERS = Path(os.devnull)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where answers are kept for all tests of a run, whichever process they run in."""
+    global ANSWERS
+    base = tmp_path_factory.getbasetemp()
+    ANSWERS = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "answers"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,11 +70,34 @@ def warm() -> Iterator[None]:
 
 @pytest.fixture
 def home(warm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty AECORE_HOME, which the pages forget afterwards."""
+    """An empty AECORE_HOME, but for answers; the pages forget it afterwards."""
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
-    yield tmp_path / "home"
+    with knowing_answers(tmp_path / "home"):
+        yield tmp_path / "home"
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@contextmanager
+def knowing_answers(home: Path) -> Iterator[None]:
+    """Lend a home what other tests found about the large sets that come with the app, and keep what it finds.
+
+    A server has computed that before its first visitor comes; here it would be computed for every test.
+    """
+    _lend(ANSWERS, home / "cache")
+    yield
+    _lend(home / "cache", ANSWERS)
+
+
+def _lend(source: Path, target: Path) -> None:
+    """Link answers, each whole or not at all: other processes do the same."""
+    for folder in source.glob("[!.]*") if source.is_dir() else ():
+        if "fashion_mnist" in folder.name or "blocks" in folder.name:
+            aside = target / f".{folder.name}-{os.getpid()}-{time.monotonic_ns()}"
+            with suppress(OSError):
+                shutil.copytree(folder, aside, copy_function=os.link)
+                aside.rename(target / folder.name)
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -209,11 +241,12 @@ class Server:
 def serving(folder: Path) -> Iterator[Server]:
     """The whole app, with an empty home in this folder."""
     server = Server(folder)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    with knowing_answers(server.home):
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

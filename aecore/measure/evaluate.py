@@ -183,7 +183,7 @@ def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
 @part(2, BASELINES["few_labels"])
 def few_labels(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
     """Test accuracy of logistic regression on frozen features, by labels per class; mean and deviation over seeds."""
-    if dataset.classes is None:
+    if dataset.classes is None or len(np.unique(dataset.train.labels)) < 2:
         return None
     train, test = dataset.train, dataset.test
     smallest = int(np.bincount(train.labels, minlength=len(dataset.classes)).min())
@@ -231,12 +231,17 @@ def denoising(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[
     return {"split": "test", "images": count, "seed": 0, "clipped": True, "trained on": trained, "rows": rows}
 
 
+NEIGHBORS = 12
+
+
 @part(2, METRICS["map_quality"])
-def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
+def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
     """Is the map to be trusted? Trustworthiness, continuity (12 neighbors), 5-NN, R^2 of known factors; PCA-2 too."""
     split, name = (dataset.test, "test") if len(dataset.test) >= 500 else (dataset.train, "train")
     _, first = np.unique(flat(split.images[:20_000]), axis=0, return_index=True)  # copies have no nearest neighbor
     images = split.images[np.sort(np.random.default_rng(0).permutation(first)[:2000])]
+    if len(images) <= 2 * NEIGHBORS:
+        return None  # its neighbors would be half of all images
     fitted = checkpoint.encode(dataset.train.images[:20_000])
 
     def score(place: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
@@ -249,7 +254,8 @@ def map_quality(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dic
     rows = {"map": score(lambda x: plane(checkpoint.encode(x), fitted))}
     if pca := linear(dataset):
         rows["PCA-2"] = recall("PCA-2", lambda: score(lambda x: pca.codes(x, 2)))
-    return {"split": name, "images": len(images), "neighbors": 12, "seed": 0, **_beside(rows, checkpoint, "5-NN")}
+    basis = {"split": name, "images": len(images), "neighbors": NEIGHBORS, "seed": 0}
+    return basis | _beside(rows, checkpoint, "5-NN")
 
 
 def _from_neighbors(train: np.ndarray, test: np.ndarray, dataset: Dataset) -> dict[str, float]:
@@ -304,7 +310,9 @@ def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[st
 
     Codes are drawn from the prior, or, for a flavor without one, from the Gaussian of the training codes, as for PCA.
     """
-    seen, real, held = dataset.train.images[:-1000][:10_000], dataset.train.images[-1000:], dataset.test.images[:1000]
+    train, held = dataset.train.images, dataset.test.images[:1000]
+    cut = len(train) - min(1000, 7 * len(train) // 10)
+    seen, real = train[:cut][:10_000], train[cut:]
     model, rng = checkpoint.run.model, np.random.default_rng(0)
 
     def score(drawn: np.ndarray) -> dict[str, float]:
@@ -313,15 +321,16 @@ def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[st
     if model.prior:
         new = checkpoint.sample(1000, seed=0)
     else:
-        codes = checkpoint.encode(seen)
-        covariance = np.cov(codes.T).reshape(model.latent, model.latent)
-        drawn = rng.multivariate_normal(codes.mean(axis=0), covariance, 1000)
+        codes = checkpoint.encode(seen).astype(np.float64)
+        apart = codes - codes.mean(axis=0)
+        drawn = rng.multivariate_normal(codes.mean(axis=0), apart.T @ apart / max(1, len(codes) - 1), 1000)
         new = checkpoint.decode(np.maximum(drawn, 0) if model.rectify else drawn)
     rows = {"code": score(new)}
     if pca := linear(dataset):
         latent = min(model.latent, len(pca.mean))
         rows[f"PCA-{latent}"] = recall(f"PCA-{latent}", lambda: score(pca.sample(1000, latent)))
-    rows["real images"] = recall("real images", lambda: score(real))
+    if len(real):
+        rows["real images"] = recall("real images", lambda: score(real))
     return {"split": "test", "images": len(held), "draws": 1000, "seed": 0, "rows": rows}
 
 

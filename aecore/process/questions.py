@@ -89,6 +89,18 @@ def filtered(dataset: str, revision: int, kind: str, clip: bool, seed: int, prog
 
 
 @task(1)
+def durations(dataset: str, revision: int, progress: Progress) -> list[np.ndarray]:
+    """Seconds that each recipe for a set takes to train on this machine, in the order of `recipes_for`."""
+    from aecore.data import load_dataset
+    from aecore.recipes import recipes_for
+    from aecore.training import duration
+
+    images = load_dataset(dataset)
+    recipes = recipes_for(images.name, len(images.train)).values()
+    return [np.array([duration(recipe.run, images) for recipe in recipes])]
+
+
+@task(1)
 def exported(run: str, stamp: str, split: str, way: str, progress: Progress) -> list[np.ndarray]:
     """A run in one of the forms of `export`: the name of the file, and its content."""
     from aecore import export

@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from aecore.data import revision
+from aecore.process.questions import durations
 from aecore.recipes import recipes_for
 from pages._widgets import all_runs, go, start_run, titles
-from pages._words import plain
+from pages._words import lasting, plain
 from pages.acts.map import located
 from pages.acts.query import ask_for
+from pages.acts.wait import quietly
 
 if TYPE_CHECKING:
     from aecore import Dataset
@@ -47,8 +50,9 @@ def _about_all(run: str) -> None:
 def _train(images: "Dataset", known: bool) -> None:
     """The recipes that serve any images, on these, and the way to all settings."""
     st.caption("Train another run on these images:" if known else "No run has learned these images yet. Train one:")
+    recipes = recipes_for(images.name, len(images.train))
     with st.container(horizontal=True):
-        for recipe in recipes_for(images.name, len(images.train)).values():
+        for recipe in recipes.values():
             if st.button(recipe.title, key=f"train-{recipe.title}", help=recipe.sentence, type="secondary"):
                 try:
                     run = start_run(recipe.run.to_dict())
@@ -58,3 +62,7 @@ def _train(images: "Dataset", known: bool) -> None:
                     go("train", run=run)
         if st.button("All settings", type="tertiary"):
             go("train", dataset=images.name, recipe=None)
+    question = durations(images.name, revision(images.name))
+    if (found := quietly(question)) is not None:
+        times = [f"{recipe.title} {lasting(took)}" for recipe, took in zip(recipes.values(), found[0], strict=True)]
+        st.caption(f"On this machine, about: {'; '.join(times)}.")

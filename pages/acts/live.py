@@ -14,7 +14,7 @@ from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
 from pages._visitor import may
 from pages._widgets import start_run, titles
-from pages._words import plain
+from pages._words import lasting, plain
 from pages.acts.parcel import take_along
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _headline(state: str, progress: dict[str, Any]) -> None:
     if state in ("paused", "stopped", "interrupted") and "step" in progress:
         line.append(f"batch {progress['step']:,} of {progress['steps']:,}")
     if state == "running" and {"seconds_left", "images_per_second"} <= progress.keys():
-        line += [f"{progress['images_per_second']:,.0f} images/s", f"{progress['seconds_left']:.0f} s left"]
+        line += [f"{progress['images_per_second']:,.0f} images/s", f"{lasting(progress['seconds_left'])} left"]
     st.write(" · ".join(line))
     if state in LIVE and "epoch" in progress:
         st.progress(min(1.0, progress["step"] / max(1, progress["steps"])))

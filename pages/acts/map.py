@@ -8,7 +8,7 @@ import streamlit as st
 
 from aecore import manifold
 from aecore.charts import unit_bars
-from aecore.data import revision
+from aecore.data import DATASETS, revision
 from aecore.measure.metrics import Figure
 from aecore.tags import tags
 from pages import _cached, _controls, _view
@@ -117,8 +117,9 @@ def draw(view: View, color: str, mode: str, tile: int, title: str, row: int, mar
     corners, shown = area(view)
     latent_map(
         "map", parts, title=title, alt=f"Map of images by their codes: {title}", mode=mode, tile=tile,
-        row=None if mode == "decoder" else row, area=corners, classes=shown, marks=marks,
-        on_click=click, on_place=place, on_area=select,
+        row=None if mode == "decoder" else row,
+        originals="" if name in DATASETS else f"assets/originals/{name}/{split}", area=corners,
+        classes=shown, marks=marks, on_click=click, on_place=place, on_area=select,
     )  # fmt: skip
     with st.container(key="map-parts", gap=None):
         send("points", _cached.points_part(view, parts["points"]))

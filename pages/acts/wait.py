@@ -1,5 +1,6 @@
 """What takes long: asked for, waited for with its progress and a way to cancel, shown when it is known."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -43,6 +44,22 @@ def answer(task: Task, words: str, button: str = "", quick: bool = False) -> "li
     known[task.function] = task
     st.fragment(_progress, run_every=1.0)(task, who, words)
     return None
+
+
+def quietly(task: Task) -> "list[np.ndarray] | None":
+    """The same for what is nice to know: it is asked for, and the page is drawn again when it is known."""
+    if (found := task.answer()) is not None:
+        return found
+    with suppress(Busy):
+        task.ask(drawer() or "owner")
+        st.fragment(_until_known, run_every=2.0)(task, drawer() or "owner")
+    return None
+
+
+def _until_known(task: Task, who: str) -> None:
+    task.wait(who)
+    if task.answer() is not None:
+        st.rerun()
 
 
 def _progress(task: Task, who: str, words: str) -> None:

@@ -30,6 +30,7 @@ def latent_map(
     mode: str,
     tile: int,
     row: int | None,
+    originals: str,
     area: Sequence[Sequence[float]],
     classes: Sequence[int],
     marks: Mapping[str, Any],
@@ -40,13 +41,15 @@ def latent_map(
     """Draw the map.
 
     parts: what each part is for -> the id of the bytes that `send` brings. tile: side of a picture on the screen in
-    pixels. row: the picked image. area: corners of the selected area. classes: which of them it is
+    pixels. row: the picked image. originals: below which address those of its rows are,
+    empty if there are none. area: corners of the selected area. classes: which of them it is
     about, none for all. marks: "path" and "dots" (places), "ellipse"
     (x, y, radius, radius), "place". The callbacks find what happened in `event(key, name)`.
     """
     data = {
         "parts": dict(parts), "title": title, "alt": alt, "mode": mode, "tile": tile, "row": row,
-        "area": [list(corner) for corner in area], "classes": list(classes), "marks": dict(marks),
+        "originals": originals, "area": [list(corner) for corner in area], "classes": list(classes),
+        "marks": dict(marks),
     }  # fmt: skip
     _COMPONENT(
         key=key,

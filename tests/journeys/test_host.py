@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Server, settle
+from conftest import Server, knowing_answers, settle
 from PIL import Image
 from playwright.sync_api import Browser, Page, Response, expect
 
@@ -76,9 +76,10 @@ def laptop(tmp_path_factory: pytest.TempPathFactory, digits_runs: list[aecore.Ch
     server = Server(tmp_path_factory.mktemp("laptop"))
     for checkpoint in digits_runs:
         aecore.Store(server.home / "runs").save(checkpoint)
-    server.start(public=False, options=["--server.baseUrlPath=auto/encoders"])
-    yield server
-    server.stop()
+    with knowing_answers(server.home):
+        server.start(public=False, options=["--server.baseUrlPath=auto/encoders"])
+        yield server
+        server.stop()
 
 
 @pytest.fixture

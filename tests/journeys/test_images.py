@@ -19,6 +19,7 @@ import aecore
 from aecore.data import own
 from aecore.data.intake import bring_in
 from aecore.data.own import Wishes
+from aecore.tags import tag
 
 RNG = np.random.default_rng(0)
 FLOWER = np.array([230, 60, 90], np.uint8)
@@ -71,6 +72,19 @@ def visitor(browser: Browser, host: Server) -> Iterator[Page]:
     assert not [url for url in strangers if url.startswith("http")]
 
 
+def hover_over_an_image(page: Page) -> None:
+    """Move the pointer over the map until a card is shown."""
+    stage = page.locator(".latent-map canvas").first
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    for across in np.linspace(0.1, 0.9, 24):
+        for down in np.linspace(0.1, 0.9, 24):
+            page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+            if page.locator('.latent-map-card[data-shown]:not([data-shown=""])').count():
+                return
+    raise AssertionError("no image under the pointer")
+
+
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).first.click()
     page.wait_for_timeout(300)
@@ -114,6 +128,14 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     settle(page)
     press(page, "See its map")
     page.wait_for_selector(".latent-map[data-ready]")
+    hover_over_an_image(page)
+    original = page.locator(".latent-map-original")
+    expect(original).to_be_visible()
+    assert original.evaluate("image => image.naturalWidth") > 16, "the photograph, not what the network sees"
+    address = original.evaluate("image => image.src")
+    assert page.request.get(address).status == 200
+    page.context.clear_cookies()
+    assert page.request.get(address).status == 404, "to anybody else it is not there"
     page.goto(f"/search?{page.url.partition('?')[2]}")
     settle(page)
     expect(page.locator(".st-key-hits .tile")).to_have_count(4)
@@ -203,6 +225,10 @@ def test_the_page_shows_every_set_and_leads_on(home_with_runs: Path, digits_runs
     labels = [button.label for button in app.button]
     assert {"Find similar", "See it on the map", "Denoise"} <= set(labels)
     assert "Sheet 1 of 1" in texts(app)
+    ids = aecore.load_dataset("digits").test.ids
+    tag("digits", "favorite", "test", ids[[4, 7]])
+    app = visit("images", set="digits", of="test", tag="favorite")
+    assert "Sheet 1 of 1: 2 images" in texts(app)
     app = visit("images", set="blocks")
     assert "No run has learned" not in texts(app) or "Find similar" in [button.label for button in app.button]
 

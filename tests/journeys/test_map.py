@@ -43,14 +43,15 @@ class Map:
 
     def pixel(self, place: np.ndarray) -> tuple[float, float]:
         """Where a place is on the screen, before one zooms."""
-        box = self.plot
-        across = (float(place[0]) - self.left) / (self.right - self.left)
-        down = (self.top - float(place[1])) / (self.top - self.bottom)
-        return box["x"] + across * box["width"], box["y"] + down * box["height"]
+        ((x, y),) = self.pixels(np.asarray(place)[None]).tolist()
+        return x, y
 
-    def pixels(self) -> np.ndarray:
-        """All codes on the screen, (n, 2)."""
-        return np.array([self.pixel(code) for code in self.codes])
+    def pixels(self, places: np.ndarray) -> np.ndarray:
+        """Where places (n, 2) are on the screen, (n, 2)."""
+        box = self.plot
+        across = (places[:, 0] - self.left) / (self.right - self.left)
+        down = (self.top - places[:, 1]) / (self.top - self.bottom)
+        return np.stack([box["x"] + across * box["width"], box["y"] + down * box["height"]], axis=1)
 
     def address(self) -> dict[str, str]:
         return {name: values[0] for name, values in parse_qs(urlparse(self.page.url).query).items()}
@@ -71,7 +72,7 @@ class Map:
 
     def lonely(self, count: int) -> list[int]:
         """Rows whose codes are farthest from any other on the screen, none of them at its rim."""
-        spots = self.pixels()
+        spots = self.pixels(self.codes)
         apart = np.hypot(*(spots[:, None] - spots[None]).transpose(2, 0, 1)) + np.eye(len(spots)) * 1e9
         inner = (np.abs(spots - spots.mean(axis=0)) < 0.35 * np.ptp(spots, axis=0)).all(axis=1)
         return np.argsort(-apart.min(axis=1) * inner)[:count].tolist()

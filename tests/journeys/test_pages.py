@@ -283,7 +283,7 @@ def test_a_host_that_runs_app_py_as_a_page_shows_the_same(home: Path) -> None:
 
 
 def test_classify_names_the_accuracy_of_the_code_and_of_raw_pixels(
-    home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+    home_with_runs: Path, digits_runs: list[aecore.Checkpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from aecore.measure.evaluate import measure
     from aecore.measure.few_labels import learn
@@ -297,6 +297,7 @@ def test_classify_names_the_accuracy_of_the_code_and_of_raw_pixels(
         said, _ = learn(space(digits.train.images), space(digits.test.images), digits.train.labels, 5)
         assert f"{(said == digits.test.labels).mean():.1%}" in texts(app)
     assert "Measure it" in [button.label for button in app.button]
+    monkeypatch.setattr("aecore.measure.evaluate.AMOUNTS", (1, 10))  # the others take their time
     measure(aecore.Store(home_with_runs / "runs"), checkpoint.run.id)
     app.run()
     assert not app.exception

@@ -153,7 +153,7 @@ def test_what_computes_waits_until_the_parent_is_forked(monkeypatch: pytest.Monk
 
     found: list[object] = []
     monkeypatch.setattr(nursery.quiet, "wait", lambda: found.append("waited"))
-    _cached.dataset.__wrapped__("digits")
+    _cached.dataset.__wrapped__(_cached.Known("digits", 1))
     assert found == ["waited"]
     _cached.checkpoint.__wrapped__(_cached.newest(aecore.RECIPES["digits-map"].run.id))
     assert found == ["waited"] * 2

@@ -5,6 +5,9 @@ class Card {
   constructor(map) {
     this.map = map;
     this.root = element("div", "latent-map-card", map.stage);
+    this.original = element("img", "latent-map-original", this.root);
+    this.original.alt = "";
+    this.original.onload = () => this.reveal();
     this.pictures = element("div", "latent-map-pictures", this.root);
     this.caption = element("div", "latent-map-caption", this.root);
   }
@@ -17,6 +20,7 @@ class Card {
   }
 
   hide() {
+    this.placed = null;
     this.root.dataset.shown = "";
   }
 
@@ -33,6 +37,7 @@ class Card {
     const row = this.map.rowOf(index);
     const value = colors.kind === "class" ? colors.names[colors.values[index]] : colors.values?.[index];
     const said = typeof value === "number" ? `${colors.title} ${+value.toPrecision(4)}` : value;
+    this.ask(data.originals ? `${data.originals}/${row}` : "");
     this.caption.textContent = `Image ${row}${said === undefined ? "" : ` · ${said}`}`;
     this.put(data.mode === "images" ? place : [view.toX(points.x[index]), view.toY(points.y[index])], row);
   }
@@ -42,6 +47,7 @@ class Card {
     const [x, y] = [view.fromX(place[0]), view.fromY(place[1])];
     const [left, right, bottom, top] = part?.box ?? [0, 0, 0, 0];
     if (!(x >= left && x <= right && y >= bottom && y <= top)) return this.hide();
+    this.ask("");
     this.entitle(["decoded"]);
     const picture = new ImageData(part.width, part.height);
     blend(part, x, y, picture.data, part.width, 0);
@@ -49,6 +55,20 @@ class Card {
     const words = isFar(part, x, y) ? " · far from any code: guessing" : "";
     this.caption.textContent = `(${x.toFixed(2)}, ${y.toFixed(2)})${words}`;
     this.put(place, "place");
+  }
+
+  // The original of an image, if there is one, once the pointer rests: many are passed on the way.
+  ask(address) {
+    if (address === this.asked) return;
+    this.asked = address;
+    this.original.hidden = true;
+    clearTimeout(this.resting);
+    if (address) this.resting = setTimeout(() => (this.original.src = new URL(address, document.baseURI)), 80);
+  }
+
+  reveal() {
+    this.original.hidden = !this.original.src.endsWith(`/${this.asked}`);
+    if (this.placed) this.put(...this.placed);
   }
 
   // One picture for every title.
@@ -71,6 +91,7 @@ class Card {
   }
 
   put([x, y], name) {
+    this.placed = [[x, y], name];
     const [wide, high] = [this.root.offsetWidth, this.root.offsetHeight];
     const left = Math.min(Math.max(4, x - wide / 2), this.map.stage.clientWidth - wide - 4);
     const above = y - high - 14;
