@@ -18,7 +18,7 @@ from aecore.store import Store
 from aecore.training import train
 
 KILLS = {"vae": 20}
-"""Of a training whose next step depends on most; of the others 8."""
+"""Of a training whose next step depends on most; of the others 8, or more where the machine is slow."""
 
 
 @pytest.mark.slow
@@ -37,7 +37,9 @@ def test_after_many_kills_the_weights_are_those_of_an_undisturbed_training(
     store, steps = Store(), [0]
     store.create(run)
     undisturbed = deque(train(run), maxlen=1)[0]  # and what it imports, the children have already
-    for _ in range(KILLS.get(flavor, 8)):
+    kills = 0
+    while kills < KILLS.get(flavor, 8) or (len(set(steps)) < 4 and kills < 60):
+        kills += 1
         child = os.fork()
         if not child:
             _train_and_leave(run.id)
