@@ -11,6 +11,8 @@ from aecore.pixels import to_floats
 
 AMOUNTS = (1, 5, 10, 50, 100, 1000)
 SEEDS = 5
+BLOCK = 1024
+"""Rows that are scaled at a time: of raw pixels, 10,000 in double precision would be 63 MB, several times over."""
 
 
 def accuracies(
@@ -51,13 +53,17 @@ class Scale:
     """
 
     def __init__(self, train: np.ndarray) -> None:
-        blocks = [train[start : start + 8192] for start in range(0, len(train), 8192)]
+        blocks = [train[start : start + BLOCK] for start in range(0, len(train), BLOCK)]
         self.mean = sum(to_floats(block).sum(axis=0, dtype=np.float64) for block in blocks) / len(train)
         squares = sum(float(np.square(to_floats(block) - self.mean).sum()) for block in blocks)
         self.length = max(float(np.sqrt(squares / len(train))), 1e-6)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return ((to_floats(features) - self.mean) / self.length).astype(np.float32)
+        scaled = np.empty(features.shape, np.float32)
+        for start in range(0, len(features), BLOCK):
+            block = features[start : start + BLOCK]
+            scaled[start : start + BLOCK] = (to_floats(block) - self.mean) / self.length
+        return scaled
 
 
 def learn(

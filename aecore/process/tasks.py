@@ -23,7 +23,7 @@ import numpy as np
 from aecore.files import home, remove, write_file
 from aecore.folders import LOCK, LOG, PROGRESS
 from aecore.kept import find, kept
-from aecore.process.jobs import held
+from aecore.process.jobs import give_way, held
 from aecore.process.nursery import start
 
 Arguments = tuple[str | int | float | bool, ...]
@@ -167,8 +167,7 @@ def work(name: str) -> int:
     except filelock.Timeout:
         return 0  # another process is at it
     try:
-        with suppress(OSError):
-            os.nice(19)
+        give_way(900)
         threading.Thread(target=_end_when_nobody_waits, args=(folder,), daemon=True).start()
         if TASKS[task.function].queued:
             _take_turn(folder)

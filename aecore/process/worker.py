@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from aecore.folders import INBOX, LOCK, MEASURER, MEASURING, WATCHED, forget
-from aecore.process.jobs import ORDERS, Job, tell
+from aecore.process.jobs import ORDERS, Job, give_way, tell
 from aecore.process.limits import check, limit
 from aecore.process.queue import Place, measuring_turn
 
@@ -96,7 +96,7 @@ def measuring(folder: Path, background: bool) -> Iterator[None]:
     try:
         (folder / MEASURER).write_text(str(os.getpid()))
         if background:
-            os.nice(19)
+            give_way(900)
         with measuring_turn(folder.parent) if background else nullcontext():
             yield
     finally:
@@ -124,7 +124,7 @@ def attend(worker: Worker) -> Iterator["Checkpoint"]:
 
 def _attend(worker: Worker) -> Iterator["Checkpoint"]:
     if worker.background:
-        os.nice(19)
+        give_way(600)
     order = _turn(worker, worker.order() or "go")  # before torch makes the process large
     if order == "stop":
         worker.report(state="stopped")

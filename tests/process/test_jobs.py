@@ -223,6 +223,17 @@ def test_an_evaluation_is_a_process_that_can_be_stopped_and_goes_on(store: Store
     _until(lambda: not job.measuring)
 
 
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="a file that Linux has")
+def test_where_memory_runs_out_a_training_is_ended_before_the_server(store: Store) -> None:
+    job = _job(store, ENDLESS)
+    job.start()
+    _until(lambda: _trains(job) or job.state == "failed")
+    score = lambda pid: int(Path(f"/proc/{pid}/oom_score_adj").read_text())  # noqa: E731
+    assert score(job.progress["pid"]) > score("self") + 500
+    job.stop()
+    _reaches(job, "stopped")
+
+
 # Without a process.
 
 
