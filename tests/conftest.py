@@ -46,7 +46,11 @@ def _answers(tmp_path_factory: pytest.TempPathFactory) -> None:
     ANSWERS = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "answers"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"fuzz", "ways"} & {*item.keywords}:
+            item.add_marker("slow")
     if "AECORE_FASHION_MNIST" not in os.environ:
         skip = pytest.mark.skip(reason="set AECORE_FASHION_MNIST to the folder with the four files of Fashion-MNIST")
         for item in items:

@@ -170,7 +170,7 @@ def zip_entries(file: IO[bytes], most: float | None = None) -> Iterator[tuple[zi
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise InputRejected("This is not a readable zip file; zip the pictures again.") from error
     with archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if entry.filename and not entry.is_dir()]
         if len(entries) > most:
             raise InputRejected(f"This zip has {len(entries):,} files; the limit is {most:,.0f}.")
         spans = sorted((entry.header_offset, entry.header_offset + entry.compress_size) for entry in entries)

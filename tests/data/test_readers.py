@@ -20,6 +20,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 HOSTILE = {
+    "no names": (lambda: ("in.npz", without_names(npz(x=PIXELS)[1])), "name the images x or images"),
     "objects": (lambda: npz(x=np.array([None, 1], object)), "never|type '.O'"),
     "words": (lambda: npz(x=np.array([["a", "b"]])), "words|square"),
     "too few": (lambda: npz(x=PIXELS[:1]), "All images are equal"),
@@ -41,6 +42,19 @@ HOSTILE = {
     "short idx": (lambda: ("in-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, 9, 9, 9)), "has fewer"),
     "huge idx": (lambda: ("in-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, *[2**32 - 1] * 3)), "the limit is|has fewer"),
 }  # fmt: skip
+
+
+def without_names(content: bytes) -> bytes:
+    """A zip whose only entry has a name of no letters, which Python's own reader stumbles over."""
+    place = content.rindex(b"PK\1\2")
+    length = int.from_bytes(content[place + 28 : place + 30], "little")
+    end = content.rindex(b"PK\5\6")
+    entry = bytearray(content[place:end])
+    entry[28:30] = bytes(2)
+    del entry[46 : 46 + length]
+    tail = bytearray(content[end:])
+    tail[12:16] = len(entry).to_bytes(4, "little")
+    return content[:place] + bytes(entry) + bytes(tail)
 
 
 @pytest.mark.parametrize("case", HOSTILE)
