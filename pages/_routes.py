@@ -32,14 +32,14 @@ def _original(request: Request) -> Response:
     name, split, row = (request.path_params[key] for key in ("name", "split", "row"))
     content = None
     if split in ("train", "test") and request.headers.get("Sec-Fetch-Site") in (None, "same-origin", "none"):
-        content = own.thumbnail(name, split, row) if may_see(name, request) else None
+        content = own.thumbnail(name, split, row) if _may_see(name, request) else None
     if content is None:
         return Response(status_code=404)
     safe: Mapping[str, str] = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"} | safe)
 
 
-def may_see(name: str, request: Request) -> bool:
+def _may_see(name: str, request: Request) -> bool:
     """Whether a set is of who asks, or the owner asks."""
     if _visitor.owner_asks(request.headers, request.client.host if request.client else None):
         return True

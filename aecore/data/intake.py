@@ -27,7 +27,7 @@ from aecore.data.own import (
     arrays_of,
     free_folder,
     load_own,
-)  # fmt: skip
+)
 from aecore.data.pictures import InputRejected, Picture, Reader, border
 from aecore.data.pile import Pile
 from aecore.data.sources import Bounds, Item, as_picture, opened
@@ -151,17 +151,17 @@ def extend(
     that it has goes to its side; of the others, those that the source holds out, or else a sixth by the set's seed.
     Raises InputRejected, and Unavailable for a set that is not here.
     """
-    known, before = about(name), load_own(name)
-    wishes, old = Wishes(**known["wishes"]), arrays_of(name)
-    number = known["revision"] + 1
-    new = old.with_name(str(number))
+    folder = arrays_of(name).parent
     try:
-        with FileLock(old.with_name(".extending"), timeout=0):
+        with FileLock(folder / ".extending", timeout=0):
+            known, before, old = about(name), load_own(name), arrays_of(name)  # as they are once nobody else adds
+            wishes, number = Wishes(**known["wishes"]), known["revision"] + 1
+            new = folder / str(number)
             remove(new)  # of a process that died here
             with arriving(new) as aside, Pile(aside, wishes.shape, before, old) as pile:
                 _fill(pile, path, wishes, bounds, progress)
                 known |= pile.sorted_out(known["seed"]) | {"revision": number}
-            write_file(old.with_name(ABOUT), json.dumps(known, indent=1).encode())
+            write_file(folder / ABOUT, json.dumps(known, indent=1).encode())
     except Timeout as error:
         raise InputRejected("Other images are being added to this set; try again in a minute.") from error
     remove(old)

@@ -49,6 +49,9 @@ class Pile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         for file in (self._pixels, self._thumbnails, self._ids, self._reasons):
             file.close()
 
@@ -83,7 +86,7 @@ class Pile:
             raise InputRejected(
                 "Not one image could be read; skipped files are listed with the reason in a first look."
             )
-        self.__exit__()
+        self._close()
         digests, names = np.array(self.digests), np.array(self.names)
         old_digests, old_names, old_held_out = self._read_before()
         rows = np.flatnonzero(~np.isin(_both(digests, names), _both(old_digests, old_names)))

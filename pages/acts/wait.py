@@ -47,9 +47,11 @@ def answer(task: Task, words: str, button: str = "", quick: bool = False) -> "li
 
 
 def quietly(task: Task) -> "list[np.ndarray] | None":
-    """The same for what is nice to know: it is asked for, and the page is drawn again when it is known."""
+    """The same for what is nice to know: it is asked for once, and the page is drawn again when it is known."""
     if (found := task.answer()) is not None:
         return found
+    if "error" in task.report:
+        return None  # it would fail each time the page is drawn
     with suppress(Busy):
         task.ask(drawer() or "owner")
         st.fragment(_until_known, run_every=2.0)(task, drawer() or "owner")

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from forms import FORMS, LABELS, PIXELS, RNG, WISHES, WORDS, as_folder, as_npz, 
 from PIL import Image
 
 import aecore
-from aecore.data import own, sources
+from aecore.data import intake, own, sources
 from aecore.data.intake import bring_in, extend, look
 from aecore.data.own import Wishes, about, load_own, thumbnail
 from aecore.data.pictures import InputRejected
@@ -325,6 +326,24 @@ def test_nothing_is_lost_when_a_set_cannot_be_extended(tmp_path: Path, home: Pat
     np.savez(tmp_path / "in.npz", x=RNG.integers(0, 256, (4, 8, 8), np.uint8), y=np.array(["cat"] * 4))
     assert extend("pets", tmp_path / "in.npz")["revision"] == 2
     assert len(everything("pets")) == 28
+
+
+def test_who_adds_right_after_another_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one ends in the moment before the set is this one's alone."""
+    bring_in(as_folder(tmp_path), "pets", WISHES)
+    parts = [tmp_path / "first.npz", tmp_path / "second.npz"]
+    for path in parts:
+        np.savez(path, x=RNG.integers(0, 256, (4, 8, 8), np.uint8), y=np.array(["cat"] * 4))
+    lock = intake.FileLock
+
+    def locked(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(intake, "FileLock", lock)
+        extend("pets", parts[0])
+        return lock(*arguments, **options)
+
+    monkeypatch.setattr(intake, "FileLock", locked)
+    assert extend("pets", parts[1])["revision"] == 3
+    assert len(everything("pets")) == 32
 
 
 def test_a_training_that_was_cut_goes_on_when_images_were_added(tmp_path: Path) -> None:
