@@ -74,7 +74,7 @@ def visitor(browser: Browser, host: Server) -> Iterator[Page]:
 
 def hover_over_an_image(page: Page) -> None:
     """Move the pointer over the map until a card is shown."""
-    stage = page.locator(".latent-map canvas").first
+    stage = page.locator(".latent-map-stage")
     stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
     for across in np.linspace(0.1, 0.9, 24):
