@@ -7,6 +7,7 @@ from pages import _cached, _controls
 from pages._visitor import drawer
 from pages._widgets import open_run
 from pages.acts import map, path, selection, units
+from pages.acts.wait import need_codes
 
 head = st.container(horizontal=True, vertical_alignment="bottom")
 head.title("Manifold", width="content")
@@ -27,6 +28,7 @@ with head:
         tile = _controls.slider("tile", "Picture size", 12, 64, 28, 4, width=130)
     way = "codes" if flat else _controls.segments("by", "Map by", map.WAYS, "pca")
 
+need_codes(view, "train", view.split)
 asked = way == "tsne" and _cached.by_tsne(view).answer() is None
 view = view.at(view.split, "pca" if asked else way)
 code_of = lambda row: checkpoint.encode(split.images[row : row + 1])[0]  # noqa: E731

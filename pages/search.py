@@ -10,6 +10,7 @@ from pages._widgets import go, open_run, original, picture
 from pages._words import counted
 from pages.acts.query import SOURCES, pick_query
 from pages.acts.similar import SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
+from pages.acts.wait import need_codes
 from pages.components.reveal import reveal
 
 if "locate" in st.session_state:
@@ -27,6 +28,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     flat = (latent == 2 and space != "pixels") or space == "map"  # of two numbers, a direction tells too little
     metric = _controls.segments("metric", "Metric", METRICS, "euclidean" if flat else "cosine", (flat,))
     k = _controls.number("k", "How many", 1, 100, 4, width=90)
+if space != "pixels":
+    needed = [where, *(["train"] if space != "code" else []), *(["test"] if query.row < 0 else [])]
+    need_codes(view, *needed)
 place, split = Place(view.at(where), space, metric), images.split(where)
 
 chosen = examples(images)

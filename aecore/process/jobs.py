@@ -224,6 +224,8 @@ def give_way(sooner: int) -> None:
     """
     with suppress(OSError):
         os.nice(19)
+    with suppress(OSError):  # where Linux shares the processor among sessions first, niceness counts only within one
+        Path("/proc/self/autogroup").write_text("19")
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(sooner))
 

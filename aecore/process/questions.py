@@ -13,6 +13,9 @@ from aecore.process.tasks import Progress, task
 if TYPE_CHECKING:
     from aecore.store import Store
 
+BLOCK = 4096
+"""Images that are encoded between two looks at the progress."""
+
 
 @task(1)
 def coded(run: str, stamp: str, split: str, progress: Progress) -> list[np.ndarray]:
@@ -20,7 +23,12 @@ def coded(run: str, stamp: str, split: str, progress: Progress) -> list[np.ndarr
     from aecore.data import load_dataset
 
     checkpoint = _store(run).load(run)
-    return [checkpoint.encode(load_dataset(checkpoint.run.dataset).split(split).images)]
+    images = load_dataset(checkpoint.run.dataset).split(split).images
+    found = np.empty((len(images), checkpoint.run.model.latent), np.float32)
+    for start in range(0, len(images), BLOCK):
+        progress(start, len(images))
+        found[start : start + BLOCK] = checkpoint.encode(images[start : start + BLOCK])
+    return [found]
 
 
 @task(1)
@@ -116,11 +124,5 @@ def _store(run: str) -> "Store":
 
 
 def codes(run: str, stamp: str, split: str) -> np.ndarray:
-    """The codes of a split (n, latent); those of a run that comes with the app are on disk once they were computed.
-
-    Every visitor sees them first.
-    """
-    question = coded(run, stamp, split)
-    found = (question.compute() if _store(run).read_only else question.find())[0]
-    found.flags.writeable = False
-    return found
+    """The codes of a split (n, latent), read-only: found here, unless they are known."""
+    return coded(run, stamp, split).compute()[0]

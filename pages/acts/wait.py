@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from aecore.process.questions import coded
 from aecore.process.tasks import Busy, Task
+from pages import _cached, _view
+from pages._view import View
 from pages._visitor import drawer
 
 if TYPE_CHECKING:
@@ -44,6 +47,14 @@ def answer(task: Task, words: str, button: str = "", quick: bool = False) -> "li
     known[task.function] = task
     st.fragment(_progress, run_every=1.0)(task, who, words)
     return None
+
+
+def need_codes(view: View, *splits: str) -> None:
+    """See that the codes of splits of a run's images are known; while they are not, the page ends with the progress."""
+    for split in splits:
+        quick = len(_cached.images(view).split(split)) <= FEW
+        if answer(coded(view.run, view.stamp, split), "Encoding the images", quick=quick) is None:
+            _view.stop()
 
 
 def quietly(task: Task) -> "list[np.ndarray] | None":

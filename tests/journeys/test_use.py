@@ -451,6 +451,8 @@ def test_an_upload_and_a_drawing_are_queries(
     expect(page.get_by_text(re.compile("^Your drawing"))).to_be_visible()
     settle(page)
     expect(first).not_to_contain_text("duplicate")
+    page.get_by_role("link", name="Denoise", exact=True).click()
+    expect(page.get_by_text("Clean · Your drawing", exact=True)).to_be_visible(timeout=30_000)
 
 
 @pytest.mark.browser

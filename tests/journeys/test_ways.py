@@ -394,7 +394,7 @@ JOURNEYS: list[Callable[[Visitor, Browser], None]] = [
     blocks_from_the_map, back_and_forward, back_over_a_pick, reload_and_copy, two_tabs, a_drawing_goes_along, reset,
     a_mistake_to_its_image, hostile_addresses,
 ]  # fmt: skip
-COVERING = [first_page_change, an_image_to_its_place_and_back, back_over_a_pick, a_drawing_goes_along]
+COVERING = [first_page_change, an_image_to_its_place_and_back, back_over_a_pick]
 
 
 ONE_ENTRY = [
@@ -413,37 +413,40 @@ ONE_ENTRY = [
 WALKED = "navigation.entries().map(({url}) => url.slice(location.origin.length))"
 
 
-@pytest.mark.parametrize(("happens", "entries"), ONE_ENTRY)
-def test_one_act_is_one_entry_of_the_history(happens: list[str], entries: list[str], page: Page) -> None:
+HISTORY = (ROOT / "pages" / "components" / "history.js").read_text().replace("export default function", "function it")
+
+
+@pytest.fixture
+def blank(page: Page) -> Page:
+    """An empty page of the site's."""
+    page.route("**/*", lambda route: route.fulfill(content_type="text/html", body="<p>Nothing</p>"))
     page.goto("/")
-    settle(page)
-    page.wait_for_function("window.aecoreHistory")
-    before = len(page.evaluate(WALKED))
+    return page
+
+
+@pytest.mark.parametrize(("happens", "entries"), ONE_ENTRY)
+def test_one_act_is_one_entry_of_the_history(happens: list[str], entries: list[str], blank: Page) -> None:
+    blank.evaluate(f"{HISTORY} it();")
+    before = len(blank.evaluate(WALKED))
     for step in happens:
         if step == "act":
-            page.evaluate("dispatchEvent(new PointerEvent('pointerdown'))")
+            blank.evaluate("dispatchEvent(new PointerEvent('pointerdown'))")
         elif step == "slow":
-            page.wait_for_timeout(700)
+            blank.wait_for_timeout(700)
         else:
-            page.evaluate("url => history.pushState({}, '', url)", step)
-    assert page.evaluate(WALKED)[before:] == entries
+            blank.evaluate("url => history.pushState({}, '', url)", step)
+    assert blank.evaluate(WALKED)[before:] == entries
 
 
 @pytest.mark.parametrize(("acts", "more"), [(True, 1), (False, 0)])
-def test_an_act_before_the_script_is_there_is_an_entry_too(acts: bool, more: int, page: Page) -> None:
+def test_an_act_before_the_script_is_there_is_an_entry_too(acts: bool, more: int, blank: Page) -> None:
     """Or else who opens a page and at once goes to another gets from there, by Back, out of the site."""
-    page.add_init_script("window.aecoreHistory = true")  # as long as this stands, the script does not set to work
-    page.goto("/")
-    settle(page)
     if acts:
-        page.mouse.click(2, 400)
-    source = (
-        (ROOT / "pages" / "components" / "history.js").read_text().replace("export default function", "function it")
-    )
-    page.evaluate(f"window.aecoreHistory = false; {source} it();")
-    before = len(page.evaluate(WALKED))
-    page.evaluate("history.pushState({}, '', '/train')")
-    assert len(page.evaluate(WALKED)) == before + more
+        blank.mouse.click(2, 400)
+    blank.evaluate(f"{HISTORY} it();")
+    before = len(blank.evaluate(WALKED))
+    blank.evaluate("history.pushState({}, '', '/train')")
+    assert len(blank.evaluate(WALKED)) == before + more
 
 
 @pytest.mark.parametrize("journey", COVERING, ids=lambda journey: journey.__name__)

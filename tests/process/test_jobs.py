@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -223,13 +224,18 @@ def test_an_evaluation_is_a_process_that_can_be_stopped_and_goes_on(store: Store
     _until(lambda: not job.measuring)
 
 
-@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="a file that Linux has")
-def test_where_memory_runs_out_a_training_is_ended_before_the_server(store: Store) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="files that Linux has")
+def test_a_training_gives_way_to_the_server(store: Store) -> None:
+    """It is ended first where memory runs out, and gets what the others leave of the processor."""
     job = _job(store, ENDLESS)
     job.start()
     _until(lambda: _trains(job) or job.state == "failed")
-    score = lambda pid: int(Path(f"/proc/{pid}/oom_score_adj").read_text())  # noqa: E731
-    assert score(job.progress["pid"]) > score("self") + 500
+    said = lambda pid, name: Path(f"/proc/{pid}/{name}").read_text()  # noqa: E731
+    pid = job.progress["pid"]
+    assert int(said(pid, "oom_score_adj")) > int(said("self", "oom_score_adj")) + 500
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 19
+    with contextlib.suppress(FileNotFoundError):  # a kernel without groups of sessions
+        assert said(pid, "autogroup").endswith("nice 19\n")
     job.stop()
     _reaches(job, "stopped")
 

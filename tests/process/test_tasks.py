@@ -108,7 +108,7 @@ def test_a_process_that_dies_is_not_waited_for(endless: Task, monkeypatch: pytes
 def test_a_task_that_fails_says_why(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(tasks.TASKS, "nearest", tasks.TASKS["nearest"]._replace(find=lambda *_: 1 / 0))
     monkeypatch.setattr(tasks.threading.Thread, "start", lambda _: None)
-    monkeypatch.setattr(tasks.os, "nice", lambda _: 0)
+    monkeypatch.setattr(tasks, "give_way", lambda _: None)
     monkeypatch.setattr(tasks, "start", lambda *_: os.getpid())
     question.ask("ann")
     with pytest.raises(ZeroDivisionError):
@@ -168,7 +168,7 @@ def test_a_task_that_reads_what_comes_from_outside_may_not_have_all_memory(
     limits: list[int] = []
     monkeypatch.setattr(tasks, "_limit_memory", limits.append)
     monkeypatch.setattr(tasks.threading.Thread, "start", lambda _: None)
-    monkeypatch.setattr(tasks.os, "nice", lambda _: 0)
+    monkeypatch.setattr(tasks, "give_way", lambda _: None)
     monkeypatch.setattr(tasks, "start", lambda *_: os.getpid())
     kind = tasks.TASKS["nearest"]._replace(find=lambda *_: [np.zeros(1)])
     for version, memory in ((1, 0), (2, 77)):

@@ -28,7 +28,7 @@ RUN = Run("digits", VAE(latent=2), "shallow", epochs=3, batch_size=300)  # 5 bat
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("AECORE_HOME", str(tmp_path))
-    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(worker_module, "give_way", lambda _: None)
     return Store()
 
 
