@@ -11,12 +11,14 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from aecore.process.nursery import close_nursery, open_nursery, quiet
 from aecore.process.questions import coded, labels, labels_of_pixels
 from aecore.process.tasks import SERVER, Task
 from pages._routes import routes
+from pages._uploads import Gate
 
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
 
@@ -107,4 +109,4 @@ def finish(task: Task) -> None:
 if get_script_run_ctx(suppress_warning=True):  # a host that knows no st.App runs this file as a page, on every visit
     runpy.run_path(str(ROUTER))
 else:
-    app = st.App(ROUTER, lifespan=lifespan, routes=routes())
+    app = st.App(ROUTER, lifespan=lifespan, routes=routes(), middleware=[Middleware(Gate)])

@@ -275,7 +275,7 @@ def _denoise(options: argparse.Namespace) -> int:
 
 
 def _task(options: argparse.Namespace) -> int:
-    from aecore.process import arrivals, questions, tasks  # noqa: F401 - what they ask registers itself
+    from aecore.process import arrivals, questions, repairs, tasks  # noqa: F401 - what they ask registers itself
 
     return tasks.work(options.name)
 

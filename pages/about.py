@@ -42,10 +42,10 @@ try:
     rows = [{"limit": about.what, "at most": _written(limit(name)), "set by": name} for name, about in LIMITS.items()]
     st.dataframe(rows, hide_index=True, width="content")
     st.caption(
-        f"A picture may have up to {LARGEST_AREA // 10**6} megapixels, a file up to "
-        f"{st.get_option('server.maxUploadSize')} MB. Pictures that you upload on Denoise and Search are "
-        "not saved; a set that you keep on Images is, until you delete it, and only you see it. When all visitors "
-        "together reach a limit, runs that nobody watched for an hour make room."
+        f"A picture may have up to {LARGEST_AREA // 10**6} megapixels. Pictures that you upload on Denoise and Search "
+        "are not saved, and a whole set is deleted after a day; a set that you keep on Images stays until you delete "
+        "it, and only you see it. When all visitors together reach a limit, runs that nobody watched for an hour make "
+        "room."
     )
 except ValueError as error:
     st.error(str(error))

@@ -110,4 +110,4 @@ elif act == "levels":
         over_levels(runs, run, Noise(kind, level, clip, seed))
 else:
     with everything:
-        whole_set(checkpoint, run, plain(short[run]))
+        whole_set(view, plain(short[run]))

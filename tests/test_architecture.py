@@ -115,6 +115,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
         *("process.jobs", "process.tasks"),
     },
+    "process.repairs": {
+        *("data.pictures", "data.sources", "files", "measure.repair", "store"),
+        *("process.arrivals", "process.jobs", "process.tasks"),
+    },
     "process.tasks": {"files", "folders", "kept", "process.jobs", "process.nursery"},
     "process.queue": {"folders", "process.jobs", "process.limits"},
     "process.visitors": {

@@ -172,7 +172,11 @@ def _fill(pile: Pile, path: Path, wishes: Wishes, bounds: Bounds | None, progres
     """Add all that a path holds to a pile; returns its kind."""
     with opened(path, bounds) as found, _Readers(wishes) as readers:
         progress(0, found.count)
+        pixels = 0
         for item, picture in readers.read(found.items()):
+            if isinstance(picture, Picture) and bounds:
+                pixels += picture.width * picture.height
+                bounds.check_pixels(pixels)
             pile.add(item, picture)
             if (pile.count + pile.skipped) % 100 == 0:
                 progress(pile.count + pile.skipped, found.count)

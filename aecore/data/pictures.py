@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -29,9 +28,6 @@ SUFFIXES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff")
 LARGEST_BYTES = 20_000_000
 SECONDS = 10.0
 """How long one picture may take."""
-ENTRIES = 20_000
-UNPACKED = 300_000_000
-"""Bytes that a zip may unpack to, all pictures together."""
 
 Shape = tuple[int, int, int]
 """Channels (1 or 3), height, width."""
@@ -155,16 +151,9 @@ def read_picture(content: bytes, shape: Shape, invert: bool = False) -> Picture:
         return reader.read(content)
 
 
-def count_files(file: IO[bytes]) -> int:
-    """How many files a zip holds. Raises InputRejected for one that cannot be read."""
-    with zip_entries(file) as (_, entries):
-        return len(entries)
-
-
 @contextlib.contextmanager
-def zip_entries(file: IO[bytes], most: float | None = None) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
-    """A zip and the files in it, at most so many (else ENTRIES), which do not overlap. Raises InputRejected."""
-    most = ENTRIES if most is None else most
+def zip_entries(file: IO[bytes], most: float) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """A zip and the files in it, at most so many, which do not overlap. Raises InputRejected."""
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -177,43 +166,6 @@ def zip_entries(file: IO[bytes], most: float | None = None) -> Iterator[tuple[zi
         if any(end > start for (_, end), (start, _) in pairwise(spans)):
             raise InputRejected("The files in this zip overlap; zip the pictures again.")
         yield archive, entries
-
-
-def unpack(file: IO[bytes], reader: Reader) -> Iterator[tuple[str, Picture | InputRejected]]:
-    """Yield (name, picture) for every file of a zip, one at a time, or the reason why it was skipped.
-
-    Nothing is written to disk. Raises InputRejected when the zip as a whole is rejected.
-    """
-    with zip_entries(file) as (archive, entries):
-        seen: set[str] = set()
-        left = UNPACKED
-        for entry in entries:
-            if (problem := entry_problem(entry)) or entry.filename in seen:
-                yield entry.filename, InputRejected(problem or "Another file has the same name.")
-                continue
-            seen.add(entry.filename)
-            try:
-                with archive.open(entry) as packed:
-                    content = packed.read(min(LARGEST_BYTES, left) + 1)
-            except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, zlib.error):
-                yield entry.filename, InputRejected("The file is damaged.")
-                continue
-            left -= len(content)
-            if left < 0:
-                raise InputRejected(f"This zip unpacks to more than {UNPACKED // 10**6} MB; split it.")
-            try:
-                yield entry.filename, reader.read(content)
-            except InputRejected as error:
-                yield entry.filename, error
-
-
-def read_all(files: Iterable[tuple[str, IO[bytes]]], reader: Reader) -> Iterator[tuple[str, Picture | InputRejected]]:
-    """Yield (name, picture) for every named file, one at a time, or the reason why it was skipped."""
-    for name, file in files:
-        try:
-            yield name, reader.read(file.read(LARGEST_BYTES + 1))
-        except InputRejected as error:
-            yield name, error
 
 
 def entry_problem(entry: zipfile.ZipInfo) -> str | None:

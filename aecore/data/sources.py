@@ -42,10 +42,11 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many images may come, and how many bytes they may unpack to."""
+    """How many images may come, how many bytes they may unpack to, and how many pixels they may have in all."""
 
     images: float = math.inf
     bytes: float = math.inf
+    pixels: float = math.inf
 
     def check(self, images: int, size: int) -> None:
         """Raises InputRejected for more."""
@@ -53,6 +54,11 @@ class Bounds:
             raise InputRejected(f"More than {self.images:,.0f} images; bring fewer.")
         if size > self.bytes:
             raise InputRejected(f"This unpacks to more than {self.bytes / 1e6:,.0f} MB; split it.")
+
+    def check_pixels(self, pixels: int) -> None:
+        """Raises InputRejected for more: a megapixel takes as long to decode whatever it is packed into."""
+        if pixels > self.pixels:
+            raise InputRejected(f"The pictures have more than {self.pixels / 1e6:,.0f} megapixels in all; split them.")
 
 
 @dataclass(frozen=True)

@@ -69,17 +69,22 @@ def point_at(path: str) -> str:
 
 def called(key: str) -> str:
     """What people may call what arrived: as its file or folder is; empty for several files."""
-    return json.loads((_folder(key) / _ABOUT).read_bytes())["called"]
+    return about_of(key)["called"]
 
 
 def _stem(name: str) -> str:
     return name.partition(".")[0].replace("_", " ").replace("-", " ").strip()[:80].capitalize()
 
 
+def about_of(key: str) -> dict[str, Any]:
+    """What is known of what arrived: path, owner, called, and how it is to be kept. Raises InputRejected."""
+    return json.loads((folder_of(key) / _ABOUT).read_bytes())
+
+
 def throw_away(key: str) -> None:
     """Delete what arrived; a folder of this machine that was only named stays."""
     with suppress(InputRejected):
-        remove(_folder(key))
+        remove(folder_of(key))
 
 
 def first_look(key: str, wishes: Wishes | None) -> Task:
@@ -90,8 +95,7 @@ def first_look(key: str, wishes: Wishes | None) -> Task:
 def keeping(key: str, name: str, wishes: Wishes, title: str, source: str) -> Task:
     """The task of keeping what arrived as a set. Raises InputRejected for a name that is taken, ValueError beyond the
     limits of this server."""
-    folder = _folder(key)
-    about = json.loads((folder / _ABOUT).read_bytes())
+    folder, about = folder_of(key), about_of(key)
     own.free_folder(name)
     if about["owner"]:
         check("AECORE_MAX_SETS", len(own_names(about["owner"])) + 1)
@@ -104,8 +108,7 @@ def keeping(key: str, name: str, wishes: Wishes, title: str, source: str) -> Tas
 def extending(key: str, name: str) -> Task:
     """The task of adding what arrived to a set of the same visitor. Raises InputRejected for any other set, ValueError
     beyond the limits of this server."""
-    folder = _folder(key)
-    about = json.loads((folder / _ABOUT).read_bytes())
+    folder, about = folder_of(key), about_of(key)
     if name not in own_names(about["owner"]):
         raise InputRejected("That set is not here any more; choose another one.")
     if about["owner"]:
@@ -128,8 +131,8 @@ def free_name(title: str, secret: bool = False) -> str:
 @task(2, queued=False, memory=MEMORY)
 def _looked(key: str, *rest: Any) -> list[np.ndarray]:
     wishes, _ = rest[:-1], rest[-1]
-    about = json.loads((_folder(key) / _ABOUT).read_bytes())
-    found = look(Path(about["path"]), _wishes(wishes) if wishes else None, _bounds(about["owner"]))
+    about = about_of(key)
+    found = look(Path(about["path"]), _wishes(wishes) if wishes else None, bounds_of(about["owner"]))
     said = {name: value for name, value in vars(found).items() if name not in ("shown", "suggested")}
     said |= {"suggested": asdict(found.suggested), "shown": [[id, _facts(picture)] for id, picture in found.shown]}
     thumbnails = [picture.thumbnail for _, picture in found.shown]
@@ -161,11 +164,10 @@ def seen(answer: list[np.ndarray]) -> Look:
 
 @task(1, memory=MEMORY)
 def _kept(key: str, ticket: str, progress: Progress) -> list[np.ndarray]:
-    folder = _folder(key)
-    about = json.loads((folder / _ABOUT).read_bytes())
+    folder, about = folder_of(key), about_of(key)
     known = bring_in(
         Path(about["path"]), about["name"], Wishes(**about["wishes"]), about["title"], about["source"],
-        bounds=_bounds(about["owner"]), owner=about["owner"], progress=progress,
+        bounds=bounds_of(about["owner"]), owner=about["owner"], progress=progress,
     )  # fmt: skip
     remove(folder)
     return [np.frombuffer(json.dumps(known).encode(), np.uint8)]
@@ -173,9 +175,8 @@ def _kept(key: str, ticket: str, progress: Progress) -> list[np.ndarray]:
 
 @task(1, memory=MEMORY)
 def _added(key: str, ticket: str, progress: Progress) -> list[np.ndarray]:
-    folder = _folder(key)
-    about = json.loads((folder / _ABOUT).read_bytes())
-    bounds, known = _bounds(about["owner"]), own.about(about["name"])
+    folder, about = folder_of(key), about_of(key)
+    bounds, known = bounds_of(about["owner"]), own.about(about["name"])
     bounds = replace(bounds, images=max(0, bounds.images - known["train"] - known["test"]))
     known = extend(about["name"], Path(about["path"]), bounds, progress)
     remove(folder)
@@ -197,9 +198,11 @@ def _wishes(words: tuple[Any, ...]) -> Wishes:
     return Wishes(**dict(zip(asdict(Wishes()), words, strict=True)))
 
 
-def _bounds(owner: str) -> Bounds:
+def bounds_of(owner: str) -> Bounds:
     """What one visitor may bring; the owner of this machine anything."""
-    return Bounds(limit("AECORE_MAX_IMAGES"), limit("AECORE_MAX_MB") * 1e6) if owner else Bounds()
+    if not owner:
+        return Bounds()
+    return Bounds(limit("AECORE_MAX_IMAGES"), limit("AECORE_MAX_MB") * 1e6, limit("AECORE_MAX_MEGAPIXELS") * 1e6)
 
 
 def _megabytes() -> float:
@@ -221,8 +224,8 @@ def _new() -> tuple[str, Path]:
     return key, root / key
 
 
-def _folder(key: str) -> Path:
-    """Names are looked up, never joined into a path."""
+def folder_of(key: str) -> Path:
+    """Where what arrived lies; names are looked up, never joined into a path. Raises InputRejected."""
     root = home() / "arrivals"
     for path in root.iterdir() if root.is_dir() else ():
         if path.name == key:

@@ -22,6 +22,9 @@ LIMITS = {
     "AECORE_MAX_ALL_RUNS": Limit("saved runs of all visitors", 60, "try again later"),
     "AECORE_MAX_MB": Limit("megabytes saved for one visitor", 500),
     "AECORE_MAX_ALL_MB": Limit("megabytes saved for all visitors", 4000, "try again later"),
+    "AECORE_MAX_UPLOAD_MB": Limit("megabytes uploaded by one visitor at a time", 50, "bring fewer at a time"),
+    "AECORE_MAX_ALL_UPLOAD_MB": Limit("megabytes uploaded by all visitors at a time", 150, "try again later"),
+    "AECORE_MAX_MEGAPIXELS": Limit("megapixels in all pictures of one upload", 4000, "bring fewer at a time"),
     "AECORE_MAX_SETS": Limit("own datasets of one visitor", 3),
     "AECORE_UNWATCHED_MINUTES": Limit("minutes that a training continues unwatched", 10),
 }

@@ -15,7 +15,9 @@ from aecore.data.pictures import SUFFIXES
 from aecore.data.sources import ARCHIVES
 from aecore.figures import enlarged
 from aecore.process import arrivals
+from aecore.process.limits import limit
 from pages import _view
+from pages._uploads import let_go
 from pages._visitor import drawer, owner
 from pages._widgets import sets
 from pages._words import counted
@@ -24,6 +26,7 @@ from pages.components.gallery import gallery
 
 SQUARE = 128
 """Pixels of a side, about, at which pictures are shown."""
+KINDS = [*(suffix.removeprefix(".") for suffix in ARCHIVES), *SUFFIXES]
 KEY, TASK, LOOK = "arrived", "arrival-task", "arrival-look"
 
 
@@ -31,10 +34,9 @@ def choose(opened: bool) -> None:
     """Files, or for the owner a folder of this machine."""
     with st.expander("Bring your own", expanded=opened, key="bring"):
         files, path = st.columns(2)
-        kinds = [*(suffix.removeprefix(".") for suffix in ARCHIVES), *SUFFIXES]
         files.file_uploader(
-            "Pictures, or one zip, tar.gz, NumPy, IDX, Parquet or CSV file", kinds, accept_multiple_files=True,
-            max_upload_size=200 if owner() else 50, key=_uploader(), on_change=_receive,
+            "Pictures, or one zip, tar.gz, NumPy, IDX, Parquet or CSV file", KINDS, accept_multiple_files=True,
+            max_upload_size=upload_limit(), key=_uploader(), on_change=_receive,
         )  # fmt: skip
         if owner():
             path.text_input("Or a folder or file on this machine", key="arriving-path", on_change=_point_at,
@@ -43,6 +45,12 @@ def choose(opened: bool) -> None:
             path.caption("Only you see what you keep here; delete it when you are done.")
         if problem := st.session_state.get("arrival-problem"):
             st.text(problem)
+
+
+def upload_limit() -> int:
+    """Megabytes that one file may have."""
+    most = st.get_option("server.maxUploadSize")
+    return most if owner() else min(most, max(1, int(limit("AECORE_MAX_UPLOAD_MB"))))
 
 
 def _uploader() -> str:
@@ -54,6 +62,7 @@ def _receive() -> None:
     files = [(file.name, io.BytesIO(file.getvalue())) for file in st.session_state[_uploader()]]
     if files:
         _arrived(lambda: arrivals.receive(files, drawer()))
+        let_go()
 
 
 def _point_at() -> None:

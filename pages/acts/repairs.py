@@ -1,23 +1,25 @@
 """What the Denoise page shows below its pictures: levels, repetitions, whole sets."""
 
-import tempfile
-import weakref
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from aecore.charts import bars, sweep
-from aecore.data import pictures, revision
+from aecore.data import revision
+from aecore.data.pictures import InputRejected
 from aecore.measure.filters import FILTERS
-from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, repair_all, trained_on
+from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, trained_on
+from aecore.process.arrivals import receive, throw_away
 from aecore.process.questions import filtered
+from aecore.process.repairs import repaired, result, told
 from pages import _cached, _controls
 from pages._view import View
+from pages._visitor import drawer
 from pages._widgets import all_runs, titles
 from pages._words import counted
+from pages.acts.arrive import KINDS, upload_limit
 from pages.acts.wait import answer
 from pages.components.gallery import gallery
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST = 10
 """Runs that repair at the same time."""
+ASKED = "repairing"
+"""Under which a session knows what arrived to be repaired, and the task."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,6 @@ class Noise:
     level: float
     clip: bool
     seed: int
-
-
-@dataclass(frozen=True, eq=False)
-class Repaired:
-    """A whole set, repaired by a run into a file: from which files, inverted or not; what was told of every entry."""
-
-    of: tuple[Any, ...]
-    file: IO[bytes]
-    told: list[tuple[str, str | None]]
 
 
 def runs_of_shape(view: View) -> "dict[str, Checkpoint]":
@@ -110,57 +105,41 @@ def walk(checkpoint: "Checkpoint", name: str, noisy: np.ndarray) -> None:
     )
 
 
-def whole_set(checkpoint: "Checkpoint", run: str, name: str) -> None:
-    """A zip or a folder of pictures in, a zip of repaired ones out."""
-    height, width = checkpoint.network.shape[1:]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        way = st.segmented_control("Input", ["Zip", "Folder"], default="Zip", required=True, key="set-way")
-        invert = st.toggle(
-            "Invert", key="set-invert", help="Swap black and white before the network sees the pictures."
-        )
-    kinds = ["zip"] if way == "Zip" else list(pictures.SUFFIXES)
-    given = st.file_uploader(
-        f"Noisy pictures, resized to {width} x {height} pixels", kinds, key=f"set-{way}",
-        accept_multiple_files=False if way == "Zip" else "directory",
+def whole_set(view: View, name: str) -> None:
+    """Many pictures in, a zip of repaired ones out."""
+    height, width = _cached.shape(view)[1:]
+    st.file_uploader(
+        f"Noisy pictures, resized to {width} x {height} pixels, or one zip of them", KINDS, key="set",
+        accept_multiple_files=True, max_upload_size=upload_limit(), on_change=_forget,
     )  # fmt: skip
-    files = [] if not given else [given] if way == "Zip" else given
-    of = (run, invert, *(file.file_id for file in files))
-    if given and st.button(f"Denoise all with {name}", type="primary", key="repair-all"):
-        out = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as what the session keeps of it
-        bar, told = st.progress(0.0, "Reading"), []
+    invert = st.toggle("Invert", key="set-invert", on_change=_forget,
+                       help="Swap black and white before the network sees the pictures.")  # fmt: skip
+    given = st.session_state["set"]
+    if ASKED in st.session_state:
+        key, task = st.session_state[ASKED]
+        if (found := answer(task, f"Denoising with {name}")) is not None:
+            _repaired(key, told(found))
+    elif given and st.button(f"Denoise all with {name}", type="primary", key="repair-all"):
         try:
-            with pictures.Reader(checkpoint.network.shape, invert) as reader:
-                total = pictures.count_files(given) if way == "Zip" else len(given)
-                entries = pictures.unpack(given, reader) if way == "Zip" else pictures.read_all(_files(given), reader)
-                for entry in repair_all(entries, checkpoint, out):
-                    told.append(entry)
-                    bar.progress(len(told) / total, f"{len(told):,} of {total:,}")
-        except pictures.InputRejected as error:
+            key = receive([(file.name, file) for file in given], drawer())
+        except InputRejected as error:
             st.text(str(error))
-            out.close()
             return
-        finally:
-            bar.empty()
-        st.session_state["repaired"] = done = Repaired(of, out, told)
-        weakref.finalize(done, out.close)
-    done = st.session_state.get("repaired")
-    if done and done.of == of:
-        skipped = [{"file": file, "skipped because": problem} for file, problem in done.told if problem]
-        count = len(done.told) - len(skipped)
-        st.write(f"{counted(count, 'picture')} denoised, {counted(len(skipped), 'file')} skipped.")
-        if count:
-            st.download_button(
-                "Download the zip", lambda: _whole(done.file), "repaired.zip", "application/zip", type="primary"
-            )
-        if skipped:
-            st.dataframe(skipped, hide_index=True)
+        st.session_state[ASKED] = (key, repaired(key, view.run, view.stamp, invert))
+        st.rerun()
 
 
-def _whole(file: IO[bytes]) -> bytes:
-    file.seek(0)
-    return file.read()
+def _forget() -> None:
+    """Other pictures, or other wishes: what was repaired before is thrown away."""
+    if ASKED in st.session_state:
+        throw_away(st.session_state.pop(ASKED)[0])
 
 
-def _files(given: list[IO[bytes]]) -> list[tuple[str, IO[bytes]]]:
-    """A folder's files by their names, which are never used as a path here."""
-    return [(Path(file.name).name, file) for file in given]
+def _repaired(key: str, entries: list[tuple[str, str | None]]) -> None:
+    skipped = [{"file": file, "skipped because": problem} for file, problem in entries if problem]
+    count = len(entries) - len(skipped)
+    st.write(f"{counted(count, 'picture')} denoised, {counted(len(skipped), 'file')} skipped.")
+    if count:
+        st.download_button("Download the zip", lambda: result(key), "repaired.zip", "application/zip", type="primary")
+    if skipped:
+        st.dataframe(skipped, hide_index=True)

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forms import zipped
 from PIL import Image
 
 from aecore.data import decoder, pictures
-from aecore.data.pictures import InputRejected, Reader, read_picture, unpack
+from aecore.data.pictures import InputRejected, Reader, read_picture
+from aecore.data.sources import Bounds, opened
 from aecore.pixels import png
 
 GRAY = np.array([[0, 51, 102, 153], [255, 204, 10, 20], [30, 40, 50, 60]], np.uint8)
@@ -245,14 +247,6 @@ def test_the_reading_process_knows_pillow_alone() -> None:
     assert not any(name in maps for name in ("numpy", "torch", "streamlit"))
 
 
-def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer
-
-
 @pytest.mark.parametrize("fit", decoder.FITS)
 def test_no_shape_is_too_odd_to_fit(fit: str) -> None:
     rng = np.random.default_rng(0)
@@ -302,16 +296,22 @@ def test_a_thumbnail_is_the_original_made_small_and_color_is_noticed() -> None:
     assert np.abs(np.array(small, int)[10, 10] - (200, 30, 30)).max() < 12
 
 
-def unpacked(file: io.BytesIO) -> dict[str, str]:
-    """name -> "picture" or the reason."""
-    with Reader((1, 3, 4)) as reader:
-        found = list(unpack(file, reader))
-    return {name: str(got) if isinstance(got, InputRejected) else "picture" for name, got in found}
+def brought(content: bytes, folder: Path, bounds: Bounds | None = None) -> list[tuple[str, str]]:
+    """(name, "picture" or the reason) for everything in a zip."""
+    (folder / "in.zip").write_bytes(content)
+    told = []
+    with opened(folder / "in.zip", bounds) as source, Reader((1, 3, 4)) as reader:
+        for item in source.items():
+            try:
+                told.append((item.id, item.problem or (reader.read(item.content) and "picture")))
+            except InputRejected as error:
+                told.append((item.id, str(error)))
+    return told
 
 
-def test_a_zip_gives_its_pictures_one_by_one_and_says_what_it_skips() -> None:
+def test_a_zip_gives_its_pictures_one_by_one_and_says_what_it_skips(tmp_path: Path) -> None:
     files = {"a.png": packed(GRAY), "sub/b.PNG": packed(RGB), "notes.txt": b"hi", "c.png": b"no", "e.jpg": b""}
-    told = unpacked(zipped(files))
+    told = dict(brought(zipped(files), tmp_path))
     assert told["a.png"] == told["sub/b.PNG"] == "picture"
     assert told["notes.txt"] == "Not a picture file, judging by its name."
     assert "not a readable picture" in told["c.png"]
@@ -319,38 +319,40 @@ def test_a_zip_gives_its_pictures_one_by_one_and_says_what_it_skips() -> None:
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/a.png", "x/../../a.png", "..\\a.png", "C:\\a.png"])
-def test_a_name_that_leaves_the_zip_is_skipped(name: str) -> None:
-    assert "points outside" in unpacked(zipped({name: packed(GRAY)}))[name]
+def test_a_name_that_leaves_the_zip_is_skipped(name: str, tmp_path: Path) -> None:
+    told = [reason for _, reason in brought(zipped({"fine.png": packed(GRAY), name: packed(GRAY)}), tmp_path)]
+    assert sorted(told) == ["Its name points outside the zip.", "picture"]
 
 
-def test_links_second_names_and_other_packings_are_skipped() -> None:
+def test_links_second_names_and_other_packings_are_skipped(tmp_path: Path) -> None:
     link = zipfile.ZipInfo("link.png")
     link.external_attr = 0o120777 << 16
-    buffer = zipped({"a.png": packed(GRAY)})
+    buffer = io.BytesIO(zipped({"a.png": packed(GRAY)}))
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(link, "/etc/hosts")
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("a.png", packed(RGB))
-    with Reader((1, 3, 4)) as reader:
-        told = [(name, str(got)) for name, got in unpack(buffer, reader)]
-    assert told[1:] == [("link.png", "A link, not a file."), ("a.png", "Another file has the same name.")]
-    assert "compression is not supported" in unpacked(zipped({"a.png": packed(GRAY)}, zipfile.ZIP_BZIP2))["a.png"]
+    assert brought(buffer.getvalue(), tmp_path)[1:] == [
+        ("a.png", "Another file has the same name."),
+        ("link.png", "A link, not a file."),
+    ]
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("b.png", packed(GRAY), zipfile.ZIP_BZIP2)
+    assert "compression is not supported" in dict(brought(buffer.getvalue(), tmp_path))["b.png"]
 
 
-def test_a_zip_that_lies_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(file: io.BytesIO, words: str) -> None:
+def test_a_zip_that_lies_is_refused(tmp_path: Path) -> None:
+    def refused(content: bytes, words: str, bounds: Bounds | None = None) -> None:
         with pytest.raises(InputRejected, match=words):
-            unpacked(file)
+            brought(content, tmp_path, bounds)
 
-    refused(io.BytesIO(b"PK no zip"), "not a readable zip file")
-    refused(io.BytesIO(), "not a readable zip file")
-    two = zipped({"a.png": packed(GRAY), "b.png": packed(GRAY)}).getvalue()
+    refused(b"PK no zip", "not a readable zip file")
+    refused(b"", "not a readable zip file")
+    two = zipped({"a.png": packed(GRAY), "b.png": packed(GRAY)})
     at = two.rindex(b"PK\x01\x02")  # the second entry of the directory, made to point at the first file
-    refused(io.BytesIO(two[: at + 42] + bytes(4) + two[at + 46 :]), "overlap")
-    monkeypatch.setattr(pictures, "UNPACKED", 100)
-    refused(io.BytesIO(two), "unpacks to more than")
-    monkeypatch.setattr(pictures, "ENTRIES", 1)
-    refused(io.BytesIO(two), "2 files; the limit is 1")
+    refused(two[: at + 42] + bytes(4) + two[at + 46 :], "overlap")
+    refused(two, "unpacks to more than", Bounds(bytes=100))
+    refused(two, "has 2 files; the limit is 1", Bounds(images=1))
 
 
 @pytest.mark.parametrize("image", [GRAY[None], RGB.transpose(2, 0, 1)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Server, components, settle, tables, texts, visit
+from conftest import Server, components, finish, settle, tables, texts, visit
 from PIL import Image
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
@@ -18,6 +18,7 @@ from aecore import Checkpoint, load_dataset
 from aecore.measure.filters import filters
 from aecore.measure.metrics import psnr, ssim
 from aecore.noise import NOISES, corrupt
+from aecore.process.repairs import result
 from aecore.search import nearest_images
 
 DIGITS = load_dataset("digits")
@@ -329,26 +330,25 @@ def test_a_whole_zip_is_repaired_and_what_was_skipped_is_told(home_with_runs: Pa
             archive.writestr(f"{row}.png", packed(np.round(image[0] * 255).astype(np.uint8)))
         archive.writestr("readme.txt", "no picture")
     app = visit("denoise", act="set")
-    app.file_uploader(key="set-Zip").set_value(("set.zip", buffer.getvalue(), "application/zip")).run()
-    app.button(key="repair-all").click().run()
-    assert not app.exception
+    app.file_uploader(key="set").set_value([("set.zip", buffer.getvalue(), "application/zip")]).run()
+    app = finish(app.button(key="repair-all").click().run())
     assert "70 pictures denoised, 1 file skipped." in texts(app)
     assert app.dataframe[0].value["skipped because"].tolist() == ["Not a picture file, judging by its name."]
-    app.file_uploader(key="set-Zip").set_value(("set.zip", b"PK no zip", "application/zip")).run()
+    app.file_uploader(key="set").set_value([("set.zip", b"PK no zip", "application/zip")]).run()
+    assert "denoised" not in texts(app), "what was made of other pictures is gone"
     app.button(key="repair-all").click().run()
-    assert "This is not a readable zip file; zip the pictures again." in texts(app)
+    finish(app)
+    assert "This failed: This is not a readable zip file; zip the pictures again." in texts(app)
 
 
-def test_a_folder_is_repaired_with_equal_names_kept_apart(home_with_runs: Path) -> None:
+def test_many_pictures_are_repaired_with_equal_names_kept_apart(home_with_runs: Path) -> None:
     app = visit("denoise", act="set")
-    app.segmented_control(key="set-way").set_value("Folder").run()
     picture = packed(DIGITS.test.images[0, 0])
     names = ["a.png", "sub/a.png", "other/a.png", "../../a.png"]
-    app.file_uploader(key="set-Folder").set_value([(name, picture, "image/png") for name in names]).run()
-    app.button(key="repair-all").click().run()
-    assert not app.exception
+    app.file_uploader(key="set").set_value([(name, picture, "image/png") for name in names]).run()
+    app = finish(app.button(key="repair-all").click().run())
     assert "4 pictures denoised, 0 files skipped." in texts(app)
-    archive = zipfile.ZipFile(app.session_state["repaired"].file)
+    archive = zipfile.ZipFile(io.BytesIO(result(app.session_state["repairing"][0])))
     assert len(set(archive.namelist())) == 4
     assert not any(".." in name for name in archive.namelist())
 
@@ -488,7 +488,7 @@ def test_denoise_from_choice_to_download(
     with zipfile.ZipFile(archive, "w") as out:
         for row in range(5):
             out.writestr(f"{row}.png", packed(DIGITS.test.images[row, 0]))
-    page.locator(".st-key-set-Zip input[type=file]").set_input_files(str(archive))
+    page.locator(".st-key-set input[type=file]").set_input_files(str(archive))
     page.get_by_role("button", name=re.compile("^Denoise all")).click()
     expect(page.get_by_text("5 pictures denoised")).to_be_visible()
     settle(page)

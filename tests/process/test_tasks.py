@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,6 +94,14 @@ def test_an_answer_of_another_version_is_not_known(question: Task, monkeypatch: 
     assert question.answer()
     monkeypatch.setitem(tasks.TASKS, "nearest", tasks.TASKS["nearest"]._replace(version=99))
     assert question.answer() is None
+
+
+def test_a_new_interpreter_knows_every_task() -> None:
+    """It knows a task by its import: where no warm parent has imported it for the pages, the command has to."""
+    package = Path(tasks.__file__).parents[1]
+    asked = {path.stem for path in (package / "process").glob("*.py") if "\n@task(" in path.read_text()}
+    imported = re.search(r"from aecore.process import (.*), tasks  #", (package / "__main__.py").read_text())
+    assert asked == set(imported[1].split(", "))
 
 
 def test_a_process_that_dies_is_not_waited_for(endless: Task, monkeypatch: pytest.MonkeyPatch) -> None:
