@@ -14,6 +14,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from aecore.process.memory import scarce
 from aecore.process.nursery import close_nursery, open_nursery, quiet
 from aecore.process.questions import coded, labels, labels_of_pixels
 from aecore.process.tasks import SERVER, Task
@@ -42,7 +43,13 @@ def spare_memory() -> None:
 
 
 def hand_back_memory() -> None:
-    """Have the C library hand back what is free between what is used; 40 MB after all that is imported."""
+    """Have the C library hand back what is free between what is used; 40 MB after all that is imported.
+
+    Where memory is scarce, forget what can be computed again, too: better a page that takes its time than none.
+    """
+    if scarce():
+        st.cache_data.clear()
+        st.cache_resource.clear()
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
@@ -70,7 +77,7 @@ def warm_up() -> None:
     warm_opening_views()
     while True:
         hand_back_memory()
-        time.sleep(30)
+        time.sleep(5)
 
 
 def warm_opening_views() -> None:

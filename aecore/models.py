@@ -84,7 +84,8 @@ class Flavor(ABC):
 
     title: what people call it; the name where it has none. heads: how many values the encoder gives for each unit.
     prior: the distribution that the objective pulls codes toward, and new codes are drawn from; such a flavor has two
-    heads, mean and log-variance. rectify: no code is negative.
+    heads, mean and log-variance. rectify: no code is negative. outputs_kept: how many times what a layer gives has to
+    be kept in memory until all gradients are known.
     """
 
     name: ClassVar[str]
@@ -94,6 +95,7 @@ class Flavor(ABC):
     heads: ClassVar[int] = 1
     prior: ClassVar[Prior | None] = None
     rectify: ClassVar[bool] = False
+    outputs_kept: ClassVar[int] = 1
     warmup: ClassVar[float] = 0.0
 
     latent: int = knob(32, low=1, high=1024, help="Number of units in a code.")
@@ -154,6 +156,7 @@ class Sparse(Flavor):
         "Raise it too far, and no unit is active: every reconstruction is the same gray mean."
     )
 
+    outputs_kept = 4  # the penalty is a gradient, and its own gradient goes through both passes
     weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="Weight λ of the penalty.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
@@ -200,6 +203,7 @@ class Contractive(Flavor):
         "in an image move its code less, and images crowd together where telling them apart gains little."
     )
 
+    outputs_kept = 4  # the penalty is a gradient, and its own gradient goes through both passes
     weight: float = knob(1e-4, low=1e-6, high=1e-1, log=True, help="Weight λ of the penalty.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:

@@ -96,6 +96,22 @@ class Autoencoder(nn.Module, ABC):
         return self.decoder[0].weight.norm(dim=0)
 
 
+def planned(kind: str, shape: Shape, latent: int, heads: int, width: int) -> tuple[int, int]:
+    """How many numbers a network of this kind has as weights, and as outputs of all layers for one image.
+
+    Neither is made for it.
+    """
+    outputs: list[int] = []
+    with torch.device("meta"):
+        both = nn.ModuleList(NETWORKS[kind].layers(shape, latent, heads, width))
+        for module in both.modules():
+            if not [*module.children()]:
+                module.register_forward_hook(lambda *passed: outputs.append(passed[2].numel()))
+        both[1](torch.empty(1, latent))
+        both[0](torch.empty(1, *shape))
+    return sum(weight.numel() for weight in both.parameters()), sum(outputs)
+
+
 def estimated_contraction(network: Autoencoder, x: Tensor, rng: torch.Generator) -> Tensor:
     """x (b, c, h, w) -> (b,): the contraction, estimated with one random sign vector v in code space for each image.
 
@@ -245,6 +261,8 @@ class Edges(nn.Module):
     """
 
     GRID, SIZE, FINEST = 5, 6, 4
+    AT_ONCE = 256
+    """Images whose filtered patches, 40 times as many numbers as pixels, are in memory at the same time."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -255,12 +273,15 @@ class Edges(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (b, c, h, w) in [0, 1] -> (b, outputs), about -5 to 5."""
+        return torch.cat([self._seen(part) for part in x.split(self.AT_ONCE)])
+
+    def _seen(self, x: Tensor) -> Tensor:
         pad, mean, cells = nn.functional.pad, nn.functional.avg_pool2d, nn.functional.adaptive_avg_pool2d
         x = mean(x, self.step).flatten(0, 1).unsqueeze(1)
         x = pad(x, (2, 2, 2, 2))
         light, square = (mean(image, self.SIZE, stride=1) for image in (x, x.square()))
         contrast = ((square - light.square()).clamp(min=0) + 0.01).sqrt()
-        answers = nn.functional.conv2d(x, self.patterns) / (self.SIZE * contrast)
+        answers = nn.functional.conv2d(x, self.patterns.to(x.device)) / (self.SIZE * contrast)
         positive = cells(answers.relu(), self.GRID)
         negative = (positive - cells(answers, self.GRID)).clamp(min=0)
         seen = torch.cat([cells(light, self.GRID), positive, negative], dim=1)

@@ -119,7 +119,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("data.pictures", "data.sources", "files", "measure.repair", "store"),
         *("process.arrivals", "process.jobs", "process.tasks"),
     },
-    "process.tasks": {"files", "folders", "kept", "process.jobs", "process.nursery"},
+    "process.memory": set(),
+    "process.tasks": {"files", "folders", "kept", "process.jobs", "process.memory", "process.nursery"},
     "process.queue": {"folders", "process.jobs", "process.limits"},
     "process.visitors": {
         "data",
@@ -129,8 +130,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "parcels",
         "process.jobs",
         "process.limits",
+        "process.memory",
         "runs",
         "store",
+        "training",
     },
     "process.worker": {
         *("data", "folders", "moments", "runs", "store", "training"),
@@ -157,6 +160,7 @@ LIGHT = {
     *(
         "aecore.process.jobs",
         "aecore.process.limits",
+        "aecore.process.memory",
         "aecore.process.nursery",
         "aecore.process.questions",
         "aecore.process.tasks",

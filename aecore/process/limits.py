@@ -18,6 +18,10 @@ LIMITS = {
     "AECORE_MAX_EPOCHS": Limit("epochs in one training", 200, "choose fewer"),
     "AECORE_MAX_MINUTES": Limit("minutes of one training", 15),
     "AECORE_MAX_IMAGES": Limit("training images", 100_000, "choose a smaller dataset"),
+    "AECORE_MAX_TRAINING_MB": Limit(
+        "megabytes of memory for one training", 250, "choose a smaller width or batch size"
+    ),
+    "AECORE_MAX_TRAININGS": Limit("trainings of all visitors at a time, waiting ones too", 12, "try again later"),
     "AECORE_MAX_RUNS": Limit("saved runs of one visitor", 6),
     "AECORE_MAX_ALL_RUNS": Limit("saved runs of all visitors", 60, "try again later"),
     "AECORE_MAX_MB": Limit("megabytes saved for one visitor", 500),
@@ -47,6 +51,11 @@ def number(name: str, default: float) -> float:
     if not value > 0:
         raise ValueError(f"{name} is {text[:40]!r}; set it to a number above 0, or unset it")
     return value
+
+
+def jobs() -> int:
+    """How many trainings may go on at the same time, from AECORE_JOBS; 0 where nobody may train."""
+    return 0 if os.environ.get("AECORE_JOBS", "").strip() == "0" else max(1, int(number("AECORE_JOBS", 1)))
 
 
 def check(name: str, value: float) -> None:

@@ -9,7 +9,7 @@ import filelock
 
 from aecore.folders import LOCK, MEASURING, QUEUE, run_folders
 from aecore.process.jobs import LIVE, Job
-from aecore.process.limits import number
+from aecore.process.limits import jobs
 
 
 class Place:
@@ -23,7 +23,7 @@ class Place:
         """Yield how many runs are ahead of this one until it is its turn."""
         if self._its_turn:
             return
-        places = max(1, int(number("AECORE_JOBS", 1)))
+        places = max(1, jobs())
         self.queue.mkdir(exist_ok=True)
         self.leave()
         with filelock.FileLock(self.queue / LOCK):

@@ -24,6 +24,7 @@ from aecore.files import home, remove, write_file
 from aecore.folders import LOCK, LOG, PROGRESS
 from aecore.kept import find, kept
 from aecore.process.jobs import give_way, held
+from aecore.process.memory import scarce
 from aecore.process.nursery import start
 
 Arguments = tuple[str | int | float | bool, ...]
@@ -80,6 +81,8 @@ class Task:
 
     def ask(self, who: str) -> None:
         """Note that somebody waits for the answer, and start a process for it if there is none. Raises Busy."""
+        if not self.alive and scarce():
+            raise Busy("this server is short of memory; try again in a few minutes")
         if not self.alive and len(queue(self.folder.parent)) >= MOST:
             raise Busy("too many long computations are waiting on this server; try again in a few minutes")
         with suppress(

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from aecore.data import own_names
+from aecore.data import Unavailable, load_dataset, own_names
 from aecore.data.own import owner_of
 from aecore.files import remove
 from aecore.folders import run_folders
 from aecore.parcels import unpack
 from aecore.process.jobs import LIVE, Job, fingerprint
-from aecore.process.limits import check, limit
+from aecore.process.limits import check, jobs, limit
+from aecore.process.memory import SCARCE, free
 from aecore.runs import Run
 from aecore.store import Store
+from aecore.training import memory
 
 IDLE = 3600.0
 """Seconds after which a run that nobody watches makes room for the run of another visitor."""
@@ -30,14 +32,37 @@ def start(run: Run, store: Store, token: str = "") -> Job:
     if token:
         check("AECORE_MAX_EPOCHS", run.epochs)
         _see(run.dataset, token)
+    weights = _check_memory(run, token)
+    if token:
+        live = [id for id in known if (job := Job(store.path(id))).owner and job.state in LIVE]
+        check("AECORE_MAX_TRAININGS", len({*live, run.id}))
     if run.id not in known and token:
-        _make_room(store.folder, token)
+        _make_room(store.folder, token, 3 * weights)
     job = Job(store.create(run))
     if run.id not in known and token:
         job.claim(token)
     if not token or job.belongs_to(token):
         job.start()
     return job
+
+
+def _check_memory(run: Run, token: str) -> float:
+    """The megabytes of a run's weights. Raises ValueError where its training needs more memory than there is."""
+    if not jobs():
+        raise ValueError("this server trains no networks (AECORE_JOBS=0); run the app on your own machine to train")
+    try:
+        shape = load_dataset(run.dataset).shape
+    except Unavailable:
+        return 0.0  # its process will say so
+    weights, need = memory(run, shape)
+    if token:
+        check("AECORE_MAX_TRAINING_MB", need)
+    if need + SCARCE > free():
+        raise ValueError(
+            f"this training needs about {need:,.0f} MB of memory, and {max(0, free() - SCARCE):,.0f} MB are free here: "
+            "choose a smaller width or batch size, or try again later"
+        )
+    return weights
 
 
 def bring(parcel: bytes, store: Store, token: str = "") -> Run:
@@ -61,20 +86,20 @@ def _see(dataset: str, token: str) -> None:
         raise ValueError(f"there are no images {dataset!r} here; choose others, or bring your own")
 
 
-def _make_room(root: Path, token: str) -> None:
-    """See that one more run of a visitor fits; where it does not, runs of others that nobody watches make room."""
-    jobs = [job for job in map(Job, run_folders(root)) if job.owner]
-    mine = [job for job in jobs if job.belongs_to(token)]
+def _make_room(root: Path, token: str, more: float = 0.0) -> None:
+    """See that one more run of a visitor fits, of so many megabytes; else, runs of others that nobody watches go."""
+    every = [job for job in map(Job, run_folders(root)) if job.owner]
+    mine = [job for job in every if job.belongs_to(token)]
     check("AECORE_MAX_RUNS", len(mine) + 1)
-    check("AECORE_MAX_MB", _megabytes(mine))
-    for job in sorted(jobs, key=_seen):
-        if len(jobs) < limit("AECORE_MAX_ALL_RUNS") and _megabytes(jobs) <= limit("AECORE_MAX_ALL_MB"):
+    check("AECORE_MAX_MB", _megabytes(mine) + more)
+    for job in sorted(every, key=_seen):
+        if len(every) < limit("AECORE_MAX_ALL_RUNS") and _megabytes(every) <= limit("AECORE_MAX_ALL_MB"):
             return
         if job not in mine and job.state not in LIVE and time.time() - _seen(job) > IDLE:
             remove(job.folder)
-            jobs.remove(job)
-    check("AECORE_MAX_ALL_RUNS", len(jobs) + 1)
-    check("AECORE_MAX_ALL_MB", _megabytes(jobs))
+            every.remove(job)
+    check("AECORE_MAX_ALL_RUNS", len(every) + 1)
+    check("AECORE_MAX_ALL_MB", _megabytes(every))
 
 
 def _megabytes(jobs: Iterable[Job]) -> float:

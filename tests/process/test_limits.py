@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from aecore.process.limits import LIMITS, check, limit, number, public
+from aecore.process.limits import LIMITS, check, jobs, limit, public
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +39,10 @@ def test_a_limit_that_is_no_number_is_an_error_with_its_name(text: str, monkeypa
 
 
 def test_one_training_at_a_time_unless_more_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert number("AECORE_JOBS", 1) == 1
-    monkeypatch.setenv("AECORE_JOBS", "3")
-    assert number("AECORE_JOBS", 1) == 3
+    assert jobs() == 1
+    for text, number in (("3", 3), ("0", 0), (" ", 1)):
+        monkeypatch.setenv("AECORE_JOBS", text)
+        assert jobs() == number
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,13 @@ def test_everybodys_newest_task_precedes_what_anybody_asked_before(home: Path, m
         lock.release()
 
 
+def test_where_memory_is_scarce_nothing_new_is_begun(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "scarce", lambda: True)
+    with pytest.raises(Busy, match="short of memory"):
+        question.ask("ann")
+    assert not question.folder.exists()
+
+
 def test_only_so_many_wait(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "queue", lambda _: ["task"] * MOST)
     with pytest.raises(Busy, match="too many long computations"):

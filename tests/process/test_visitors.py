@@ -21,7 +21,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def _run(seed: int, epochs: int = 2) -> Run:
-    return Run("digits", Vanilla(latent=2), epochs=epochs, seed=seed)
+    return Run("digits", Vanilla(latent=2), "shallow", epochs=epochs, seed=seed)
 
 
 def _started(job: Job) -> bool:
@@ -101,3 +101,38 @@ def test_what_is_watched_does_not_make_room(store: Store, monkeypatch: pytest.Mo
     with pytest.raises(ValueError, match="AECORE_MAX_ALL_RUNS"):
         visitors.start(_run(1), store, "ben")
     assert job.folder.exists()
+
+
+def test_a_training_too_large_for_the_host_is_refused_with_its_size(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = Run("digits", Vanilla(latent=1024), width=4096, batch_size=4096)
+    with pytest.raises(ValueError, match=r"megabytes of memory for one training; this server allows 250 \(AECORE"):
+        visitors.start(wide, store, "ann")
+    monkeypatch.setattr(visitors, "free", lambda: 500.0)
+    with pytest.raises(
+        ValueError, match=r"needs about \d,?\d+ MB of memory, and 400 MB are free here: choose a smaller"
+    ):
+        visitors.start(wide, store)
+    assert not store.folder.exists(), "nothing is left of it"
+    assert _started(visitors.start(_run(0), store))
+
+
+def test_so_many_trainings_are_under_way_at_most(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that waits has a process already."""
+    monkeypatch.setenv("AECORE_MAX_TRAININGS", "2")
+    monkeypatch.setattr(Job, "state", property(lambda job: "waiting" if _started(job) else "idle"))
+    jobs = [visitors.start(_run(seed), store, f"visitor {seed}") for seed in (0, 1)]
+    with pytest.raises(ValueError, match="3 trainings of all visitors at a time, waiting ones too"):
+        visitors.start(_run(2), store, "ann")
+    visitors.start(_run(1), store, "visitor 1")  # it is under way already
+    assert _started(visitors.start(_run(3), store)), "the owner's do not count, and have no limit"
+    (jobs[0].folder / "started").unlink()
+    visitors.start(_run(2), store, "ann")
+
+
+def test_a_server_may_train_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_JOBS", "0")
+    for token in ("", "ann"):
+        with pytest.raises(ValueError, match=r"trains no networks \(AECORE_JOBS=0\)"):
+            visitors.start(_run(0), store, token)

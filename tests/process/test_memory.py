@@ -1,0 +1,63 @@
+"""How much memory is free, as Linux says it: of the machine and of the containers around this process."""
+
+from pathlib import Path
+
+import pytest
+
+from aecore.process import memory
+
+MB = 2**20
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A system that says nothing yet."""
+    monkeypatch.setattr(memory, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path / "cgroup")
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    return tmp_path
+
+
+def _group(folder: Path, names: tuple[str, str, str], limit: str, used: int, files: int) -> None:
+    folder.mkdir(parents=True)
+    (folder / names[0]).write_text(f"{limit}\n")
+    (folder / names[1]).write_text(f"{used * MB}\n")
+    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {files * MB}\n")
+
+
+V2 = ("memory.max", "memory.current", "inactive_file")
+V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def test_where_the_system_does_not_say_there_is_no_limit(system: Path) -> None:
+    assert memory.free() == float("inf")
+    assert not memory.scarce()
+
+
+def test_a_machine_has_what_is_available(system: Path) -> None:
+    (system / "proc" / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 51200 kB\n")
+    assert memory.free() == 50
+    assert memory.scarce()
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["its own root", "below the root"])
+@pytest.mark.parametrize(("line", "base", "names"), [("0::/box", "", V2), ("4:memory:/box", "memory", V1)])
+def test_a_container_has_less_than_its_machine(
+    system: Path, inside: bool, line: str, base: str, names: tuple[str, str, str]
+) -> None:
+    """Files that were read and can be read again are no loss."""
+    (system / "proc" / "meminfo").write_text("MemAvailable: 8192000 kB\n")
+    (system / "proc" / "self" / "cgroup").write_text(f"9:pids:/box\n{line}\n")
+    _group(system / "cgroup" / base / ("" if inside else "box"), names, str(690 * MB), 600, 70)
+    assert memory.free() == 160
+
+
+def test_a_container_without_a_limit_is_none(system: Path) -> None:
+    (system / "proc" / "meminfo").write_text("MemAvailable: 102400 kB\n")
+    (system / "proc" / "self" / "cgroup").write_text("0::/\n")
+    _group(system / "cgroup", V2, "max", 600, 70)
+    assert memory.free() == 100
+
+
+def test_this_system_has_memory() -> None:
+    assert memory.free() > 0
