@@ -1,5 +1,6 @@
 """Files that survive a crash: written completely or not at all, removed in one step."""
 
+import errno
 import os
 import shutil
 import time
@@ -13,6 +14,31 @@ def home() -> Path:
     return Path(os.environ.get("AECORE_HOME") or Path.home() / ".aecore")
 
 
+class Unwritable(OSError, ValueError):
+    """Nothing can be saved: the disk is full, or may not be written. The message is a sentence that says so."""
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextmanager
+def saving() -> Iterator[None]:
+    """Around what writes: raises Unwritable where the system refuses for want of space or of the right to write."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise Unwritable("the disk is full; free some space and try again") from error
+        if error.errno in _FORBIDDEN:
+            raise Unwritable(
+                "the folder for all that is saved cannot be written; the owner of this server can set AECORE_HOME to "
+                "another one"
+            ) from error
+        raise
+
+
+@saving()
 def write_file(path: Path, content: bytes, durable: bool = True) -> None:
     """Replace a file so that a reader sees the old or the new content, never a part; `durable` waits for the disk."""
     aside = path.with_name(f".{path.name}-{os.getpid()}-{time.monotonic_ns()}")
@@ -63,6 +89,7 @@ def arriving(path: Path) -> Iterator[Path]:
         raise
 
 
+@saving()
 def remove(folder: Path) -> None:
     """Rename a folder out of the way in one step, then delete it."""
     aside = folder.with_name(f".removed-{folder.name}-{time.monotonic_ns()}")

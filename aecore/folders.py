@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aecore.files import home, remove, write_file
+from aecore.files import home, remove, saving, write_file
 from aecore.text import one_line
 
 SETTINGS = "run.json"
@@ -84,6 +84,7 @@ def rename(folder: Path, name: str) -> None:
         (folder / NAME).unlink(missing_ok=True)
 
 
+@saving()
 def forget(folder: Path) -> None:
     """Delete everything that training and evaluation put into a run's folder; keep its settings, owner and name."""
     for path in folder.iterdir():

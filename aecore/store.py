@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aecore.data import revision
-from aecore.files import remove, write_file, write_folder
+from aecore.files import remove, saving, write_file, write_folder
 from aecore.folders import SETTINGS, SHIPPED, SNAPSHOTS, find_run, own_runs, run_folders
 from aecore.runs import Checkpoint, Run, id_of
 
@@ -43,6 +43,7 @@ class Store:
         saved = {path.name: _saved_at(path) for path in run_folders(self.folder) if _snapshots(path)}
         return sorted(saved, key=saved.__getitem__, reverse=True)
 
+    @saving()
     def create(self, run: Run) -> Path:
         """The folder of a run; a new one is created with the settings in it."""
         self._check_writable()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from aecore.files import home, write_file
+from aecore.files import home, saving, write_file
 
 Tags = dict[str, dict[str, list[str]]]
 """tag -> split -> ids, sorted."""
@@ -52,6 +52,7 @@ def untag(dataset: str, label: str, whose: str = "") -> Tags:
     return _kept(dataset, known, whose)
 
 
+@saving()
 def _kept(dataset: str, known: Tags, whose: str) -> Tags:
     path = _path(dataset, whose)
     path.parent.mkdir(parents=True, exist_ok=True)

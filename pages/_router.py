@@ -30,6 +30,8 @@ with st.container(key="unseen"):
         st.html("<style>[data-testid^=stBaseButton-primary] {color: #14151A}</style>")
     one_step_per_act()
     meet()
+if words := st.session_state.pop("toast", ""):
+    st.toast(words)
 _view.enter(page.url_path or "home")
 page.run()
 _view.leave()

@@ -2,7 +2,8 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,7 +14,7 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._visitor import drawer, may, owner, token
-from pages._words import plain
+from pages._words import plain, sentence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,18 @@ def go(page: str, **parameters: Any) -> NoReturn:
     st.switch_page(PAGES / f"{page}.py", query_params=_view.link(page, **parameters))
 
 
+@contextmanager
+def toasting() -> Iterator[None]:
+    """Around an act of the visitor: where it cannot be done, a toast says why, on the next drawing of the page.
+
+    In the callback of a fragment, nothing can be shown.
+    """
+    try:
+        yield
+    except ValueError as error:
+        st.session_state["toast"], st.session_state["redraw"] = sentence(error), True
+
+
 def open_view(page: str, **parameters: Any) -> NoReturn:
     """Switch to another page's opening view, but for these values."""
     st.switch_page(PAGES / f"{page}.py", query_params=_view.words_of(page, parameters))
@@ -38,7 +51,7 @@ def start(recipe: str) -> None:
     try:
         run = start_run(_cached.recipes()[recipe]["run"])
     except ValueError as error:
-        st.error(str(error))
+        st.error(sentence(error))
     else:
         go("train", run=run)
 
@@ -149,7 +162,7 @@ def open_run(recipe: str) -> View:
             if st.button("Watch it train", type="primary"):
                 go("train", run=run)
         else:
-            st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            st.text(sentence(error))
         _view.stop()
     need_dataset(name)
     with st.sidebar:
@@ -216,7 +229,8 @@ def _measuring(job: Job, view: View, part: str, ticking: bool) -> None:
     else:
         st.write("This run has not been compared with its baselines yet.")
         if may(job) and st.button("Measure it"):
-            job.measure()
+            with toasting():
+                job.measure()
             st.rerun()
 
 
@@ -237,7 +251,7 @@ def need_dataset(name: str) -> "Dataset":
             fetch(name, lambda done, total: bar.progress(done / total, f"{done / 1e6:.0f} of {size}"))
             st.rerun()
     except Unavailable as error:
-        st.error(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.")
+        st.error(sentence(error))
         st.caption("The other datasets need no download.")
     _view.stop()
 

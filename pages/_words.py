@@ -15,6 +15,12 @@ def lasting(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{round(seconds / 3600)} h"
 
 
+def sentence(problem: Exception | str) -> str:
+    """What went wrong, as a sentence."""
+    text = str(problem).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def plain(text: str) -> str:
     """Text that Markdown shows as it is."""
     return re.sub(r"([\\`*_{}\[\]()#+.!|<>~:$^-])", r"\\\1", text)

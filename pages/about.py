@@ -14,7 +14,7 @@ from aecore.process.limits import LIMITS, limit, public
 from aecore.process.queue import active
 from pages._visitor import may, owner
 from pages._widgets import reset_button
-from pages._words import counted
+from pages._words import counted, sentence
 
 
 def _written(value: float) -> str:
@@ -48,7 +48,7 @@ try:
         "room."
     )
 except ValueError as error:
-    st.error(str(error))
+    st.error(sentence(error))
 
 st.subheader("Versions and data")
 names = ("streamlit", "torch", "numpy", "scikit-learn", "plotly")

@@ -26,7 +26,7 @@ from pages._widgets import (
     sets,
     start_run,
 )
-from pages._words import plain
+from pages._words import plain, sentence
 from pages.acts import compare, live
 from pages.acts.parcel import bring_back
 from pages.acts.take import take
@@ -91,7 +91,7 @@ def buttons(chosen: dict[str, Any], all_flavors: list[dict[str, Any]]) -> None:
         if all_flavors and st.button("Train every flavor", width="stretch", help=help):
             watch([start_run(settings) for settings in all_flavors])
     except ValueError as error:
-        st.error(str(error))
+        st.error(sentence(error))
 
 
 def watch(runs: list[str]) -> None:

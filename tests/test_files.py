@@ -148,7 +148,7 @@ def test_a_full_disk_keeps_the_snapshot_before_and_leaves_no_stump(store: Store,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files.os, operation, full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="the disk is full; free some space"):
             store.save(checkpoint_at(2))
     assert same(store.load(RUN.id, training=True), checkpoint_at(1))
     store.save(checkpoint_at(3))
@@ -207,7 +207,7 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
     files.write_file(path, b"old")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="the disk is full; free some space"):
             files.write_file(path, b"new")
     assert path.read_bytes() == b"old"
     files.write_file(path, b"new", durable=False)

@@ -21,7 +21,7 @@ from aecore.data.intake import Look, bring_in, extend, look
 from aecore.data.own import Wishes
 from aecore.data.pictures import InputRejected, Picture
 from aecore.data.sources import Bounds
-from aecore.files import home, remove, write_file
+from aecore.files import home, remove, saving, write_file
 from aecore.process.limits import check, limit
 from aecore.process.tasks import Progress, Task, task
 
@@ -32,9 +32,19 @@ MEMORY = 512 * 2**20
 _ABOUT, _FILES = "arrival.json", "files"
 
 
+@saving()
 def receive(files: Iterable[tuple[str, IO[bytes]]], owner: str = "") -> str:
     """Put the files that a visitor sent aside; returns the name of what arrived. Raises InputRejected."""
     key, folder = _new()
+    try:
+        _put_aside(files, folder, owner)
+    except (OSError, ValueError):
+        remove(folder)
+        raise
+    return key
+
+
+def _put_aside(files: Iterable[tuple[str, IO[bytes]]], folder: Path, owner: str) -> None:
     (folder / _FILES).mkdir()
     size = number = 0
     for name, file in files:
@@ -46,15 +56,12 @@ def receive(files: Iterable[tuple[str, IO[bytes]]], owner: str = "") -> str:
         with path.open("wb") as out:
             shutil.copyfileobj(file, out, 2**20)
         size += path.stat().st_size
-        if owner and size > limit("AECORE_MAX_MB") * 1e6:
-            remove(folder)
+        if owner:
             check("AECORE_MAX_MB", size / 1e6)
     if not number:
-        remove(folder)
         raise InputRejected("There is no file.")
     names = [path.name for path in (folder / _FILES).iterdir()]
     _tell(folder, {"path": str(folder / _FILES), "owner": owner, "called": _stem(names[0]) if number == 1 else ""})
-    return key
 
 
 def point_at(path: str) -> str:
@@ -212,6 +219,7 @@ def _megabytes() -> float:
     return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
+@saving()
 def _new() -> tuple[str, Path]:
     root = home() / "arrivals"
     root.mkdir(parents=True, exist_ok=True)

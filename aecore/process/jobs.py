@@ -19,7 +19,7 @@ from typing import Any
 
 import filelock
 
-from aecore.files import write_file
+from aecore.files import saving, write_file
 from aecore.folders import (
     INBOX,
     LOCK,
@@ -99,6 +99,7 @@ class Job:
         except (OSError, ValueError):
             return ""
 
+    @saving()
     def claim(self, token: str) -> None:
         """Make the holder of this secret token the owner, unless there is one."""
         with suppress(FileExistsError), (self.folder / OWNER).open("x", encoding="ascii") as file:
@@ -108,6 +109,7 @@ class Job:
         """Whether this token's holder started the run."""
         return secrets.compare_digest(self.owner, fingerprint(token))
 
+    @saving()
     def ask(self, order: str) -> None:
         """Give an order, one of ORDERS. The process checks several times a second; if there is none, one is started."""
         if order not in ORDERS:
@@ -132,7 +134,8 @@ class Job:
     def watched(self) -> None:
         """Note that somebody is watching the training."""
         if self.folder.is_dir():
-            (self.folder / WATCHED).touch()
+            with suppress(OSError):
+                (self.folder / WATCHED).touch()
 
     @property
     def measuring(self) -> bool:
@@ -143,6 +146,7 @@ class Job:
         """Evaluate the run in a separate process; results appear in its evaluation.json part by part."""
         if self.measuring:
             return
+        write_file(self.folder / MEASURER, b"", durable=False)  # on a full disk, say so before a process is started
         process, deadline = self._process("evaluate", "--background"), time.monotonic() + START
         while not self.measuring and _lives(process) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import filelock
 import numpy as np
 
-from aecore.files import home, remove, write_file
+from aecore.files import home, remove, saving, write_file
 from aecore.folders import LOCK, LOG, PROGRESS
 from aecore.kept import find, kept
 from aecore.process.jobs import give_way, held
@@ -79,6 +79,7 @@ class Task:
         """The same, and forget it."""
         return TASKS[self.function].find(*self.arguments, progress)
 
+    @saving()
     def ask(self, who: str) -> None:
         """Note that somebody waits for the answer, and start a process for it if there is none. Raises Busy."""
         if not self.alive and scarce():
@@ -98,7 +99,7 @@ class Task:
 
     def wait(self, who: str) -> None:
         """Note that somebody still waits."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             (self.folder / WAITING / who).touch()
 
     def leave(self, who: str) -> None:

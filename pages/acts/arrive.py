@@ -20,7 +20,7 @@ from pages import _view
 from pages._uploads import let_go
 from pages._visitor import drawer, owner
 from pages._widgets import sets
-from pages._words import counted
+from pages._words import counted, sentence
 from pages.acts.wait import answer
 from pages.components.gallery import gallery
 
@@ -75,7 +75,7 @@ def _arrived(take: Callable[[], str]) -> None:
     try:
         st.session_state[KEY] = take()
     except ValueError as error:
-        st.session_state["arrival-problem"] = str(error)
+        st.session_state["arrival-problem"] = sentence(error)
 
 
 def forget() -> None:
@@ -192,7 +192,7 @@ def _keep(key: str, to: str, title: str, source: str, wishes: Wishes) -> None:
         task = arrivals.extending(key, to) if to else arrivals.keeping(key, name, wishes, title, source)
         st.session_state[TASK] = (task, name)
     except ValueError as error:
-        st.error(str(error))
+        st.error(sentence(error))
     else:
         st.rerun()
 

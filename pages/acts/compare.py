@@ -10,7 +10,7 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import may
-from pages._widgets import need_dataset, titles
+from pages._widgets import need_dataset, titles, toasting
 from pages._words import counted, plain
 
 COLUMNS = {
@@ -123,8 +123,9 @@ def _measure(runs: list[str]) -> None:
     if waiting := [job for job in jobs if not job.measuring and job.state not in LIVE]:
         help = "Fills in every figure of the table, one run after another, in the background."
         if st.button(f"Measure {counted(len(waiting), 'run')}", help=help):
-            for job in waiting:
-                job.measure()
+            with toasting():
+                for job in waiting:
+                    job.measure()
             st.rerun()
     if busy := [job for job in jobs if job.measuring]:
         st.fragment(_measuring, run_every=2.0)(len(busy), jobs)

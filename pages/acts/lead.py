@@ -8,7 +8,7 @@ from aecore.data import revision
 from aecore.process.questions import durations
 from aecore.recipes import recipes_for
 from pages._widgets import all_runs, go, start_run, titles
-from pages._words import lasting, plain
+from pages._words import lasting, plain, sentence
 from pages.acts.map import located
 from pages.acts.query import ask_for
 from pages.acts.wait import quietly
@@ -57,7 +57,7 @@ def _train(images: "Dataset", known: bool) -> None:
                 try:
                     run = start_run(recipe.run.to_dict())
                 except ValueError as error:
-                    st.error(str(error))
+                    st.error(sentence(error))
                 else:
                     go("train", run=run)
         if st.button("All settings", type="tertiary"):

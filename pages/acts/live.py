@@ -13,8 +13,8 @@ from aecore.process.queue import active
 from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
 from pages._visitor import may
-from pages._widgets import start_run, titles
-from pages._words import lasting, plain
+from pages._widgets import start_run, titles, toasting
+from pages._words import lasting, plain, sentence
 from pages.acts.parcel import take_along
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ OFFERED = {
 }
 
 
+SILENT = 60.0
+"""Seconds without a report after which something is wrong: a report comes every second, or with each slow batch."""
 PACE = {"waiting": 1.0, "running": 1.0, "paused": 3.0}
 """Seconds between two looks at a training in these states."""
 
@@ -125,7 +127,8 @@ def _order(job: Job, order: str) -> None:
     if not may(job):
         return
     before = (job.state, job.progress.get("step"))
-    job.ask(order)
+    with toasting():
+        job.ask(order)
     deadline = time.monotonic() + 1.0
     while (job.state, job.progress.get("step")) == before and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -153,10 +156,8 @@ def _new_seed(id: str) -> None:
 
 
 def _try(settings: dict[str, Any]) -> None:
-    try:
+    with toasting():
         _view.put("run", start_run(settings), page="train")
-    except ValueError as error:
-        st.toast(str(error))
     st.session_state["redraw"] = True
 
 
@@ -171,8 +172,9 @@ def _rename(job: Job) -> None:
 
 
 def _save_name(job: Job) -> None:
-    if may(job):
-        rename(job.folder, st.session_state["run-name"])
+    with toasting():
+        if may(job):
+            rename(job.folder, st.session_state["run-name"])
 
 
 @st.dialog("Delete this run?")
@@ -182,11 +184,12 @@ def _delete(job: Job) -> None:
     st.write("Its weights, curves and measurements are deleted permanently.")
     with st.container(horizontal=True):
         if st.button("Delete permanently", type="primary", key="delete-permanently"):
-            if may(job) and job.state not in LIVE:
-                _cached.training_store(job.id).delete(job.id)
-                _view.put("run", None)
-                if _view.picked() == job.id:
-                    _view.pick(None)
+            with toasting():
+                if may(job) and job.state not in LIVE:
+                    _cached.training_store(job.id).delete(job.id)
+                    _view.put("run", None)
+                    if _view.picked() == job.id:
+                        _view.pick(None)
             st.rerun()
         if st.button("Keep it", key="keep"):
             st.rerun()
@@ -200,7 +203,10 @@ def _problems(job: Job, state: str, progress: dict[str, Any]) -> None:
         st.text(f"Its process ended at epoch {progress.get('epoch', 0):g}, perhaps because memory ran out. {kept}")
     for text in (job.error, progress.get("warning"), progress.get("note")):
         if text:
-            st.text(f"{text[:1].upper()}{text[1:]}")
+            st.text(sentence(text))
+    silent = time.time() - progress.get("time", 0)
+    if state in ("running", "paused") and silent > SILENT:
+        st.text(f"No news from it for {lasting(silent)}: the disk may be full. It goes on; free some space.")
 
 
 def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:

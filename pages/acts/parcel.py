@@ -8,6 +8,7 @@ from aecore.store import DamagedRun
 from pages import _cached, _view
 from pages._view import View
 from pages._visitor import token
+from pages._words import sentence
 
 
 def take_along(job: Job) -> None:
@@ -41,6 +42,6 @@ def _bring() -> None:
     try:
         run = visitors.bring(file.getvalue(), Store(own_runs()), token())
     except ValueError as error:
-        st.session_state["parcel-problem"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        st.session_state["parcel-problem"] = sentence(error)
     else:
         _view.put("run", run.id, page="train")

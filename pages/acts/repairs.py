@@ -8,7 +8,6 @@ import streamlit as st
 
 from aecore.charts import bars, sweep
 from aecore.data import revision
-from aecore.data.pictures import InputRejected
 from aecore.measure.filters import FILTERS
 from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, trained_on
 from aecore.process.arrivals import receive, throw_away
@@ -18,7 +17,7 @@ from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import drawer
 from pages._widgets import all_runs, titles
-from pages._words import counted
+from pages._words import counted, sentence
 from pages.acts.arrive import KINDS, upload_limit
 from pages.acts.wait import answer
 from pages.components.gallery import gallery
@@ -122,8 +121,8 @@ def whole_set(view: View, name: str) -> None:
     elif given and st.button(f"Denoise all with {name}", type="primary", key="repair-all"):
         try:
             key = receive([(file.name, file) for file in given], drawer())
-        except InputRejected as error:
-            st.text(str(error))
+        except ValueError as error:
+            st.text(sentence(error))
             return
         st.session_state[ASKED] = (key, repaired(key, view.run, view.stamp, invert))
         st.rerun()

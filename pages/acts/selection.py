@@ -13,6 +13,8 @@ from aecore.tags import tag, tags, untag
 from pages import _cached
 from pages._view import View
 from pages._visitor import drawer
+from pages._widgets import toasting
+from pages._words import sentence
 
 if TYPE_CHECKING:
     from aecore import Dataset
@@ -49,7 +51,7 @@ def selection(view: View, rows: np.ndarray) -> None:
             try:
                 tag(images.name, word, view.split, split.ids[rows], drawer())
             except ValueError as error:
-                st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+                st.error(sentence(error))
             else:
                 st.session_state["tagged"] = f"{len(rows):,} images tagged. Color the map by tag to see them."
                 if new:
@@ -72,7 +74,12 @@ def _given(name: str, split_name: str) -> None:
     for place, (word, splits) in enumerate(tags(name, drawer()).items()):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.text(f"{word}: {len(splits.get(split_name, [])):,} images")
-            st.button("Remove", key=f"untag-{place}", on_click=untag, args=(name, word, drawer()))
+            st.button("Remove", key=f"untag-{place}", on_click=_untag, args=(name, word))
+
+
+def _untag(name: str, word: str) -> None:
+    with toasting():
+        untag(name, word, drawer())
 
 
 def _table(images: "Dataset", split_name: str, rows: np.ndarray, codes: np.ndarray) -> bytes:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from aecore.files import Unwritable
 from aecore.process.questions import coded
 from aecore.process.tasks import Busy, Task
 from pages import _cached, _view
 from pages._view import View
 from pages._visitor import drawer
+from pages._words import sentence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +43,8 @@ def answer(task: Task, words: str, button: str = "", quick: bool = False) -> "li
         st.session_state["left"].discard(task.name)
         try:
             task.ask(who)
-        except Busy as error:
-            st.text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        except (Busy, Unwritable) as error:
+            st.text(sentence(error))
             return None
     known[task.function] = task
     st.fragment(_progress, run_every=1.0)(task, who, words)
@@ -63,7 +65,7 @@ def quietly(task: Task) -> "list[np.ndarray] | None":
         return found
     if "error" in task.report:
         return None  # it would fail each time the page is drawn
-    with suppress(Busy):
+    with suppress(Busy, Unwritable):
         task.ask(drawer() or "owner")
         st.fragment(_until_known, run_every=2.0)(task, drawer() or "owner")
     return None
@@ -82,8 +84,7 @@ def _progress(task: Task, who: str, words: str) -> None:
     task.wait(who)
     report = task.report
     if not task.alive:
-        why = report.get("error", "its process ended, perhaps because memory ran out").rstrip(".")
-        st.text(f"This failed: {why}.")
+        st.text(f"This failed: {sentence(report.get('error', 'its process ended, perhaps because memory ran out'))}")
     elif ahead := report.get("ahead"):
         st.progress(0.0, f"{words}: {ahead} ahead in the queue")
     else:
