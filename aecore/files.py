@@ -49,6 +49,7 @@ def write_file(path: Path, content: bytes, durable: bool = True) -> None:
         aside.unlink(missing_ok=True)
 
 
+@saving()
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     """Write a folder of files that appears completely or not at all, and is on disk when this returns.
 

@@ -245,7 +245,7 @@ class _Record:
         try:
             self.store.save(checkpoint)
         except (OSError, RuntimeError) as error:  # safetensors raises errors of its own for a full disk
-            warning = f"the newest snapshot could not be saved: {error}. The previous one is kept"
+            warning = f"the newest snapshot could not be saved: {error}. The previous one is kept; free some disk space"
             self.worker.report(warning=warning)
         else:
             self.worker.report(warning=None, saved=checkpoint.epoch)
