@@ -6,6 +6,7 @@ import lzma
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -21,6 +22,10 @@ SCHEMA = 1
 
 class DamagedRun(RuntimeError):
     """A run folder that does not match its manifest."""
+
+
+class NewerRun(DamagedRun):
+    """A run that a newer version wrote: sound, but not for this one."""
 
 
 class Store:
@@ -60,7 +65,7 @@ class Store:
             settings = json.loads((path / SETTINGS).read_bytes())
             if id_of(settings) != id:
                 raise ValueError(f"they belong to {id_of(settings)}")
-            return Run.from_file(settings)
+            return _known(settings, id)
         except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError) as error:
             raise DamagedRun(
                 f"run {id!r} has unreadable settings ({error}); delete its folder or restore its run.json"
@@ -131,6 +136,8 @@ class Store:
                 break
         if not found:
             raise DamagedRun(f"run {id!r} has no snapshot yet; the first appears a few seconds after training starts")
+        if isinstance(problem, NewerRun):
+            raise NewerRun(f"run {id!r} cannot be read: {problem}; update this app") from problem
         raise DamagedRun(f"run {id!r} is damaged: {problem}; delete it and train again") from problem
 
     def delete(self, id: str) -> None:
@@ -151,6 +158,17 @@ def showcase() -> Store:
 def store_at(folder: Path) -> Store:
     """The store that the folder of a run belongs to; the shipped one is read-only."""
     return Store(folder.parent, read_only=folder.parent == SHIPPED)
+
+
+def _known(settings: Mapping[str, Any], id: str) -> Run:
+    """The run with these settings, which are those of its id; where they are impossible here, another version's."""
+    try:
+        return Run.from_file(settings)
+    except (ValueError, TypeError, LookupError) as error:
+        raise NewerRun(
+            f"run {id!r} has settings that this version does not know ({error}); a newer one may have made it: update "
+            "this app"
+        ) from error
 
 
 def _snapshots(path: Path) -> list[Path]:
@@ -182,7 +200,7 @@ def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
             raise DamagedRun("manifest.json does not match its checksum")
         manifest = json.loads(written)
         if manifest["schema"] > SCHEMA:
-            raise DamagedRun(f"a newer version wrote it (schema {manifest['schema']}; this version reads {SCHEMA})")
+            raise NewerRun(f"a newer version wrote it (schema {manifest['schema']}; this version reads {SCHEMA})")
         shape, step, steps = tuple(manifest["shape"]), int(manifest["step"]), int(manifest["steps"])
         content = {}
         if training and "training.safetensors" not in manifest["sha256"]:

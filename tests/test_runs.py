@@ -20,8 +20,8 @@ from aecore.data import load_dataset
 from aecore.folders import LONGEST_NAME, forget, name_of, rename
 from aecore.models import VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
 from aecore.networks import NETWORKS
-from aecore.runs import Checkpoint, Run, titles
-from aecore.store import DamagedRun, Store, read_tensors
+from aecore.runs import Checkpoint, Run, id_of, titles
+from aecore.store import DamagedRun, NewerRun, Store, read_tensors
 
 SHAPE = (1, 8, 8)
 RUN = Run("digits", Vanilla(latent=2), network="shallow")
@@ -381,8 +381,29 @@ def test_a_snapshot_of_a_newer_version_is_refused_by_its_number(store: Store, mo
         later.setattr(store_module, "SCHEMA", store_module.SCHEMA + 1)
         store.save(checkpoint_at(1))
     assert store.ids() == [RUN.id]
-    with pytest.raises(DamagedRun, match=f"a newer version wrote it .schema {store_module.SCHEMA + 1}"):
+    with pytest.raises(
+        NewerRun, match=rf"a newer version wrote it .schema {store_module.SCHEMA + 1}.*update this app$"
+    ):
         store.load(RUN.id)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"precision": "bfloat16"}, {"network": "mixer"}, {"model": {"flavor": "quantum"}},
+     {"model": {"flavor": "vae", "latent": 2, "depth": 3}}],
+    ids=["setting", "network", "flavor", "knob"],
+)  # fmt: skip
+def test_settings_that_only_a_newer_version_knows_are_no_damage(store: Store, change: dict[str, Any]) -> None:
+    settings = RUN.to_dict() | change
+    folder = store.folder / id_of(settings)
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(settings))
+    with pytest.raises(NewerRun, match=r"does not know \(.*\); a newer one may have made it: update this app$"):
+        store.load(folder.name)
+    settings["seed"] = 99  # not those of its id any more
+    (folder / "run.json").write_text(json.dumps(settings))
+    with pytest.raises(DamagedRun, match="delete its folder"):
+        store.load(folder.name)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
