@@ -51,7 +51,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data.shared": {"data.downloads", "kept"},
     "data.sources": {"data.arrays", "data.pictures", "pixels", "text"},
     "export": {
-        *(f"export.{name}" for name in ("cargo", "model", "parquet", "projector", "report", "selection", "table")),
+        *(
+            f"export.{name}"
+            for name in ("cargo", "model", "onnx_model", "parquet", "projector", "report", "selection", "table")
+        ),
         "files",
     },
     "export.card": {"export.cargo", "export.names", "measure.evaluate", "text"},
@@ -59,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export.curves": {"text"},
     "export.model": {"export.card", "export.cargo", "networks", "pixels"},
     "export.names": {"text"},
+    "export.onnx_model": {"export.cargo"},
     "export.parquet": {"export.cargo", "pixels", "search"},
     "export.projector": {"atlas", "export.cargo", "text"},
     "export.report": {

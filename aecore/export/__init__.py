@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aecore.export.cargo import Cargo, load
 from aecore.export.model import write_model
+from aecore.export.onnx_model import write_onnx
 from aecore.export.parquet import write_parquet
 from aecore.export.projector import write_projector
 from aecore.export.report import write_report
@@ -63,6 +64,14 @@ FORMATS: dict[str, Format] = {
         "model",
         write_model,
         "Weights, settings, a model card and an example without this app.",
+        images=False,
+    ),
+    "onnx": Format(
+        "ONNX: encoder and decoder",
+        "onnx",
+        write_onnx,
+        "For ONNX Runtime, which runs it in other languages and in browsers.",
+        "onnx",
         images=False,
     ),
     "report": Format(

@@ -307,8 +307,8 @@ def test_a_folder_with_something_in_it_is_not_touched(cargo: Cargo, tmp_path: Pa
 
 
 def test_a_format_that_is_not_there_is_named(cargo: Cargo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"format is 'onnx'; choose from projector, parquet"):
-        export.write(cargo, tmp_path / "out", ["npz", "onnx"])
+    with pytest.raises(ValueError, match=r"format is 'docx'; choose from projector, parquet"):
+        export.write(cargo, tmp_path / "out", ["npz", "docx"])
     monkeypatch.setitem(FORMATS, "parquet", replace(FORMATS["parquet"], needs="not_installed"))
     assert "parquet" not in export.possible()
     with pytest.raises(ValueError, match="parquet needs not_installed: pip install not_installed"):
