@@ -7,7 +7,7 @@ from aecore.data import DATASETS, own
 from aecore.tags import tags
 from pages import _cached, _controls, _view
 from pages._visitor import drawer
-from pages._widgets import need_dataset, original, picture, reset_button, sets
+from pages._widgets import need_dataset, original, picture, reset_button, sets, toasting
 from pages._words import counted, plain
 from pages.acts.arrive import arriving, choose, preflight
 from pages.acts.lead import lead_on
@@ -101,6 +101,7 @@ if mine:
                 " to search, to map or to train on any more."
             )
             if st.button("Delete permanently", type="primary"):
-                own.delete_own(name)
-                _view.put("set", None)
+                with toasting():
+                    own.delete_own(name)
+                    _view.put("set", None)
                 st.rerun()

@@ -164,6 +164,10 @@ def extend(
             write_file(folder / ABOUT, json.dumps(known, indent=1).encode())
     except Timeout as error:
         raise InputRejected("Other images are being added to this set; try again in a minute.") from error
+    except FileNotFoundError as error:
+        if (folder / ABOUT).exists():
+            raise
+        raise InputRejected("The set was deleted meanwhile; bring these images in as a new one.") from error
     remove(old)
     return known
 

@@ -18,7 +18,7 @@ import numpy as np
 from aecore.data.datasets import DATASETS, Dataset, Split
 from aecore.data.downloads import Unavailable
 from aecore.data.pictures import InputRejected
-from aecore.files import home, remove
+from aecore.files import home, remove, saving
 
 NAME = re.compile("[a-z0-9_]{1,40}")
 """What a set may be called in addresses and commands."""
@@ -159,6 +159,7 @@ def skipped(name: str) -> bytes:
     return (arrays_of(name) / SKIPPED).read_bytes()
 
 
+@saving()
 def delete_own(name: str) -> None:
     """Delete a set; runs that were trained on it stay, but cannot show its images any more.
 

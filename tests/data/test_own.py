@@ -346,6 +346,14 @@ def test_who_adds_right_after_another_loses_nothing(tmp_path: Path, monkeypatch:
     assert len(everything("pets")) == 32
 
 
+def test_a_set_that_is_deleted_while_images_are_added_says_so(tmp_path: Path, home: Path) -> None:
+    bring_in(as_folder(tmp_path), "pets", WISHES)
+    np.savez(tmp_path / "in.npz", x=RNG.integers(0, 256, (4, 8, 8), np.uint8), y=np.array(["cat"] * 4))
+    with pytest.raises(InputRejected, match="The set was deleted meanwhile; bring these images in as a new one"):
+        extend("pets", tmp_path / "in.npz", progress=lambda done, of: own.delete_own("pets") if not done else None)
+    assert not [path for path in (home / "datasets").glob("[!.]*") if path.is_dir()]
+
+
 def test_a_training_that_was_cut_goes_on_when_images_were_added(tmp_path: Path) -> None:
     bring_in(as_folder(tmp_path), "pets", WISHES)
     run = aecore.Run("pets", aecore.models.Vanilla(latent=2), "shallow", epochs=3, batch_size=8)
