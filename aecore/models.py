@@ -200,7 +200,7 @@ class Contractive(Flavor):
     )
     watch = (
         "Raise the weight: the contraction curve falls first, then the reconstructions blur. On the map, small changes "
-        "in an image move its code less, and images crowd together where telling them apart gains little."
+        "in an image move its code less, and similar images crowd together."
     )
 
     outputs_kept = 4  # the penalty is a gradient, and its own gradient goes through both passes

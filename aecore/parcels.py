@@ -69,7 +69,7 @@ def unpack(content: bytes, store: Store) -> Run:
         aside.load(run.id, training=_TRAINING in files)
         path.rename(store.folder / run.id)
     except DamagedRun as error:
-        raise Refused(f"this file holds no sound run: {error}") from error
+        raise Refused(f"this file does not hold a valid run: {error}") from error
     except FileExistsError as error:  # another visitor was faster
         raise Refused(here) from error
     finally:
@@ -96,11 +96,14 @@ def _files(content: bytes) -> dict[str, bytes]:
             names = [entry.filename for entry in entries]
             known = {SETTINGS, *_NEEDED, _TRAINING}
             if len(set(names)) != len(names) or not {SETTINGS, *_NEEDED} <= set(names) <= known:
-                raise Refused("this zip is no run; choose a file that was downloaded from the Train page")
+                raise Refused("this zip does not hold a run; choose a file that was downloaded from the Train page")
             files, left = {}, MOST
             for entry in entries:
                 if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
-                    raise Refused("this zip is packed in a way that is not read here")
+                    raise Refused(
+                        "this zip is encrypted or uses an unsupported compression; choose a file that was downloaded "
+                        "from the Train page"
+                    )
                 with archive.open(entry) as file:
                     files[entry.filename] = file.read(left + 1)
                 left -= len(files[entry.filename])
@@ -110,4 +113,4 @@ def _files(content: bytes) -> dict[str, bytes]:
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         if isinstance(error, Refused):
             raise
-        raise Refused("this file is no zip that can be read") from error
+        raise Refused("this file is not a readable zip") from error

@@ -109,15 +109,15 @@ def recipes_for(dataset: str, count: int) -> dict[str, Recipe]:
 
     return {
         "search": Recipe(
-            "Find similar",
+            "Search",
             "128 units that describe edges: the nearest codes are similar images. Near-duplicates and outliers, too.",
             run(Vanilla(latent=128), network="edges", width=256, epochs=15),
         ),
         "map": Recipe(
-            "Map", "A variational autoencoder with 2 units lays all images out on a map.", run(VAE(latent=2))
+            "2-D map", "A variational autoencoder with 2 units lays all images out on a map.", run(VAE(latent=2))
         ),
         "clean": Recipe(
-            "Clean noisy ones",
+            "Denoising",
             "Learns to remove strong Gaussian noise; Denoise compares it with classical filters.",
             run(Denoising(latent=128, level=0.5)),
         ),

@@ -239,7 +239,7 @@ def need_dataset(name: str) -> "Dataset":
     from aecore.data import DATASETS, Unavailable, fetch, is_here
 
     if name not in DATASETS and name not in sets():
-        st.write("The images of this run are not here any more: they were deleted. Its weights still are.")
+        st.write("The images of this run were deleted. Only its weights are left.")
         _view.stop()
     try:
         if is_here(name):

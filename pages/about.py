@@ -26,13 +26,13 @@ jobs = [Job(folder) for folder in run_folders(own_runs())]
 mine = counted(sum(map(may, jobs)), "run")
 if owner():
     st.write(
-        "You are its owner: your browser runs on the same machine. You can start, steer and delete every run, and no "
-        f"limit holds for you. {counted(len(jobs), 'run')} here, {len(active(own_runs()))} in training or waiting."
+        "You are its owner: your browser runs on the same machine. You can start, control and delete every run, and no "
+        f"limits apply to you. {counted(len(jobs), 'run')} here, {len(active(own_runs()))} training or waiting."
     )
 else:
     st.write(
-        f"You are a visitor. {mine} of {len(jobs):,} here are yours: these you can steer, rename and delete. Your "
-        "browser keeps the key to them; another browser counts as another visitor. Only you see your tags."
+        f"You are a visitor. You own {mine} of {len(jobs):,} here; you can control, rename and delete only your own. "
+        "Your browser keeps the key to them; another browser counts as another visitor. Only you see your tags."
     )
 if public():
     st.write("This is a public server, and its disk may be temporary: download the runs that you want to keep.")
@@ -42,10 +42,10 @@ try:
     rows = [{"limit": about.what, "at most": _written(limit(name)), "set by": name} for name, about in LIMITS.items()]
     st.dataframe(rows, hide_index=True, width="content")
     st.caption(
-        f"A picture may have up to {LARGEST_AREA // 10**6} megapixels. Pictures that you upload on Denoise and Search "
-        "are not saved, and a whole set is deleted after a day; a set that you keep on Images stays until you delete "
-        "it, and only you see it. When all visitors together reach a limit, runs that nobody watched for an hour make "
-        "room."
+        f"A picture may have up to {LARGEST_AREA // 10**6} megapixels. A single picture that you upload is not saved; "
+        "many at once are deleted after a day. A dataset that you keep on Images stays until you delete it, and only "
+        "you see it. When all visitors together reach a limit, runs that nobody has watched for an hour are deleted "
+        "to make room."
     )
 except ValueError as error:
     st.error(sentence(error))

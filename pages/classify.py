@@ -19,7 +19,7 @@ st.title("Classify")
 view = open_run("fashion-labels")
 images = _cached.images(view)
 if images.classes is None:
-    st.write(f"{plain(images.title)} has no classes to predict. This run has some:")
+    st.write(f"{plain(images.title)} has no classes to predict. Try a run on images that have classes:")
     other = opening_run("fashion-labels")
     if st.button(plain(titles()[other]), type="primary", key="one-with-classes"):
         _view.put("run", other)

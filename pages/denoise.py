@@ -41,7 +41,7 @@ asked = _view.get("repair", run)
 def words(image: np.ndarray, figures: dict[str, float]) -> list[str]:
     """Every metric of a repair in words; decibels speak for themselves."""
     if (image == clean[0]).all():
-        return ["equal to the image"]
+        return ["identical to the image"]
     found = {name: written(name, value) for name, value in figures.items()}
     return [value if value.endswith("dB") else f"{name} {value}" for name, value in found.items()]
 
@@ -97,10 +97,10 @@ with below:
         ("choose", "Show it large"), choose, side=68, most=130, chosen=keys.index(asked if asked in keys else run),
         marked=best,
     )  # fmt: skip
-    st.caption("Underlined: the best PSNR and SSIM for this image. Press one to see it large.")
+    st.caption("Underlined: the best PSNR and SSIM for this image. Press a picture to see it large.")
 
 act, (again, levels, everything) = _controls.tabs(
-    "act", {"again": "Repeat", "levels": "By noise level", "set": "A whole set"}
+    "act", {"again": "Repeat", "levels": "By noise level", "set": "Many pictures"}
 )
 if act == "again":
     with again:

@@ -56,7 +56,7 @@ for column, (name, page) in zip(
 st.header("Flavors of one idea")
 st.write(
     r"They share one network: an encoder $f$, a decoder $g$, and a distance $d$ between an image $x$ and its "
-    "reconstruction. Only what they are asked to do differs."
+    "reconstruction. They differ only in their objective."
 )
 with st.container(key="flavors"), st.grid(3):
     for name, (title, idea, source, formula, _) in _cached.flavors().items():

@@ -27,7 +27,7 @@ if arriving():
 asked = _view.get("set", "")
 if asked and asked not in titles:
     st.toast("The images in this link are not here. Others are shown instead.")
-name = _controls.choice("set", "Set", titles, next(iter(DATASETS)), width=400)
+name = _controls.choice("set", "Dataset", titles, next(iter(DATASETS)), width=400)
 images = need_dataset(name)
 mine = name not in DATASETS
 c, h, w = images.shape
@@ -55,7 +55,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     sheets = max(1, -(-len(rows) // SHEET))
     sheet = _controls.number("sheet", "Sheet", 1, sheets, 1, (name, of, tag, len(rows)), width=130,
                              label_visibility="collapsed")  # fmt: skip
-    st.caption(f"Sheet {sheet:,} of {sheets:,}: {counted(len(rows), 'image')}")
+    st.caption(f"Sheet {sheet:,} of {sheets:,} · {counted(len(rows), 'image')} in all")
 
 shown = rows[(sheet - 1) * SHEET : sheet * SHEET]
 row = _view.get("row", None, (name, of))
@@ -97,8 +97,8 @@ if mine:
                                on_click="ignore", type="tertiary")  # fmt: skip
         with st.popover("Delete these images", type="tertiary"):
             st.write(
-                "They are deleted permanently. Runs that learned them stay and can be taken along, but there is nothing"
-                " to search, to map or to train on any more."
+                "They are deleted permanently. Runs trained on them stay and can still be downloaded, but they can no"
+                " longer search, show a map or train further."
             )
             if st.button("Delete permanently", type="primary"):
                 with toasting():

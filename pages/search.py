@@ -58,8 +58,8 @@ with right:
 label = None if split.labels is None or query.row < 0 or chosen else images.split(query.split).labels[query.row]
 same = None if label is None else split.labels[rows] == label
 if chosen:
-    away = f" and unlike {counted(len(unwanted), 'other')}" if unwanted else ""
-    head.markdown(f"Query: like {counted(len(wanted), 'image')}{away}, by their mean.")
+    away = f", moved away from {counted(len(unwanted), 'other')}" if unwanted else ""
+    head.markdown(f"Query: the mean of {counted(len(wanted), 'image')}{away}.")
 elif query.row < 0 and space != "pixels":
     usual = _cached.usual_distances(place.view, space, metric)
     far = usual[int(0.99 * len(usual))]

@@ -55,10 +55,10 @@ def settings() -> None:
         )
         buttons(chosen, ())
         return
-    name = _controls.choice("dataset", "Images", sets(), "digits")
+    name = _controls.choice("dataset", "Dataset", sets(), "digits")
     images = need_dataset(name)
     st.image(figures.sheet(images.train.images[:8], columns=8, scale=max(1, 56 // images.shape[2])), width="stretch")
-    st.caption(f"{plain(images.title)}: {len(images.train):,} to train on, {len(images.test):,} held out")
+    st.caption(f"{plain(images.title)}: {len(images.train):,} training and {len(images.test):,} test images")
     flavor = _controls.segments(
         "flavor", "Flavor", {name: kind.title for name, kind in FLAVORS.items()}, "vanilla", wrap=True
     )

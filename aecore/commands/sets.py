@@ -17,7 +17,9 @@ def declare(command: Callable[[str, Any, str], Parser]) -> None:
     bring = command("import", _import, "bring in your own images: a folder, zip, tar.gz, npz, IDX, Parquet or CSV file")
     bring.add_argument("path", type=Path, metavar="PATH", help="the folder or file")
     bring.add_argument("--name", help="what commands call the set: lowercase letters, digits and underscores")
-    bring.add_argument("--add", metavar="NAME", help="add the images to this set of yours, as its other ones were made")
+    bring.add_argument(
+        "--add", metavar="NAME", help="add the images to this set of yours, with the settings it was made with"
+    )
     bring.add_argument("--title", default="", help="what people call it (default: the name)")
     bring.add_argument("--source", default="", help="where the images come from, their license and citation")
     bring.add_argument("--side", type=int, help="height and width in pixels, 8 to 128 (default: what fits the images)")
@@ -85,7 +87,7 @@ def _own(name: str) -> str:
     from aecore.data import own_names
 
     if name not in own_names():
-        raise ValueError(f"{name[:80]!r} is no set of yours; choose one of {', '.join(own_names()) or 'none'}")
+        raise ValueError(f"{name[:80]!r} is not one of your sets; choose one of {', '.join(own_names()) or 'none'}")
     return name
 
 

@@ -116,12 +116,14 @@ def as_images(array: np.ndarray) -> np.ndarray:
                 array = array.reshape(len(array), *([channels] if channels > 1 else []), side, side)
                 break
         else:
-            raise InputRejected(f"Rows of {width:,} pixels are no square images, gray or in three channels.")
+            raise InputRejected(f"Rows of {width:,} pixels are not square images with one or three channels.")
     if array.ndim == 4 and array.shape[-1] not in (1, 3) and array.shape[1] in (1, 3):
         array = array.transpose(0, 2, 3, 1)
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[-1] not in (1, 3)) or 0 in array.shape:
         shape = " x ".join(map(str, array.shape))
-        raise InputRejected(f"An array of {shape} is no stack of images; give (n, h, w), (n, h, w, 3) or (n, 3, h, w).")
+        raise InputRejected(
+            f"An array of {shape} is not a stack of images; give (n, h, w), (n, h, w, 3) or (n, 3, h, w)."
+        )
     if array.dtype.kind not in "uifb":
         raise InputRejected("The images are words, not numbers.")
     return array

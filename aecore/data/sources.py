@@ -107,8 +107,8 @@ def _source(path: Path, bounds: Bounds, scratch: Path) -> Source:
     if "ubyte" in name or name.endswith((".idx", ".gz")):
         return _idx([path], bounds, scratch)
     raise InputRejected(
-        f"A file {path.suffix[:20] or 'without a suffix'} is not known; bring a folder of pictures, or a zip, tar.gz, "
-        "npz, npy, IDX, Parquet or CSV file."
+        f"The file type {path.suffix[:20] or '(no suffix)'} is not supported; bring a folder of pictures, or a zip, "
+        "tar.gz, npz, npy, IDX, Parquet or CSV file."
     )
 
 
@@ -407,7 +407,9 @@ def _parquet(path: Path, bounds: Bounds, scratch: Path) -> Source:
     columns = {name.lower(): name for name in schema.names}
     image = next((columns[name] for name in ("image", "img", "images", "picture", "bytes") if name in columns), None)
     if image is None:
-        raise InputRejected(f"It has the columns {', '.join(schema.names)[:100]}; name the one with the images image.")
+        raise InputRejected(
+            f"It has the columns {', '.join(schema.names)[:100]}; rename the column that holds the images to 'image'."
+        )
     label = next((columns[name] for name in LABEL_COLUMNS if name in columns), None)
     names = _class_names(schema, label)
 

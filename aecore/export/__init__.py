@@ -58,7 +58,9 @@ FORMATS: dict[str, Format] = {
         "pyarrow",
     ),
     "npz": Format("NumPy arrays", "codes.npz", write_npz, "Codes, ids, labels and places on the map."),
-    "csv": Format("Table of codes", "codes.csv", write_csv, "The same as a table for a spreadsheet."),
+    "csv": Format(
+        "Table of codes", "codes.csv", write_csv, "Codes, ids, labels and places on the map, for a spreadsheet."
+    ),
     "model": Format(
         "Model for torch",
         "model",

@@ -124,7 +124,7 @@ def _facts(cargo: Cargo) -> Iterator[str]:
         f"{checkpoint.epoch:g} of {checkpoint.run.epochs}" if not checkpoint.done else checkpoint.run.epochs
     )
     if history and "mse" in history[-1]["test"]:
-        facts["MSE, held out"] = f"{history[-1]['test']['mse']:.4f}"
+        facts["test MSE"] = f"{history[-1]['test']['mse']:.4f}"
     yield "<ul class='facts'>"
     yield from (f"<li><b>{_text(value)}</b><span>{_text(name)}</span></li>" for name, value in facts.items())
     yield "</ul>"

@@ -161,7 +161,7 @@ def _beside(rows: dict[str, Any], checkpoint: Checkpoint, figure: str) -> dict[s
 
 @part(1, BASELINES["retrieval"])
 def retrieval(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any] | None:
-    """Do nearest codes share the class? Test queries, training gallery, cosine; labels score and do nothing else."""
+    """Do nearest codes share the class? Test queries, training gallery, cosine; labels are used only for scoring."""
     if dataset.classes is None:
         return None
     train, test = dataset.train, dataset.test
@@ -306,7 +306,7 @@ def _contraction(checkpoint: Checkpoint, images: np.ndarray, spread: float) -> f
 
 @part(2)
 def samples(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, Any]:
-    """Do 1,000 new images look like data, and cover it? MSE to the nearest training image; from test images to them.
+    """Do 1,000 new images look real? MSE to the nearest training image, and from test images to the nearest new one.
 
     Codes are drawn from the prior, or, for a flavor without one, from the Gaussian of the training codes, as for PCA.
     """

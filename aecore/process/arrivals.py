@@ -238,7 +238,7 @@ def folder_of(key: str) -> Path:
     for path in root.iterdir() if root.is_dir() else ():
         if path.name == key:
             return path
-    raise InputRejected("These images are not here any more; bring them again.")
+    raise InputRejected("These images are no longer here; add them again.")
 
 
 def _tell(folder: Path, about: Mapping[str, Any]) -> None:

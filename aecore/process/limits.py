@@ -21,7 +21,7 @@ LIMITS = {
     "AECORE_MAX_TRAINING_MB": Limit(
         "megabytes of memory for one training", 250, "choose a smaller width or batch size"
     ),
-    "AECORE_MAX_TRAININGS": Limit("trainings of all visitors at a time, waiting ones too", 12, "try again later"),
+    "AECORE_MAX_TRAININGS": Limit("runs of all visitors that are training or waiting", 12, "try again later"),
     "AECORE_MAX_RUNS": Limit("saved runs of one visitor", 6),
     "AECORE_MAX_ALL_RUNS": Limit("saved runs of all visitors", 60, "try again later"),
     "AECORE_MAX_MB": Limit("megabytes saved for one visitor", 500),
@@ -29,7 +29,7 @@ LIMITS = {
     "AECORE_MAX_UPLOAD_MB": Limit("megabytes uploaded by one visitor at a time", 50, "bring fewer at a time"),
     "AECORE_MAX_ALL_UPLOAD_MB": Limit("megabytes uploaded by all visitors at a time", 150, "try again later"),
     "AECORE_MAX_MEGAPIXELS": Limit("megapixels in all pictures of one upload", 4000, "bring fewer at a time"),
-    "AECORE_MAX_SETS": Limit("own datasets of one visitor", 3),
+    "AECORE_MAX_SETS": Limit("datasets kept by one visitor", 3),
     "AECORE_UNWATCHED_MINUTES": Limit("minutes that a training continues unwatched", 10),
 }
 

@@ -49,7 +49,7 @@ def result(key: str) -> bytes:
     try:
         return (folder_of(key) / _RESULT).read_bytes()
     except FileNotFoundError as error:
-        raise InputRejected("These pictures are not here any more; bring them again.") from error
+        raise InputRejected("These pictures are no longer here; upload them again.") from error
 
 
 def _read(source: Source, reader: Reader, bounds: Bounds) -> Iterator[tuple[str, Picture | InputRejected]]:

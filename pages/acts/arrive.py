@@ -138,8 +138,8 @@ def _facts(seen: Look) -> None:
     facts = [
         f"{some} shorter side has {low} to {high} pixels, median {median}"
         if low < high
-        else f"{low} pixels high or wide",
-        f"levels from {seen.levels[0]} to {seen.levels[1]}",
+        else f"{some} shorter side has {low} pixels",
+        f"pixel values from {seen.levels[0]} to {seen.levels[1]}",
         counted(len(seen.classes), "class", "classes") if seen.classes else "no classes",
         *([f"{counted(seen.copies, 'copy', 'copies')} of others"] if seen.copies else []),
     ]
@@ -161,7 +161,7 @@ def _show(seen: Look) -> None:
     gallery(
         images, [[id.rpartition("/")[2][-16:]] for id, _ in seen.shown], "first-look", "First look", side=92, most=140
     )
-    words = "Above the originals, below what the network sees" if all(thumbnails) else "As the network sees them"
+    words = "Top: the originals; bottom: what the network sees" if all(thumbnails) else "As the network sees them"
     side = seen.shown[0][1].pixels.shape[1]
     st.caption(f"{words}: {side} x {side} pixels.")
 
@@ -181,7 +181,7 @@ def _wish(seen: Look, wishes: Wishes) -> None:
         st.segmented_control("Color", [1, 3], format_func={1: "Gray", 3: "Color"}.get, key="wish-channels",
                              on_change=changed, required=True)  # fmt: skip
         st.segmented_control("Fit", list(FITS), format_func=FITS.get, key="wish-fit", on_change=changed, required=True)
-        st.segmented_control("Behind transparent parts", list(GROUNDS), format_func=GROUNDS.get, key="wish-ground",
+        st.segmented_control("Fill transparent parts with", list(GROUNDS), format_func=GROUNDS.get, key="wish-ground",
                              on_change=changed, required=True)  # fmt: skip
         st.toggle("Invert", key="wish-invert", on_change=changed, help=f"Swap black and white. {light}")
 

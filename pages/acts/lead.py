@@ -49,7 +49,9 @@ def _about_all(run: str) -> None:
 
 def _train(images: "Dataset", known: bool) -> None:
     """The recipes that serve any images, on these, and the way to all settings."""
-    st.caption("Train another run on these images:" if known else "No run has learned these images yet. Train one:")
+    st.caption(
+        "Train another run on these images:" if known else "No run has been trained on these images yet. Train one:"
+    )
     recipes = recipes_for(images.name, len(images.train))
     with st.container(horizontal=True):
         for recipe in recipes.values():
@@ -65,4 +67,4 @@ def _train(images: "Dataset", known: bool) -> None:
     question = durations(images.name, revision(images.name))
     if (found := quietly(question)) is not None:
         times = [f"{recipe.title} {lasting(took)}" for recipe, took in zip(recipes.values(), found[0], strict=True)]
-        st.caption(f"On this machine, about: {'; '.join(times)}.")
+        st.caption(f"Approximate training time on this machine: {'; '.join(times)}.")

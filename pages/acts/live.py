@@ -97,12 +97,12 @@ def _buttons(job: Job, state: str) -> None:
         st.caption("This run came with the app, already trained. Train it here to watch it learn.")
         return
     if not may(job):
-        st.caption("Somebody else started this training. You can watch and use it, but not steer or delete it.")
+        st.caption("Somebody else started this training. You can watch and use it, but not control or delete it.")
         return
     name = job.id.partition("-")[0]
     gone = state not in LIVE and name not in DATASETS and not is_here(name)
     if gone:
-        st.caption("The images that it learned were deleted, so it cannot be trained any more.")
+        st.caption("The images it was trained on were deleted, so it cannot be trained further.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for order in () if gone else OFFERED.get(state, ()):
             label, help = BUTTONS[order]
@@ -206,7 +206,10 @@ def _problems(job: Job, state: str, progress: dict[str, Any]) -> None:
             st.text(sentence(text))
     silent = time.time() - progress.get("time", 0)
     if state in ("running", "paused") and silent > SILENT:
-        st.text(f"No news from it for {lasting(silent)}: the disk may be full. It goes on; free some space.")
+        st.text(
+            f"No news from it for {lasting(silent)}: the disk may be full. The process is still running; free some "
+            "disk space."
+        )
 
 
 def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:

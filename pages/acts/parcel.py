@@ -17,7 +17,7 @@ def take_along(job: Job) -> None:
         stamp = _cached.training_store(job.id).stamp(job.id)
     except DamagedRun:  # nothing to take yet
         return
-    help = "Settings and weights in one file. On another server, or after this one has forgotten it, bring it back."
+    help = "Settings and weights in one file. “Bring a run back” loads it on another server, or here if it was deleted."
     st.download_button(
         "Download", lambda: _cached.parcel(View(job.id, stamp)), f"{job.id}.zip", "application/zip", type="tertiary",
         key="take-along", on_click="ignore", help=help,
@@ -27,7 +27,7 @@ def take_along(job: Job) -> None:
 def bring_back() -> None:
     """A place for such a file; the page goes on with the run in it."""
     with st.expander("Bring a run back", key="bring-back"):
-        st.file_uploader("A run that was downloaded from a Train page", "zip", key="parcel", on_change=_bring)
+        st.file_uploader("A run that was downloaded from the Train page", "zip", key="parcel", on_change=_bring)
         if problem := st.session_state.get("parcel-problem"):
             st.text(problem)
 

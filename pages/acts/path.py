@@ -26,7 +26,7 @@ def path(view: View) -> dict[str, Any]:
         ]
         kind = "straight"
         if checkpoint.run.model.prior:
-            help = "slerp follows the sphere near which the codes of many units lie."
+            help = "slerp follows an arc instead of a straight line: codes with many units lie near a sphere."
             kind = _controls.segments("line", "Line", manifold.WAYS, "straight", help=help)
     pair = to_floats(split.images[ends])
     along = manifold.path(*checkpoint.encode(split.images[ends]), FRAMES, kind)
@@ -43,7 +43,7 @@ def path(view: View) -> dict[str, Any]:
     st.image(
         sheet(strip, FRAMES, scale, gap=2), width="stretch", alt="Film strip: through the code above, cross-fade below"
     )
-    st.caption("Press an image on the map to make it the end.")
+    st.caption("Press an image on the map to make it the end of the path.")
     steps = manifold.steps(decoded)
     words = " ".join(f"{step:.3f}" for step in steps)
     st.caption(

@@ -93,14 +93,14 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
 
 def walk(checkpoint: "Checkpoint", name: str, noisy: np.ndarray) -> None:
     """The autoencoder applied again and again: where the picture goes, and how far with every step."""
-    times = _controls.slider("times", "Times", 1, 10, 5, width=240)
+    times = _controls.slider("times", "Passes", 1, 10, 5, width=240)
     images, steps = again(checkpoint, noisy, times)
     lines = [["noisy"], *([f"{time}", f"step {step:.4f}"] for time, step in enumerate(steps, start=1))]
     gallery(images, lines, "walk", "The image after every pass", side=80, most=130)
     st.altair_chart(bars(steps, "pass", "step length"), height=180, alt="Length of every step")
     st.caption(
-        f"{name} applied to its own output. A step is the RMS change of the pixels. Images that the network can "
-        "reconstruct stay as they are, so short steps mean that one has been reached."
+        f"{name} applied to its own output. A step is the RMS change of the pixels in one pass. An image that the "
+        "network reconstructs well hardly changes, so short steps mean that it has settled on one."
     )
 
 

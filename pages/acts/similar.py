@@ -76,7 +76,7 @@ class Place:
         if self.space == "pixels":
             return []
         a, b = self._vectors([image, other])
-        return ["equal code"] if np.linalg.norm(a - b) <= SAME * np.linalg.norm(a) else []
+        return ["identical code"] if np.linalg.norm(a - b) <= SAME * np.linalg.norm(a) else []
 
     def _vectors(self, images: Sequence[np.ndarray]) -> np.ndarray:
         if not len(images):
@@ -189,7 +189,7 @@ def name_of(images: "Dataset", split: str, row: int) -> str:
     """An image's class, where it is known, and id; how many like it there are, where it is not the only one."""
     part, copies = images.split(split), _copies(images.name, split, row)
     name = part.ids[row] if part.labels is None else f"{images.classes[part.labels[row]]}, {part.ids[row]}"
-    return f"{name}, one of {copies:,} equal" if copies > 1 else name
+    return f"{name}, one of {copies:,} identical" if copies > 1 else name
 
 
 def _copies(name: str, split: str, row: int) -> int:
@@ -226,7 +226,7 @@ def duplicates(images: "Dataset", place: Place) -> None:
         _export("near-duplicates.csv", ("group", "row", "id", "distinct image"), table)
     largest = sorted(range(len(found)), key=lambda number: -len(members[number]))[:8]
     for number in largest:
-        words = "all equal" if len(found[number]) == 1 else f"{len(found[number]):,} of them different"
+        words = "all identical" if len(found[number]) == 1 else f"{len(found[number]):,} of them different"
         st.caption(f"{len(members[number]):,} images, {words}")
         shown = np.sort(members[number])[:12]
         lines = [[name_of(images, place.view.split, row)] for row in shown]
@@ -246,7 +246,7 @@ def outliers(images: "Dataset", place: Place) -> None:
     order = np.argsort(-values, kind="stable")
     ids, rows = images.split(place.view.split).ids, first[order]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.write(f"By the {unit}; the median is {np.median(values):.4f}.")
+        st.write(f"Sorted by {unit}; the median is {np.median(values):.4f}.")
         _export(
             "outliers.csv",
             ("row", "id", unit),

@@ -13,7 +13,7 @@ SPLITS = {"train": "Training images", "test": "Test images"}
 
 def take(view: View) -> None:
     """Choose a form and a split, have it made, download it."""
-    with st.expander("Take it elsewhere", key="take"):
+    with st.expander("Export", key="take"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             titles = {way: FORMATS[way].title for way in possible()}
             way = _controls.choice("form", "Form", titles, "model", label_visibility="collapsed", width=320)

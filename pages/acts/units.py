@@ -78,7 +78,7 @@ def rack(view: View, code: np.ndarray, row: int) -> np.ndarray:
     left, right = st.columns(2, vertical_alignment="bottom")
     with right:
         st.caption(f"The code of image {row}. The sliders move its most active units.")
-        st.button(f"Set to image {row}", on_click=_view.put, args=("units", None, scope), disabled=not moved)
+        st.button(f"Reset to image {row}", on_click=_view.put, args=("units", None, scope), disabled=not moved)
     made = code.copy()
     name = "KL divergence, nats" if _cached.checkpoint(view).run.model.prior else "variance"
     sliders = st.columns(2)
@@ -112,6 +112,6 @@ def traversals(view: View, code: np.ndarray) -> None:
     )  # fmt: skip
     names = ", ".join(str(unit + 1) for unit in order)
     st.caption(
-        f"Each line moves one unit of the code at the right (top to bottom: {names}) from its 1st to its 99th "
-        "percentile over the test images and keeps the others. The most active unit is on top."
+        f"Each row of pictures moves one unit of the code on the right (top to bottom: {names}) from its 1st to its "
+        "99th percentile over the test images; the other units stay fixed. The most active unit is on top."
     )

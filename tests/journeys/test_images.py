@@ -142,7 +142,7 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
 
     page.goto("/train")
     settle(page)
-    page.get_by_text("Take it elsewhere").click()
+    page.locator(".st-key-take summary").click()
     page.get_by_role("button", name="Prepare").click()
     with page.expect_download() as taken:
         page.locator(".st-key-taken-file button").click()
@@ -228,9 +228,10 @@ def test_the_page_shows_every_set_and_leads_on(home_with_runs: Path, digits_runs
     ids = aecore.load_dataset("digits").test.ids
     tag("digits", "favorite", "test", ids[[4, 7]])
     app = visit("images", set="digits", of="test", tag="favorite")
-    assert "Sheet 1 of 1: 2 images" in texts(app)
+    assert "Sheet 1 of 1 · 2 images in all" in texts(app)
     app = visit("images", set="blocks")
-    assert "No run has learned" not in texts(app) or "Find similar" in [button.label for button in app.button]
+    assert "No run has been trained" not in texts(app)
+    assert {"Search", "2-D map", "Denoising"} <= {button.label for button in app.button}
 
 
 def test_images_are_added_to_a_set_and_its_run_shows_them(home: Path, tmp_path: Path) -> None:

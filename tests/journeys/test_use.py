@@ -483,7 +483,7 @@ def test_denoise_from_choice_to_download(
     expect(page.get_by_text("200 x 300 pixels, turned upright")).to_be_visible()
     settle(page)
 
-    page.get_by_role("tab", name="A whole set").click()
+    page.get_by_role("tab", name="Many pictures").click()
     archive = tmp_path / "set.zip"
     with zipfile.ZipFile(archive, "w") as out:
         for row in range(5):

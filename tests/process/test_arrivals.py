@@ -79,7 +79,7 @@ def test_visitors_have_limits_and_own_what_they_bring(home: Path, monkeypatch: p
     assert own.owner_of("pets") == "me"
     assert (own.own_names("me"), own.own_names("you"), own.own_names()) == (["pets"], [], ["pets"])
     key = arrivals.receive([("pets.zip", packed())], "me")
-    with pytest.raises(ValueError, match=r"2 own datasets of one visitor; this server allows 1 \(AECORE_MAX_SETS\)"):
+    with pytest.raises(ValueError, match=r"2 datasets kept by one visitor; this server allows 1 \(AECORE_MAX_SETS\)"):
         arrivals.keeping(key, "more", Wishes(8, 3), "", "")
     key = arrivals.receive([("pets.zip", packed())], "you")
     monkeypatch.setenv("AECORE_MAX_IMAGES", "5")

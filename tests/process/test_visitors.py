@@ -123,7 +123,7 @@ def test_so_many_trainings_are_under_way_at_most(store: Store, monkeypatch: pyte
     monkeypatch.setenv("AECORE_MAX_TRAININGS", "2")
     monkeypatch.setattr(Job, "state", property(lambda job: "waiting" if _started(job) else "idle"))
     jobs = [visitors.start(_run(seed), store, f"visitor {seed}") for seed in (0, 1)]
-    with pytest.raises(ValueError, match="3 trainings of all visitors at a time, waiting ones too"):
+    with pytest.raises(ValueError, match="3 runs of all visitors that are training or waiting"):
         visitors.start(_run(2), store, "ann")
     visitors.start(_run(1), store, "visitor 1")  # it is under way already
     assert _started(visitors.start(_run(3), store)), "the owner's do not count, and have no limit"
