@@ -1,4 +1,4 @@
-"""A disk that is full, or may not be written: every act says so in a sentence, and every page still opens."""
+"""Where the disk is full, memory is scarce, or an address leads to nothing: every act says so, every page opens."""
 
 import errno
 import os
@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import texts, visit
+import streamlit as st
+from conftest import Server, settle, texts, visit
+from playwright.sync_api import Browser, expect
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -84,6 +86,36 @@ def test_an_act_that_cannot_be_saved_says_so(act: Callable[[str], AppTest], refu
 @pytest.mark.parametrize("page", ["home", "train", "manifold", "denoise", "search", "classify", "images", "about"])
 def test_every_page_opens_where_nothing_can_be_written(page: str, refused: str) -> None:
     visit(page)
+
+
+@pytest.mark.parametrize(("scarce", "computed"), [(False, 1), (True, 2)])
+def test_where_memory_is_scarce_what_can_be_computed_again_is_forgotten(
+    scarce: bool, computed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import app
+
+    st.cache_resource.clear()
+    done: list[int] = []
+    large = st.cache_resource(lambda: done.append(1))
+    monkeypatch.setattr(app, "scarce", lambda: scarce)
+    large()
+    app.hand_back_memory()
+    large()
+    assert len(done) == computed
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", ["search", "manifold", "denoise", "train"])
+def test_who_comes_first_to_a_run_that_is_gone_sees_another_one(page: str, browser: Browser, server: Server) -> None:
+    """A visitor without a cookie: the page learns who they are and picks a run in the same moment."""
+    context = browser.new_context(base_url=server.url)
+    tab = context.new_page()
+    tab.goto(f"/{page}?run=digits-vae-deadbeef")
+    expect(tab.get_by_text("The run in this link is not kept here.")).to_be_visible()
+    settle(tab)
+    expect(tab.get_by_role("heading", name=page.capitalize(), exact=True)).to_be_visible()
+    expect(tab.locator(".st-key-run input")).not_to_have_value("")
+    context.close()
 
 
 def test_other_errors_of_the_system_are_no_want_of_space(tmp_path: Path) -> None:
