@@ -69,10 +69,11 @@ class Look:
 
 def look(path: Path, wishes: Wishes | None = None, bounds: Bounds | None = None) -> Look:
     """Look at what a path holds, as the wishes, or the suggested ones, make of it. Raises InputRejected."""
+    bounds = bounds or Bounds()
     if wishes is None:
         wishes = look(path, Wishes(), bounds).suggested
     shown, skipped, sides, classes, parts = [], [], [], Counter(), Counter()
-    light = colored = 0
+    light = colored = pixels = 0
     levels, different = (255, 0), set()
     with opened(path, bounds) as source, _Readers(wishes) as readers:
         first = _first(source.items(), LOOKED_AT)
@@ -80,6 +81,8 @@ def look(path: Path, wishes: Wishes | None = None, bounds: Bounds | None = None)
             if isinstance(picture, str):
                 skipped.append((item.id, picture))
                 continue
+            pixels += picture.width * picture.height
+            bounds.check_pixels(pixels)
             sides.append(min(picture.width, picture.height))
             light, colored = light + (picture.edge > 127), colored + picture.colored
             levels = min(levels[0], int(picture.pixels.min())), max(levels[1], int(picture.pixels.max()))
@@ -174,11 +177,12 @@ def extend(
 
 def _fill(pile: Pile, path: Path, wishes: Wishes, bounds: Bounds | None, progress: Progress) -> str:
     """Add all that a path holds to a pile; returns its kind."""
+    bounds = bounds or Bounds()
     with opened(path, bounds) as found, _Readers(wishes) as readers:
         progress(0, found.count)
         pixels = 0
         for item, picture in readers.read(found.items()):
-            if isinstance(picture, Picture) and bounds:
+            if isinstance(picture, Picture):
                 pixels += picture.width * picture.height
                 bounds.check_pixels(pixels)
             pile.add(item, picture)

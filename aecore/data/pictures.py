@@ -145,9 +145,12 @@ class Reader:
             self._process = None
 
 
+_one_at_a_time = threading.Lock()
+
+
 def read_picture(content: bytes, shape: Shape, invert: bool = False) -> Picture:
-    """Read one picture file in a separate process; see `Reader.read`. Raises InputRejected."""
-    with Reader(shape, invert) as reader:
+    """Read one picture file in a separate process, one at a time; see `Reader.read`. Raises InputRejected."""
+    with _one_at_a_time, Reader(shape, invert) as reader:
         return reader.read(content)
 
 

@@ -346,6 +346,17 @@ def test_who_adds_right_after_another_loses_nothing(tmp_path: Path, monkeypatch:
     assert len(everything("pets")) == 32
 
 
+def test_pictures_of_too_many_pixels_in_all_are_refused(tmp_path: Path, home: Path) -> None:
+    """A small zip of large pictures of one color would hold a processor for a quarter of an hour."""
+    content = {f"{number}.png": png(np.zeros((200, 300), np.uint8)) for number in range(5)}
+    (tmp_path / "in.zip").write_bytes(zipped(content))
+    assert look(tmp_path / "in.zip", bounds=sources.Bounds(pixels=300_000)).read == 5
+    for act in (look, lambda path, bounds: bring_in(path, "pets", WISHES, bounds=bounds)):
+        with pytest.raises(InputRejected, match=r"more than 0 megapixels in all; split them"):
+            act(tmp_path / "in.zip", bounds=sources.Bounds(pixels=299_999))
+    assert not own.own_names()
+
+
 def test_a_set_that_is_deleted_while_images_are_added_says_so(tmp_path: Path, home: Path) -> None:
     bring_in(as_folder(tmp_path), "pets", WISHES)
     np.savez(tmp_path / "in.npz", x=RNG.integers(0, 256, (4, 8, 8), np.uint8), y=np.array(["cat"] * 4))

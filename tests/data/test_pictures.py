@@ -8,6 +8,7 @@ import signal
 import struct
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -359,6 +360,23 @@ def test_a_zip_that_lies_is_refused(tmp_path: Path) -> None:
 def test_png_and_back_is_the_same(image: np.ndarray) -> None:
     np.testing.assert_array_equal(read_picture(png(image), image.shape).pixels, image)
     np.testing.assert_array_equal(read_picture(png(image / np.float32(255)), image.shape).pixels, image)
+
+
+def test_however_many_bring_a_picture_one_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may take half a gigabyte."""
+    under_way, most = [], []
+
+    def read(reader: Reader, content: bytes) -> None:
+        under_way.append(1)
+        most.append(len(under_way))
+        time.sleep(0.01)
+        under_way.pop()
+
+    monkeypatch.setattr(Reader, "read", read)
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: read_picture(b"", (1, 8, 8)), range(10)))
+    assert max(most) == 1
+    assert len(most) == 10
 
 
 def test_reading_starts_no_process_that_stays() -> None:
