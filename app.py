@@ -43,15 +43,17 @@ def spare_memory() -> None:
 
 
 def hand_back_memory() -> None:
-    """Have the C library hand back what is free between what is used; 40 MB after all that is imported.
+    """Have the C library hand back what is free between what is used; 40 MB after all that is imported."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
-    Where memory is scarce, forget what can be computed again, too: better a page that takes its time than none.
-    """
+
+def make_room() -> None:
+    """Where memory is scarce, forget what can be computed again: better a page that takes its time than none."""
     if scarce():
         st.cache_data.clear()
         st.cache_resource.clear()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        hand_back_memory()
 
 
 def warm_up() -> None:
@@ -77,7 +79,9 @@ def warm_up() -> None:
     warm_opening_views()
     while True:
         hand_back_memory()
-        time.sleep(5)
+        for _ in range(10):
+            time.sleep(3)
+            make_room()
 
 
 def warm_opening_views() -> None:

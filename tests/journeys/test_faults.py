@@ -99,7 +99,7 @@ def test_where_memory_is_scarce_what_can_be_computed_again_is_forgotten(
     large = st.cache_resource(lambda: done.append(1))
     monkeypatch.setattr(app, "scarce", lambda: scarce)
     large()
-    app.hand_back_memory()
+    app.make_room()
     large()
     assert len(done) == computed
 
