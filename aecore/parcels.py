@@ -9,7 +9,7 @@ import zlib
 from aecore.data import DATASETS
 from aecore.data.own import NAME
 from aecore.files import remove, write_folder
-from aecore.folders import SETTINGS, SNAPSHOTS, run_folders
+from aecore.folders import LONGEST_NAME, SETTINGS, SNAPSHOTS, name_of, rename, run_folders
 from aecore.runs import Run
 from aecore.store import DamagedRun, Store
 
@@ -19,7 +19,7 @@ LIGHT = 16 * 2**20
 """Bytes from which on a parcel leaves out what only training needs."""
 
 _NEEDED = ("weights.safetensors", "history.json", "manifest.json")
-_TRAINING = "training.safetensors"
+_TRAINING, _NAME = "training.safetensors", "name.txt"
 
 
 class Refused(ValueError):
@@ -34,6 +34,8 @@ def pack(store: Store, id: str) -> bytes:
     path = store.path(id)
     snapshot = path / SNAPSHOTS / store.stamp(id)
     files = {SETTINGS: (path / SETTINGS).read_bytes()}
+    if name := name_of(path):
+        files[_NAME] = name.encode()
     files |= {entry.name: entry.read_bytes() for entry in sorted(snapshot.iterdir())}
     if "weights.xz" in files:
         raise DamagedRun(f"run {id!r} came with the app, in a form for viewing only; train it here to take it along")
@@ -64,7 +66,8 @@ def unpack(content: bytes, store: Store) -> Run:
     try:
         path = aside.create(run)
         (path / SNAPSHOTS).mkdir()
-        kept = {name: body for name, body in files.items() if name != SETTINGS}
+        kept = {name: body for name, body in files.items() if name not in (SETTINGS, _NAME)}
+        rename(path, files.get(_NAME, b"").decode(errors="replace")[:LONGEST_NAME])
         write_folder(path / SNAPSHOTS / f"000000001-{digest}", kept)
         aside.load(run.id, training=_TRAINING in files)
         path.rename(store.folder / run.id)
@@ -94,7 +97,7 @@ def _files(content: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
-            known = {SETTINGS, *_NEEDED, _TRAINING}
+            known = {SETTINGS, *_NEEDED, _TRAINING, _NAME}
             if len(set(names)) != len(names) or not {SETTINGS, *_NEEDED} <= set(names) <= known:
                 raise Refused("this zip does not hold a run; choose a file that was downloaded from the Train page")
             files, left = {}, MOST

@@ -7,6 +7,7 @@ import streamlit as st
 from pages import _view
 from pages._visitor import meet
 from pages.components.history import one_step_per_act
+from pages.components.sidebar import fold_on_phones
 
 HERE = Path(__file__).parent
 
@@ -29,6 +30,7 @@ with st.container(key="unseen"):
     if st.context.theme.type == "dark":  # white on the light accent would have a contrast of 2.5
         st.html("<style>[data-testid^=stBaseButton-primary] {color: #14151A}</style>")
     one_step_per_act()
+    fold_on_phones()
     meet()
 if words := st.session_state.pop("toast", ""):
     st.toast(words)

@@ -240,6 +240,12 @@ def need_dataset(name: str) -> "Dataset":
 
     if name not in DATASETS and name not in sets():
         st.write("The images of this run were deleted. Only its weights are left.")
+        if st.button("Show another run", type="primary"):
+            _view.pick(None)
+            _view.put("run", None)
+            st.rerun()
+        with st.sidebar:
+            reset_button()
         _view.stop()
     try:
         if is_here(name):
@@ -257,10 +263,12 @@ def need_dataset(name: str) -> "Dataset":
 
 
 def picture(image: "np.ndarray", caption: str, side: int = 224, original: bytes | None = None) -> None:
-    """One image (c, h, w), crisp, or its original, with a caption below; the caption is text."""
+    """One image (c, h, w), crisp, or its original on a gray square, with a caption below; the caption is text."""
+    from aecore.data.own import squares
     from aecore.figures import enlarged
 
-    st.image(original or enlarged(image, side), width="stretch", alt=caption)
+    shown = squares([original], 2 * side)[0].transpose(1, 2, 0) if original else enlarged(image, side)
+    st.image(shown, width="stretch", alt=caption)
     st.caption(plain(caption))
 
 

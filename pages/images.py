@@ -55,7 +55,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     sheets = max(1, -(-len(rows) // SHEET))
     sheet = _controls.number("sheet", "Sheet", 1, sheets, 1, (name, of, tag, len(rows)), width=130,
                              label_visibility="collapsed")  # fmt: skip
-    st.caption(f"Sheet {sheet:,} of {sheets:,} · {counted(len(rows), 'image')} in all")
+    st.caption(f"{counted(len(rows), 'image')}, sheet {sheet:,} of {sheets:,}")
 
 shown = rows[(sheet - 1) * SHEET : sheet * SHEET]
 row = _view.get("row", None, (name, of))

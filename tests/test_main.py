@@ -253,7 +253,7 @@ def test_images_of_ones_own_come_in_and_are_trained_on(
     np.savez(tmp_path / "more.npz", x=images[::-1] ^ 1, y=np.arange(30) % 3)
     assert tell("import", str(tmp_path / "more.npz"), "--add", "pets")["revision"] == 2
     assert main(["import", path, "--add", "nothing"]) == 2
-    assert "no set of yours; choose one of pets" in capsys.readouterr().err
+    assert "not one of your sets; choose one of pets" in capsys.readouterr().err
     assert main(["import", path, "--name", "pets"]) == 2
     assert "There is a set named pets already" in capsys.readouterr().err
     assert "pets is deleted" in say("sets", "--delete", "pets")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import aecore
+from aecore.folders import name_of, rename
 from aecore.models import Vanilla
 from aecore.parcels import MOST, Refused, pack, unpack
 from aecore.process import visitors
@@ -51,6 +52,17 @@ def test_a_run_comes_back_as_it_was_and_training_continues(parcel: bytes, store:
     assert [path.name for path in store.folder.iterdir()] == [RUN.id]
     with pytest.raises(Refused, match="is here already"):
         unpack(parcel, store)
+
+
+def test_its_name_goes_along_as_one_line(store: Store, tmp_path: Path) -> None:
+    store.save(deque(aecore.train(RUN), maxlen=1)[0])
+    rename(store.path(RUN.id), "My tiny digits")
+    other = Store(tmp_path / "elsewhere")
+    unpack(pack(store, RUN.id), other)
+    assert name_of(other.path(RUN.id)) == "My tiny digits"
+    other.delete(RUN.id)
+    unpack(_changed(pack(store, RUN.id), name_txt=b"a\nb\xff" + 300 * b"x"), other)
+    assert name_of(other.path(RUN.id)).startswith("a b")
 
 
 def test_a_large_run_leaves_its_training_state_at_home(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

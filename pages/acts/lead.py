@@ -61,7 +61,9 @@ def _train(images: "Dataset", known: bool) -> None:
                 except ValueError as error:
                     st.error(sentence(error))
                 else:
-                    go("train", run=run)
+                    settings = recipe.run.to_dict()
+                    model = settings.pop("model")
+                    go("train", run=run, recipe=None, **settings, **model)
         if st.button("All settings", type="tertiary"):
             go("train", dataset=images.name, recipe=None)
     question = durations(images.name, revision(images.name))

@@ -114,6 +114,8 @@ def whole_set(view: View, name: str) -> None:
     invert = st.toggle("Invert", key="set-invert", on_change=_forget,
                        help="Swap black and white before the network sees the pictures.")  # fmt: skip
     given = st.session_state["set"]
+    if ASKED in st.session_state and st.session_state[ASKED][1].arguments[1:] != (view.run, view.stamp, invert):
+        _forget()  # another run is asked
     if ASKED in st.session_state:
         key, task = st.session_state[ASKED]
         if (found := answer(task, f"Denoising with {name}")) is not None:

@@ -142,7 +142,7 @@ def show_examples(images: "Dataset", chosen: list[Example]) -> None:
         _keep_examples(images.name, [example for example in chosen if example != chosen[place]])
 
     pictures = np.stack([images.split(split).images[row] for _, split, row in chosen])
-    lines = [["for" if sign == "p" else "against"] for sign, _, _ in chosen]
+    lines = [["like this" if sign == "p" else "unlike this"] for sign, _, _ in chosen]
     gallery(pictures, lines, "examples-shown", "Examples", ("drop", "Remove this example"), drop, side=56, most=64)
 
 
@@ -226,8 +226,9 @@ def duplicates(images: "Dataset", place: Place) -> None:
         _export("near-duplicates.csv", ("group", "row", "id", "distinct image"), table)
     largest = sorted(range(len(found)), key=lambda number: -len(members[number]))[:8]
     for number in largest:
-        words = "all identical" if len(found[number]) == 1 else f"{len(found[number]):,} of them different"
-        st.caption(f"{len(members[number]):,} images, {words}")
+        of, kinds = len(members[number]), len(found[number])
+        words = ", all identical" if kinds == 1 else f", {kinds:,} of them distinct" if kinds < of else ""
+        st.caption(f"{of:,} images{words}")
         shown = np.sort(members[number])[:12]
         lines = [[name_of(images, place.view.split, row)] for row in shown]
         hit_gallery(images, place, shown, lines, f"group-{number}", side=72, most=96)

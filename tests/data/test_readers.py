@@ -30,7 +30,7 @@ HOSTILE = {
     "no name": (lambda: npz(z=PIXELS), "name the images x or images"),
     "labels": (lambda: npz(x=PIXELS, y=LABELS[:3]), "24 images, but 3 labels"),
     "five sides": (lambda: npz(x=np.zeros((2, 2, 2, 2, 2))), "one to four sides"),
-    "no square": (lambda: npz(x=np.zeros((9, 7))), "no square images"),
+    "no square": (lambda: npz(x=np.zeros((9, 7))), "not square images"),
     "no pictures": (lambda: ("in.zip", zipped({"a.txt": b"a"})), "no picture in this zip"),
     "no zip": (lambda: ("in.zip", b"no zip"), "not a readable zip"),
     "no tar": (lambda: ("in.tar.gz", b"no tar"), "damaged"),
@@ -38,7 +38,7 @@ HOSTILE = {
     "ragged": (lambda: ("in.csv", b"1,2,3,4\n1,2,3\n"), "Row 1 has 3 cells|Row 2 has 3 cells"),
     "no number": (lambda: ("in.csv", b"1,2,3,4\n1,2,3,=cmd()\n"), "where a pixel should be"),
     "empty": (lambda: ("in.csv", b""), "rows"),
-    "unknown": (lambda: ("in.exe", b"MZ"), "is not known"),
+    "unknown": (lambda: ("in.exe", b"MZ"), "is not supported"),
     "short idx": (lambda: ("in-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, 9, 9, 9)), "has fewer"),
     "huge idx": (lambda: ("in-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, *[2**32 - 1] * 3)), "the limit is|has fewer"),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from conftest import ROOT, Server, run_of, settle
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 import aecore
@@ -326,3 +326,17 @@ def test_the_search_experiment_is_one_press(page: Page, server: Server) -> None:
     expect(page.get_by_text(re.compile("Test image .*, Trouser"))).to_be_visible()
     hits = page.locator(".st-key-hits button.tile").filter(has_text=re.compile(r"\.\d{3}"))
     expect(hits).to_have_count(4)
+
+
+def test_on_a_phone_the_menu_makes_way_for_the_page_that_was_chosen(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, base_url=server.url)
+    page = context.new_page()
+    page.goto("/")
+    settle(page)
+    for name in ("Train", "Images"):
+        page.get_by_test_id("stExpandSidebarButton").click()
+        page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url(re.compile(f"/{name.lower()}"))
+        expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
+        settle(page)
+    context.close()

@@ -224,11 +224,11 @@ def test_the_page_shows_every_set_and_leads_on(home_with_runs: Path, digits_runs
     app = visit("images", set="digits", of="test", only="3", row="5")
     labels = [button.label for button in app.button]
     assert {"Find similar", "See it on the map", "Denoise"} <= set(labels)
-    assert "Sheet 1 of 1" in texts(app)
+    assert "sheet 1 of 1" in texts(app)
     ids = aecore.load_dataset("digits").test.ids
     tag("digits", "favorite", "test", ids[[4, 7]])
     app = visit("images", set="digits", of="test", tag="favorite")
-    assert "Sheet 1 of 1 · 2 images in all" in texts(app)
+    assert "2 images, sheet 1 of 1" in texts(app)
     app = visit("images", set="blocks")
     assert "No run has been trained" not in texts(app)
     assert {"Search", "2-D map", "Denoising"} <= {button.label for button in app.button}

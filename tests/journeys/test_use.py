@@ -169,7 +169,7 @@ def test_examples_for_and_against_are_in_the_link(home_with_runs: Path, digits_r
         run=checkpoint.run.id,
         examples=f"ptrain-12~mtest-5~nonsense~ptrain-999999~ptrain-{'9' * 5000}~~p~xtrain-1",
     )
-    assert tiles(app, "examples-shown") == [["for"], ["against"]]
+    assert tiles(app, "examples-shown") == [["like this"], ["unlike this"]]
     wanted = checkpoint.encode(np.stack([DIGITS.test.images[0], train.images[12]]))
     query = combined(wanted, checkpoint.encode(DIGITS.test.images[5:6]))
     _, rows = aecore.Index(checkpoint.encode(train.images)).nearest(query, 5)
