@@ -19,6 +19,8 @@ import aecore
 from aecore.data import own
 from aecore.data.intake import bring_in
 from aecore.data.own import Wishes
+from aecore.process.jobs import Job
+from aecore.recipes import recipes_for
 from aecore.tags import tag
 
 RNG = np.random.default_rng(0)
@@ -232,6 +234,22 @@ def test_the_page_shows_every_set_and_leads_on(home_with_runs: Path, digits_runs
     app = visit("images", set="blocks")
     assert "No run has been trained" not in texts(app)
     assert {"Search", "2-D map", "Denoising"} <= {button.label for button in app.button}
+
+
+@pytest.mark.parametrize("title", ["Search", "2-D map", "Denoising"])
+def test_the_form_shows_the_settings_of_what_was_started_from_here(
+    title: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Job, "start", lambda job: None)
+    app = visit("images", set="digits")
+    next(button for button in app.button if button.key == f"train-{title}").click().run()
+    assert not app.exception
+    (run,) = [recipe.run for recipe in recipes_for("digits", 1437).values() if recipe.title == title]
+    assert app.selectbox(key="dataset").value == "digits"
+    assert app.segmented_control(key="flavor").value == run.model.name
+    assert app.segmented_control(key="network").value == run.network
+    for name, value in (("latent", run.model.latent), ("epochs", run.epochs), ("width", run.width), ("lr", run.lr)):
+        assert app.number_input(key=name).value == pytest.approx(value)
 
 
 def test_images_are_added_to_a_set_and_its_run_shows_them(home: Path, tmp_path: Path) -> None:
