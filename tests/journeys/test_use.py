@@ -351,6 +351,9 @@ def test_many_pictures_are_repaired_with_equal_names_kept_apart(home_with_runs: 
     archive = zipfile.ZipFile(io.BytesIO(result(app.session_state["repairing"][0])))
     assert len(set(archive.namelist())) == 4
     assert not any(".." in name for name in archive.namelist())
+    run = app.selectbox(key="run").value
+    app.selectbox(key="run").set_value(next(id for id in aecore.Store().ids() if id != run)).run()
+    assert "denoised" not in texts(app), "that was another run's"
 
 
 # Journeys in a browser.
