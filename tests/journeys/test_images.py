@@ -170,10 +170,10 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     press(page, "Delete permanently")
     page.goto(f"/search?run={run}")
     settle(page)
-    expect(page.get_by_text("they were deleted", exact=False)).to_be_visible()
+    expect(page.get_by_text("were deleted. Only its weights are left", exact=False)).to_be_visible()
     page.goto(f"/train?run={run}")
     settle(page)
-    expect(page.get_by_text("it cannot be trained any more", exact=False)).to_be_visible()
+    expect(page.get_by_text("it cannot be trained further", exact=False)).to_be_visible()
     expect(page.get_by_role("button", name="Train again")).to_have_count(0)
     expect(page.get_by_text("All runs")).to_be_visible()
 

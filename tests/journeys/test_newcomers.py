@@ -171,7 +171,7 @@ def test_a_published_set_is_offered_downloaded_and_trained_on(
     assert "Stamps" in app.selectbox(key="dataset").options
     assert "The images of this dataset are not on this machine yet" in texts(app)
     app.button(key="download-stamps").click().run()
-    assert "Stamps: 60 to train on, 9 held out" in texts(app)
+    assert "Stamps: 60 training and 9 test images" in texts(app)
     monkeypatch.setattr("pages._widgets.Job.start", lambda job: started.append(aecore.Store().run(job.id).to_dict()))
     next(button for button in app.button if button.label == "Train").click().run()
     assert [settings["dataset"] for settings in started] == ["stamps"]

@@ -116,7 +116,7 @@ def test_manifold_of_many_dimensions_names_its_projection_and_moves_single_numbe
     app.segmented_control(key="mode").set_value("decoder").run()
     assert not app.exception
     assert components(app) == []
-    assert "Each line moves one unit" in texts(app)
+    assert "Each row of pictures moves one unit" in texts(app)
     images = aecore.load_dataset("digits").test.images
     active = np.argsort(-digits_runs[1].encode(images).var(axis=0))[:8]
     sliders = [slider.key for slider in app.slider if str(slider.key).startswith("unit-")]

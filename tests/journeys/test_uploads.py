@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ def asked(gate: Gate, session: str, size: int | None, client: str = "203.0.113.7
         "type": "http", "method": method, "path": f"{PATH}{session}/file", "headers": headers, "client": (client, 1),
         "query_string": b"",
     }  # fmt: skip
-    asyncio.run(gate(scope, None, send))
+    with ThreadPoolExecutor(1) as pool:  # a browser in another test may have a loop in this thread
+        pool.submit(asyncio.run, gate(scope, None, send)).result()
     return said[0]["status"], said[-1].get("body", b"").decode()
 
 

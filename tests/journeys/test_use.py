@@ -175,7 +175,7 @@ def test_examples_for_and_against_are_in_the_link(home_with_runs: Path, digits_r
     _, rows = aecore.Index(checkpoint.encode(train.images)).nearest(query, 5)
     rows = rows[rows != 12][:4]
     assert [hit[1] for hit in tiles(app, "hits")] == [f"{train.labels[row]}, {train.ids[row]}" for row in rows]
-    assert "Query: like 2 images and unlike 1 other, by their mean." in texts(app)
+    assert "Query: the mean of 2 images, moved away from 1 other." in texts(app)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

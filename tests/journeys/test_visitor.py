@@ -81,7 +81,7 @@ def test_a_server_says_who_you_are_and_what_it_allows(
     app = visit("about")
     app.session_state["visitor-token"] = "me"
     app.run()
-    assert "You are a visitor. 1 run of 2 here are yours" in texts(app)
+    assert "You are a visitor. You own 1 run of 2 here" in texts(app)
     assert "This is a public server" in texts(app)
     shown = app.dataframe[0].value.set_index("set by")
     assert shown.loc["AECORE_MAX_RUNS", "at most"] == "3"
