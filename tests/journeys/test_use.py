@@ -188,7 +188,7 @@ def test_a_copy_of_the_query_is_called_a_duplicate(metric: str, home: Path) -> N
     assert first[2:] == ["duplicate"]
     assert first[0] == ("1.000" if metric == "cosine" else "0.000")
     assert len(others) == 3
-    assert all(other[2:] == [] and "equal" in other[1] for other in others), "equal images are one entry"
+    assert all(other[2:] == [] and "identical" in other[1] for other in others), "equal images are one entry"
 
 
 @pytest.mark.parametrize("act", ["duplicates", "outliers"])
@@ -392,7 +392,7 @@ def test_search_by_hits_examples_and_the_map(page: Page, server: Server, digits_
     settle(page)
     page.get_by_role("button", name=re.compile("^Less like this")).nth(1).click()
     expect(page.locator(".st-key-examples-shown .tile")).to_have_count(2)
-    expect(page.get_by_text("and unlike 1 other")).to_be_visible()
+    expect(page.get_by_text("moved away from 1 other")).to_be_visible()
     settle(page)
     assert "examples=" in page.url
     page.reload()
