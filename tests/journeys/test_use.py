@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Server, components, finish, settle, tables, texts, visit
+from conftest import Server, components, settle, tables, texts, visit
 from PIL import Image
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
@@ -18,7 +18,6 @@ from aecore import Checkpoint, load_dataset
 from aecore.measure.filters import filters
 from aecore.measure.metrics import psnr, ssim
 from aecore.noise import NOISES, corrupt
-from aecore.process.repairs import result
 from aecore.search import nearest_images
 
 DIGITS = load_dataset("digits")
@@ -320,40 +319,6 @@ def test_what_is_foreign_to_the_set_is_called_so(home_with_runs: Path, digits_ru
     assert "less similar than images of this dataset usually are" in verdict(
         np.eye(8, dtype=np.uint8)[::2].repeat(2, axis=0) * np.uint8(255)
     )
-
-
-def test_a_whole_zip_is_repaired_and_what_was_skipped_is_told(home_with_runs: Path) -> None:
-    noisy = corrupt(DIGITS.test.images[:70], "gaussian", 0.5)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for row, image in enumerate(noisy):
-            archive.writestr(f"{row}.png", packed(np.round(image[0] * 255).astype(np.uint8)))
-        archive.writestr("readme.txt", "no picture")
-    app = visit("denoise", act="set")
-    app.file_uploader(key="set").set_value([("set.zip", buffer.getvalue(), "application/zip")]).run()
-    app = finish(app.button(key="repair-all").click().run())
-    assert "70 pictures denoised, 1 file skipped." in texts(app)
-    assert app.dataframe[0].value["skipped because"].tolist() == ["Not a picture file, judging by its name."]
-    app.file_uploader(key="set").set_value([("set.zip", b"PK no zip", "application/zip")]).run()
-    assert "denoised" not in texts(app), "what was made of other pictures is gone"
-    app.button(key="repair-all").click().run()
-    finish(app)
-    assert "This failed: This is not a readable zip file; zip the pictures again." in texts(app)
-
-
-def test_many_pictures_are_repaired_with_equal_names_kept_apart(home_with_runs: Path) -> None:
-    app = visit("denoise", act="set")
-    picture = packed(DIGITS.test.images[0, 0])
-    names = ["a.png", "sub/a.png", "other/a.png", "../../a.png"]
-    app.file_uploader(key="set").set_value([(name, picture, "image/png") for name in names]).run()
-    app = finish(app.button(key="repair-all").click().run())
-    assert "4 pictures denoised, 0 files skipped." in texts(app)
-    archive = zipfile.ZipFile(io.BytesIO(result(app.session_state["repairing"][0])))
-    assert len(set(archive.namelist())) == 4
-    assert not any(".." in name for name in archive.namelist())
-    run = app.selectbox(key="run").value
-    app.selectbox(key="run").set_value(next(id for id in aecore.Store().ids() if id != run)).run()
-    assert "denoised" not in texts(app), "that was another run's"
 
 
 # Journeys in a browser.
