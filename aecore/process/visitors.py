@@ -32,7 +32,8 @@ def start(run: Run, store: Store, token: str = "") -> Job:
     if token:
         check("AECORE_MAX_EPOCHS", run.epochs)
         _see(run.dataset, token)
-    weights = _check_memory(run, token)
+    under_way = run.id in known and Job(store.path(run.id)).state in LIVE
+    weights = 0.0 if under_way else _check_memory(run, token)
     if token:
         live = [id for id in known if (job := Job(store.path(id))).owner and job.state in LIVE]
         check("AECORE_MAX_TRAININGS", len({*live, run.id}))

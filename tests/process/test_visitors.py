@@ -131,6 +131,17 @@ def test_so_many_trainings_are_under_way_at_most(store: Store, monkeypatch: pyte
     visitors.start(_run(2), store, "ann")
 
 
+def test_what_is_under_way_is_found_however_little_memory_is_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Job, "state", property(lambda job: "running" if _started(job) else "idle"))
+    job = visitors.start(_run(0), store)
+    monkeypatch.setattr(visitors, "free", lambda: 0.0)
+    assert visitors.start(_run(0), store).id == job.id
+    with pytest.raises(ValueError, match="choose a smaller width"):
+        visitors.start(_run(1), store)
+
+
 def test_a_server_may_train_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AECORE_JOBS", "0")
     for token in ("", "ann"):
