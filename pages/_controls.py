@@ -1,4 +1,9 @@
-"""Controls that are handed their value from the view and hand changes back: the name of each is its parameter's."""
+"""Controls that are handed their value from the view and hand changes back: the name of each is its parameter's.
+
+Each is told its value twice: through the session, which moves a control that is on screen, and as its default. When the
+next run of a page overtakes a message on its way, the first is lost; the control would come up at its lowest value, and
+hand that back as if the visitor had chosen it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,8 +22,9 @@ def segments(
     """One of a few, side by side; options by their key, with the words on screen."""
     value = _hand(name, default, scope, lambda value: value in options)
     st.segmented_control(
-        label, list(options), required=True, format_func=_words(options), **_keep(name, scope, default), **look
-    )
+        label, list(options), default=value, required=True, format_func=_words(options),
+        **_keep(name, scope, default), **look,
+    )  # fmt: skip
     return value
 
 
@@ -27,7 +33,8 @@ def choice(
 ) -> Any:
     """One of many, in a list."""
     value = _hand(name, default, scope, lambda value: value in options)
-    st.selectbox(label, list(options), format_func=_words(options), **_keep(name, scope, default), **look)
+    place = list(options).index(value) if value in options else 0
+    st.selectbox(label, list(options), place, format_func=_words(options), **_keep(name, scope, default), **look)
     return value
 
 
@@ -36,13 +43,9 @@ def several(name: str, label: str, options: Mapping[str, str], default: list[str
     value = [key for key in _view.get(name, default, scope) if key in options]
     _view.hand(name, value, [options[key] for key in value])
     st.pills(
-        label,
-        list(options),
-        selection_mode="multi",
-        format_func=lambda key: plain(options[key]),
-        **_keep(name, scope, default),
-        **look,
-    )
+        label, list(options), default=value, selection_mode="multi", format_func=lambda key: plain(options[key]),
+        **_keep(name, scope, default), **look,
+    )  # fmt: skip
     return value
 
 
@@ -50,7 +53,9 @@ def many(name: str, label: str, options: Mapping[str, str], most: int, **look: A
     """Any of many, at most so many, in a list; at first none."""
     value = [key for key in _view.get(name, []) if key in options][:most]
     _view.hand(name, value, [options[key] for key in value])
-    st.multiselect(label, list(options), format_func=options.get, max_selections=most, **_keep(name, (), []), **look)
+    st.multiselect(
+        label, list(options), value, format_func=options.get, max_selections=most, **_keep(name, (), []), **look
+    )
     return value
 
 
@@ -59,8 +64,9 @@ def number(
 ) -> Any:
     """A number in a field; whole where its default is whole."""
     value = _hand(name, default, scope, lambda value: _within(value, low, high, default), type(default))
-    st.number_input(label, low, high, **_keep(name, scope, default), **look)
-    return type(default)(value)
+    value = type(default)(value)
+    st.number_input(label, low, high, value, **_keep(name, scope, default), **look)
+    return value
 
 
 def slider(
@@ -68,21 +74,22 @@ def slider(
 ) -> Any:
     """A number on a line; whole where its default is whole."""
     value = _hand(name, default, scope, lambda value: _within(value, low, high, default), type(default))
-    st.slider(label, low, high, step=step, **_keep(name, scope, default), **look)
-    return type(default)(value)
+    value = type(default)(value)
+    st.slider(label, low, high, value, step, **_keep(name, scope, default), **look)
+    return value
 
 
 def stops(name: str, label: str, options: Mapping[Any, str], default: Any, scope: Scope = (), **look: Any) -> Any:
     """One of many in their order, on a line."""
     value = _hand(name, default, scope, lambda value: value in options)
-    st.select_slider(label, list(options), format_func=options.get, **_keep(name, scope, default), **look)
+    st.select_slider(label, list(options), value, format_func=options.get, **_keep(name, scope, default), **look)
     return value
 
 
 def toggle(name: str, label: str, default: bool, scope: Scope = (), **look: Any) -> bool:
     """Yes or no."""
     value = _hand(name, default, scope, lambda value: value in (True, False))
-    st.toggle(label, **_keep(name, scope, default), **look)
+    st.toggle(label, value, **_keep(name, scope, default), **look)
     return value
 
 

@@ -123,8 +123,8 @@ def pick_run(opening: str | None) -> str | None:
     run = asked if asked in ids else opening if opening in ids else next(iter(ids), None)
     _view.hand("run", run, names.get(run))
     with st.sidebar:
-        st.selectbox("Run", ids, key="run", placeholder="none yet", format_func=names.get,
-                     on_change=_pick)  # fmt: skip
+        st.selectbox("Run", ids, ids.index(run) if run else None, key="run", placeholder="none yet",
+                     format_func=names.get, on_change=_pick)  # fmt: skip
     return run
 
 

@@ -91,7 +91,7 @@ def rack(view: View, code: np.ndarray, row: int) -> np.ndarray:
         _view.hand(key, shown)
         with sliders[place % 2]:
             st.slider(
-                f"Unit {unit + 1} · {known['activity'][unit]:.2g}", low, high, key=key, step=(high - low) / 100,
+                f"Unit {unit + 1} · {known['activity'][unit]:.2g}", low, high, shown, (high - low) / 100, key=key,
                 format="%.2f", help=f"{name} {known['activity'][unit]:.3g}; from its 1st to its 99th percentile.",
                 on_change=move, args=(unit,),
             )  # fmt: skip

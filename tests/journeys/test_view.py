@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,3 +175,36 @@ def test_a_cache_that_needs_a_split_refuses_a_view_without_one(
 ) -> None:
     with pytest.raises(ValueError, match="split is ''; choose one of train, test"):
         _cached.codes(_cached.newest(digits_runs[0].run.id))
+
+
+CHANGED = {
+    "search": {"k": "7", "metric": "euclidean", "gallery": "test", "act": "outliers", "odd": "far", "source": "train"},
+    "denoise": {"level": "0.35", "noise-seed": "3", "noise": "masking", "clip": "no", "act": "again", "times": "3"},
+    "manifold": {"tile": "40", "tool": "dice", "dice": "5", "of": "test", "mode": "decoder"},
+    "train": {"flavor": "sparse", "epochs": "7", "latent": "12", "log": "yes"},
+    "classify": {"labels": "5", "draw": "4"},
+}
+
+
+def suffices(element: Any) -> bool:
+    """Whether a browser that sees only this message of a control shows the value that it has."""
+    proto, value = element.proto, element.value
+    if proto.set_value:
+        return True
+    if element.type in ("number_input", "checkbox", "toggle"):
+        return proto.default == pytest.approx(value)
+    if element.type == "slider":
+        return list(proto.default) == pytest.approx([value])
+    if element.type == "selectbox":
+        return proto.options[proto.default] == element.format_func(value) if value is not None else True
+    chosen = value if isinstance(value, list) else [value]
+    return [element.options[place] for place in proto.default] == [element.format_func(one) for one in chosen]
+
+
+@pytest.mark.parametrize("page", CHANGED)
+def test_a_control_keeps_its_value_when_a_message_about_it_was_overtaken(page: str, home_with_runs: Path) -> None:
+    app = visit(page, **CHANGED[page])
+    app.run()
+    seen = [*app.number_input, *app.slider, *app.select_slider, *app.toggle, *app.selectbox, *app.button_group]
+    assert len(seen) > 2
+    assert [element.label for element in seen if not suffices(element)] == []
