@@ -23,6 +23,8 @@ PULSE = 0.5
 """Seconds between two checks for orders while training, and between two reports."""
 SAVE_EVERY = 5.0
 """Seconds between two snapshots of a running training, and so the most that a crash can lose."""
+FIRST_LOOK = 5.0
+"""Seconds of training after which its time is foreseen; one that would take more than twice what is allowed ends."""
 PATIENCE = 1800.0
 """Seconds that a paused training waits for an order before it saves and ends, to free its memory."""
 
@@ -158,7 +160,7 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
             try:
                 for checkpoint in steps:
                     reached = order == "batch" or (order == "epoch" and checkpoint.step % per_epoch == 0)
-                    new = worker.order() or record.overdue() or ("pause" if reached else None)
+                    new = worker.order() or record.overdue(checkpoint) or ("pause" if reached else None)
                     record.write(checkpoint, "running")
                     yield checkpoint
                     if new:
@@ -251,14 +253,20 @@ class _Record:
             self.worker.report(warning=None, saved=checkpoint.epoch)
         self.saved = time.monotonic()
 
-    def overdue(self) -> str | None:
-        """The order to stop, once the time limit is reached or nobody is watching anymore."""
+    def overdue(self, checkpoint: "Checkpoint") -> str | None:
+        """The order to stop: the time limit is reached, or will be long before the end, or nobody is watching."""
         if not self.worker.limited:
             return None
         now = time.monotonic()
         self.trained, self.looked = self.trained + now - self.looked, now
-        note = None
-        if self.trained > 60 * (minutes := limit("AECORE_MAX_MINUTES")):
+        note, minutes = None, limit("AECORE_MAX_MINUTES")
+        foreseen = self.trained + (self._figures(checkpoint)["seconds_left"] or 0.0)
+        if now - self.started >= FIRST_LOOK and foreseen > 2 * 60 * minutes:
+            note = (
+                f"Saved and stopped: this training would take about {_time(foreseen)}, and this server allows "
+                f"{minutes:g} min (AECORE_MAX_MINUTES): choose fewer epochs, a smaller width or fewer images."
+            )
+        elif self.trained > 60 * minutes:
             note = (
                 f"Saved and stopped: training time on this server is limited to {minutes:g} min (AECORE_MAX_MINUTES)."
             )
@@ -287,6 +295,10 @@ class _Record:
             "seconds_left": (checkpoint.steps - checkpoint.step) / rate if rate else None,
             "history": checkpoint.history,
         }
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.0f} h" if seconds > 7200 else f"{seconds / 60:.0f} min"
 
 
 def _sentence(error: Exception) -> str:

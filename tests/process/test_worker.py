@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -193,6 +194,20 @@ def test_a_training_ends_at_the_minutes_allowed_and_is_kept(store: Store, monkey
     assert job.state == "stopped"
     assert "(AECORE_MAX_MINUTES)" in job.progress["note"]
     assert store.load(RUN.id).step == last.step
+
+
+def test_a_training_that_would_take_far_longer_than_allowed_ends_at_once_with_the_figures(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_MAX_MINUTES", "0.05")
+    monkeypatch.setattr(worker_module, "FIRST_LOOK", 0.0)
+    run = replace(RUN, epochs=1000, batch_size=8)
+    job = Job(store.create(run))
+    job.claim("a visitor")
+    *_, last = _attended(store, run, background=True)
+    assert last.epoch < 100
+    assert job.state == "stopped"
+    assert re.search(r"would take about \d+ (min|h), and this server allows 0.05 min", job.progress["note"])
 
 
 def test_the_owner_has_no_limits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
