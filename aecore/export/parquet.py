@@ -19,7 +19,8 @@ def write_parquet(cargo: Cargo, path: Path) -> list[str]:
     """Columns id, file_name, label, split, image, embedding, projection_x, projection_y and neighbors.
 
     image {bytes, path}: a PNG. embedding: list of float32. neighbors {ids, distances}: the nearest codes in the split
-    by cosine distance, nearest first. Returns notes on what had to be left out. Needs pyarrow.
+    by cosine distance, nearest first; ids are rows of this file, from 0, as Embedding Atlas reads them.
+    Returns notes on what had to be left out. Needs pyarrow.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -37,7 +38,7 @@ def write_parquet(cargo: Cargo, path: Path) -> list[str]:
         "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
         "embedding": pa.list_(pa.float32()),
         **{name: pa.float32() for name in ("projection_x", "projection_y")},
-        "neighbors": pa.struct({"ids": pa.list_(pa.string()), "distances": pa.list_(pa.float32())}),
+        "neighbors": pa.struct({"ids": pa.list_(pa.int64()), "distances": pa.list_(pa.float32())}),
     }
     schema = pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": _features()}})})
     labels = cargo.labels or [None] * count
@@ -58,8 +59,7 @@ def write_parquet(cargo: Cargo, path: Path) -> list[str]:
                 "projection_x": cargo.places[block, 0],
                 "projection_y": cargo.places[block, 1],
                 "neighbors": [
-                    {"ids": [cargo.ids[row] for row in near], "distances": apart}
-                    for near, apart in zip(rows[block], distances[block], strict=True)
+                    {"ids": near, "distances": apart} for near, apart in zip(rows[block], distances[block], strict=True)
                 ],
             }
             writer.write_table(pa.table(columns, schema))
@@ -69,11 +69,12 @@ def write_parquet(cargo: Cargo, path: Path) -> list[str]:
 def _features() -> dict[str, object]:
     """The columns as Hugging Face datasets calls them; without this, it would not show the images."""
     text, number = {"dtype": "string", "_type": "Value"}, {"dtype": "float32", "_type": "Value"}
+    row = {"dtype": "int64", "_type": "Value"}
     many = lambda feature: {"feature": feature, "_type": "Sequence"}  # noqa: E731
     return {
         **{name: text for name in ("id", "file_name", "label", "split")},
         "image": {"_type": "Image"},
         "embedding": many(number),
         **{name: number for name in ("projection_x", "projection_y")},
-        "neighbors": {"ids": many(text), "distances": many(number)},
+        "neighbors": {"ids": many(row), "distances": many(number)},
     }

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -101,7 +102,7 @@ def test_pandas_reads_the_parquet_as_it_was(any_cargo: Cargo, tmp_path: Path, mo
         np.testing.assert_array_equal(_opened(image["bytes"]), any_cargo.images.images[row])
         assert image["path"] == table["file_name"][row] == any_cargo.files[row]
     distances, rows = all_nearest(any_cargo.codes, 10)
-    assert [list(near["ids"]) for near in table["neighbors"]] == [[any_cargo.ids[n] for n in near] for near in rows]
+    np.testing.assert_array_equal(np.stack([near["ids"] for near in table["neighbors"]]), rows)
     np.testing.assert_array_equal(np.stack([near["distances"] for near in table["neighbors"]]), distances)
 
 
@@ -126,6 +127,22 @@ def test_hugging_face_datasets_shows_the_images(cargo: Cargo, tmp_path: Path) ->
     found = datasets.Dataset.from_parquet(str(tmp_path / "codes.parquet"), cache_dir=str(tmp_path / "cache"))
     np.testing.assert_array_equal(np.asarray(found[0]["image"])[None], cargo.images.images[0])
     assert found["id"][:5] == cargo.ids[:5]
+
+
+def test_embedding_atlas_reads_the_places_the_images_and_the_neighbors(cargo: Cargo, tmp_path: Path) -> None:
+    pytest.importorskip("embedding_atlas")
+    parquet.write_parquet(cargo, tmp_path / "codes.parquet")
+    words = ["--x", "projection_x", "--y", "projection_y", "--image", "image", "--neighbors", "neighbors"]
+    subprocess.run(
+        [sys.executable, "-m", "embedding_atlas.cli", "codes.parquet", *words, "--export-application", "atlas.zip"],
+        cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path)}, check=True, capture_output=True,
+    )  # fmt: skip
+    with zipfile.ZipFile(tmp_path / "atlas.zip") as archive:
+        seen = pd.read_parquet(io.BytesIO(archive.read("data/dataset.parquet")))
+        props = json.loads(archive.read("data/metadata.json"))["props"]
+    assert seen["id"].tolist() == cargo.ids
+    assert props["data"]["neighbors"] == "neighbors"
+    assert seen["pagerank"].between(0, 1).all(), "computed from neighbors, by row"
 
 
 def test_too_many_images_have_no_neighbors_and_that_is_said(
