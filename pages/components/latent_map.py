@@ -10,7 +10,7 @@ import streamlit as st
 HERE = Path(__file__).parent
 SCRIPTS = (
     *("bytes", "elements", "plotly", "viewport", "chart", "tiles"),
-    *("lattice", "marks", "card", "pointer", "tools", "main"),
+    *("lattice", "marks", "card", "pointer", "snapshot", "tools", "main"),
 )
 """A component is one script without imports: these are joined into it, in this order."""
 _COMPONENT = st.components.v2.component(

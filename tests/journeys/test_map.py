@@ -1,6 +1,7 @@
 """The latent map in headless Chromium, with a real pointer."""
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlparse
@@ -8,6 +9,7 @@ from urllib.parse import parse_qs, urlparse
 import numpy as np
 import pytest
 from conftest import Server, settle
+from PIL import Image
 from playwright.sync_api import Page, expect
 from skimage.measure import points_in_poly
 
@@ -315,6 +317,24 @@ def test_the_keyboard_picks_an_image_too(page: Page) -> None:
     expect(
         page.get_by_role("img", name=re.compile("Map of images by their codes: 1,437 training images"))
     ).to_be_visible()
+
+
+@pytest.mark.parametrize("mode", ["images", "points", "decoder"])
+def test_the_picture_that_is_saved_is_what_is_on_the_screen(mode: str, page: Page) -> None:
+    Map(page, DIGITS, mode=mode)
+    page.mouse.move(5, 5)
+    expect(page.locator(".latent-map-card[data-shown]:not([data-shown=''])")).to_have_count(0)
+    page.wait_for_timeout(500)
+    shown = Image.open(io.BytesIO(page.locator(".latent-map-stage").screenshot())).convert("RGB")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save", exact=True).click()
+    assert re.fullmatch(r"[\w-]+\.png", download.value.suggested_filename)
+    saved = Image.open(download.value.path()).convert("RGB")
+    saved = saved.resize((saved.width // 2, saved.height // 2), Image.Resampling.BOX)
+    assert abs(saved.width - shown.width) <= 1
+    saved = saved.crop((0, saved.height - shown.height, *saved.size))
+    there, here = (np.asarray(each, float)[:, : min(saved.width, shown.width)] for each in (saved, shown))
+    assert np.abs(there - here).mean() < 0.3 * np.abs(here - here[0, 0]).mean(), "edges are drawn twice as sharp"
 
 
 def test_without_webgl_few_points_are_drawn_and_it_says_so(page: Page) -> None:

@@ -3,7 +3,8 @@ const TOOLS = [
   ["Move", "pan", "Drag to move, scroll to zoom"],
   ["Lasso", "lasso", "Draw around images to select them"],
   ["Box", "select", "Select a rectangle of images"],
-  ["Reset", null, "Show everything again; Esc clears the selection"],
+  ["Reset", "reset", "Show everything again; Esc clears the selection"],
+  ["Save", "save", "Save the map as a picture (PNG)"],
 ];
 
 class Tools {
@@ -13,7 +14,7 @@ class Tools {
     for (const [name, mode, help] of TOOLS) {
       const button = element("button", "", this.root);
       Object.assign(button, { type: "button", textContent: name, title: help });
-      button.dataset.tool = mode ?? "";
+      button.dataset.tool = mode;
       button.onclick = () => this.press(mode);
     }
     map.stage.addEventListener("keydown", (event) => event.key === "Escape" && this.clear());
@@ -23,7 +24,9 @@ class Tools {
     const { chart, points } = this.map;
     if (!chart.ready) return;
     const [left, right, bottom, top] = points.box;
-    chart.change(mode ? { dragmode: mode } : { "xaxis.range": [left, right], "yaxis.range": [bottom, top] });
+    if (mode === "save") saveSnapshot(this.map);
+    else if (mode === "reset") chart.change({ "xaxis.range": [left, right], "yaxis.range": [bottom, top] });
+    else chart.change({ dragmode: mode });
     this.show();
   }
 
