@@ -46,6 +46,7 @@ class Autoencoder(nn.Module, ABC):
                 "a network takes 1 or 3 channels and sides from 8 to 128: resize the images first"
             )
         self.shape, self.latent, self.heads_per_unit, self.rectify = shape, latent, heads, rectify
+        self.known: tuple[Tensor, Tensor] | None = None
         with torch.device("meta"):  # torch's own initialization would draw from the process-wide generator
             self.encoder, self.decoder = self.layers(shape, latent, heads, width)
         rng = rng or torch.Generator().manual_seed(0)
@@ -69,6 +70,18 @@ class Autoencoder(nn.Module, ABC):
     @abstractmethod
     def calibrate(self, x: Tensor) -> None:
         """Measure on training images x (b, c, h, w) what has to be known before training."""
+
+    @staticmethod
+    def fixed_outputs(shape: Shape) -> int:
+        """How many numbers the part of the encoder that never learns makes of an image; 0 where all of it learns."""
+        return 0
+
+    def fixed(self, x: Tensor) -> Tensor:
+        """x (b, c, h, w) -> (b, fixed_outputs). What it makes of an image does not depend on the others, to the bit.
+
+        Whoever knows it sets `known` to (x, fixed(x)), and it is not computed again for the same tensor.
+        """
+        return x.new_empty(len(x), 0)
 
     @abstractmethod
     def reconstruction_loss(self, code: Tensor, x: Tensor, distance: Distance) -> Tensor:
@@ -222,6 +235,16 @@ class OnEdges(Autoencoder, kind="edges"):
         )
         return nn.Sequential(edges, nn.Linear(edges.outputs, heads * latent)), decoder
 
+    @staticmethod
+    def fixed_outputs(shape: Shape) -> int:
+        return Edges(shape).outputs
+
+    def fixed(self, x: Tensor) -> Tensor:
+        return self.known[1] if self.known and self.known[0] is x else self.encoder[0](x)
+
+    def heads(self, x: Tensor) -> Tensor:
+        return self.encoder[1](self.fixed(x)).unflatten(1, (self.heads_per_unit, self.latent))
+
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:
         """Measure the average of the edges."""
@@ -233,7 +256,7 @@ class OnEdges(Autoencoder, kind="edges"):
         Trained on pixels alone, the code would lose edges that affect few pixels.
         """
         edges = self.decoder[0](code)
-        return distance(self.decoder[1:](edges), x) + 0.3 * (edges - self.encoder[0](x)).square().mean()
+        return distance(self.decoder[1:](edges), x) + 0.3 * (edges - self.fixed(x)).square().mean()
 
     def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
         return estimated_contraction(self, x, rng)
@@ -294,9 +317,12 @@ class Edges(nn.Module):
 
 
 def _averaged(x: Tensor, windows: list[Tensor]) -> Tensor:
-    """Means of (b, c, h, w) over windows, given for rows and columns by `means`; faster than torch's pooling."""
+    """Means of (b, c, h, w) over windows, given for rows and columns by `means`; faster than torch's pooling.
+
+    Each image is a product of its own. In x @ columns.T, all would be rows of one, whose last bits depend on where.
+    """
     rows, columns = (each.to(x.device) for each in windows)
-    return rows @ (x @ columns.T)
+    return rows @ (columns @ x.transpose(2, 3)).transpose(2, 3)
 
 
 def means(side: int, windows: list[tuple[int, int]]) -> Tensor:

@@ -14,11 +14,15 @@ from torch.optim.adam import adam
 from aecore.data import Dataset, load_dataset
 from aecore.models import DISTANCES
 from aecore.moments import moment_steps
-from aecore.networks import Autoencoder, planned
+from aecore.networks import NETWORKS, Autoencoder, planned
 from aecore.runs import Checkpoint, Run
 
 HELD_OUT = 500
 """Test images behind the curves during training; the pages measure a finished run on all test images."""
+
+
+KEPT = 128e6
+"""Bytes up to which is kept what the part of a network that never learns makes of the training images."""
 
 
 class Diverged(ArithmeticError):
@@ -54,6 +58,7 @@ def train(
     step = 0
 
     def checkpoint() -> Checkpoint:
+        network.known = None
         state = _pack(network, optimizer, rng, sums)
         return Checkpoint(run, copy.deepcopy(network), tuple(history), step, steps, state)
 
@@ -66,13 +71,15 @@ def train(
         network.load_state_dict(resume.network.state_dict())
         sums = _unpack(network, optimizer, rng, resume.state)
 
-    order, shown = np.empty(0, int), time.monotonic()
+    order, shown, fixed = np.empty(0, int), time.monotonic(), _Fixed(network, len(images))
     while step < steps:
         epoch, batch = divmod(step, per_epoch)
         if batch == 0 or not len(order):
             shuffle = torch.Generator().manual_seed(run.seed * 100_003 + epoch)
             order = torch.randperm(len(images), generator=shuffle).numpy()
-        x = _batch(images[order[batch * run.batch_size : (batch + 1) * run.batch_size]])
+        drawn = order[batch * run.batch_size : (batch + 1) * run.batch_size]
+        x = _batch(images[drawn])
+        fixed.tell(x, drawn)
 
         terms = run.model.terms(network, x, distance, rng)
         ramp = min(1.0, (step + 1) / (run.model.warmup * steps)) if run.model.warmup else 1.0
@@ -116,16 +123,18 @@ def duration(run: Run, dataset: Dataset, watch: float = 1.0) -> float:
     raise AssertionError("a training ends with a checkpoint that is done")
 
 
-def memory(run: Run, shape: tuple[int, int, int]) -> tuple[float, float]:
-    """Megabytes of a run's weights, and of all that training it takes beside the images and the libraries; estimated.
+def memory(run: Run, count: int, shape: tuple[int, int, int]) -> tuple[float, float]:
+    """Megabytes of a run's weights, and of all that training it on so many images takes beside them; estimated.
 
     Weights, gradients and Adam's two means are there once, a checkpoint holds another three, and one is being written.
-    Every layer's output is kept until its gradient is known. Measured: 78 MB where this says 112 (dense, width 1024,
-    128 images at a time), 1,535 where it says 1,503 (4096, 4096), 405 where it says 444 (conv, contractive, 512).
+    Every layer's output is kept until its gradient is known; `_Fixed` keeps what it computes once. Measured: 78 MB
+    where this says 112 (dense, width 1024, 128 images at a time), 1,535 where it says 1,503 (4096, 4096), 405 where it
+    says 444 (conv, contractive, 512).
     """
     weights, outputs = planned(run.network, shape, run.model.latent, run.model.heads, run.width)
     kept = run.model.outputs_kept * outputs * max(run.batch_size, HELD_OUT)
-    return 4 * weights / 1e6, 4 * (8 * weights + kept) / 1e6
+    once = _bytes_kept(NETWORKS[run.network].fixed_outputs(shape), count)
+    return 4 * weights / 1e6, (4 * (8 * weights + kept) + once) / 1e6
 
 
 def _batch(images: np.ndarray) -> Tensor:
@@ -161,6 +170,34 @@ def _measure(run: Run, network: Autoencoder, x: Tensor) -> dict[str, float]:
         rebuilt = network.decode(network.encode(x)).sigmoid()
         mse = (rebuilt - x).square().mean().item()
     return {name: term.item() for name, term in terms.items()} | {"mse": mse}
+
+
+def _bytes_kept(outputs: int, count: int) -> int:
+    """Bytes that `_Fixed` keeps for so many images, 0 if those are too many."""
+    return 2 * outputs * count if 2 * outputs * count <= KEPT else 0
+
+
+class _Fixed:
+    """What the part of a network that never learns makes of the training images: computed once, as float16."""
+
+    def __init__(self, network: Autoencoder, count: int) -> None:
+        self.network, outputs = network, network.fixed_outputs(network.shape)
+        self.needed, self.here = outputs > 0, np.zeros(count, bool)
+        self.kept = torch.empty(count if _bytes_kept(outputs, count) else 0, outputs, dtype=torch.float16)
+
+    def tell(self, x: Tensor, rows: np.ndarray) -> None:
+        """Let the network know it for its next step, on x (b, c, h, w), the images in these rows."""
+        if not self.needed:
+            return
+        if not len(self.kept):
+            found = self.network.fixed(x).half()
+        else:
+            new = ~self.here[rows]
+            if new.any():
+                self.kept[rows[new]] = self.network.fixed(x[new]).half()
+                self.here[rows] = True
+            found = self.kept[rows]
+        self.network.known = x, found.float()
 
 
 class _Adam:

@@ -156,6 +156,15 @@ def test_edges_see_shapes_under_another_light() -> None:
     assert same < moved / 4
 
 
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 17, 33), (1, 64, 70)])
+def test_edges_of_an_image_do_not_depend_on_the_images_beside_it(shape: tuple[int, int, int]) -> None:
+    edges, x = Edges(shape), torch.rand(300, *shape, generator=_rng(1))
+    alone = edges(x)
+    for seed, count in enumerate((1, 7, 64, 299)):
+        rows = torch.randperm(300, generator=_rng(seed))[:count]
+        assert torch.equal(edges(x[rows]), alone[rows])
+
+
 def test_an_edges_network_learns_nothing_before_its_code_and_starts_from_the_average() -> None:
     x = torch.rand(50, 3, 9, 14, generator=_rng())
     network = NETWORKS["edges"]((3, 9, 14), 4)

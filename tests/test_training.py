@@ -13,11 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from aecore import training
 from aecore.data import Dataset, Split, load_dataset
 from aecore.measure.metrics import mse, retrieval
 from aecore.models import FLAVORS, Distance, Flavor, Vanilla
 from aecore.moments import moment_steps
-from aecore.networks import NETWORKS, Autoencoder
+from aecore.networks import NETWORKS, Autoencoder, Edges
 from aecore.recipes import RECIPES
 from aecore.runs import Checkpoint, Run
 from aecore.store import Store
@@ -391,3 +392,18 @@ def test_how_long_a_training_takes_is_judged_from_its_first_steps() -> None:
     steps = 400 * -(-len(dataset.train) // 256)
     assert steps < found < 4 * steps, "of one to three looks at the clock for each step"
     assert duration(replace(run, epochs=1), dataset, watch=60.0) < 60, "one that is over is known exactly"
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_what_never_learns_is_computed_once_and_that_changes_no_bit(
+    flavor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, dataset = _run(FLAVORS[flavor](latent=4), network="edges", width=32, epochs=2), _dataset()
+    seen = []
+    forward = Edges.forward
+    monkeypatch.setattr(Edges, "forward", lambda self, x: seen.append(len(x)) or forward(self, x))
+    once, counted = _last(train(run, dataset)), sum(seen)
+    monkeypatch.setattr(training, "KEPT", 0)
+    seen.clear()
+    assert _same(once, _last(train(run, dataset)))
+    assert counted < sum(seen)
