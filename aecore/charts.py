@@ -93,7 +93,7 @@ def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> alt.Chart:
     lines = alt.Chart(_data(rows)).mark_line(point={"size": 14}, clip=True)
     return lines.encode(
         alt.X("epoch:Q"),
-        alt.Y("MSE:Q").title("test MSE").scale(type="log", nice=False),
+        alt.Y("MSE:Q").title("MSE, held out").scale(type="log", nice=False),
         alt.Color("run:N").sort(None).title(None).legend(orient="right", labelLimit=260),
         tooltip=["run:N", "epoch:N", "MSE:N"],
     )

@@ -103,5 +103,6 @@ if mine:
             if st.button("Delete permanently", type="primary"):
                 with toasting():
                     own.delete_own(name)
+                    st.session_state["toast"] = "The images were deleted."
                     _view.put("set", None)
                 st.rerun()

@@ -58,7 +58,7 @@ def _comparison(runs: list[str], live: int) -> None:
         st.skeleton(height=200)
         return
     chart = overlay({names[run]: history for run, history in histories.items()})
-    st.altair_chart(chart, key="overlay", height=260, alt="Test MSE of every run over its epochs")
+    st.altair_chart(chart, key="overlay", height=260, alt="MSE of every run on held-out images, over its epochs")
     for column, (run, view) in zip(st.columns(len(ready)), ready.items(), strict=True):
         loaded = _cached.checkpoint(view)
         need_dataset(loaded.run.dataset)

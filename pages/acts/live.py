@@ -187,6 +187,7 @@ def _delete(job: Job) -> None:
             with toasting():
                 if may(job) and job.state not in LIVE:
                     _cached.training_store(job.id).delete(job.id)
+                    st.session_state["toast"] = "The run was deleted."
                     _view.put("run", None)
                     if _view.picked() == job.id:
                         _view.pick(None)
