@@ -14,14 +14,14 @@ from torch.optim.adam import adam
 from aecore.data import Dataset, load_dataset
 from aecore.models import DISTANCES
 from aecore.moments import moment_steps
-from aecore.networks import NETWORKS, Autoencoder, planned
+from aecore.networks import Autoencoder, planned
 from aecore.runs import Checkpoint, Run
 
 HELD_OUT = 500
 """Test images behind the curves during training; the pages measure a finished run on all test images."""
 
 
-KEPT = 128e6
+KEPT = 1e9
 """Bytes up to which is kept what the part of a network that never learns makes of the training images."""
 
 
@@ -30,14 +30,19 @@ class Diverged(ArithmeticError):
 
 
 def train(
-    run: Run, dataset: Dataset | None = None, resume: Checkpoint | None = None, pulse: float | None = None
+    run: Run,
+    dataset: Dataset | None = None,
+    resume: Checkpoint | None = None,
+    pulse: float | None = None,
+    keep: float = KEPT,
 ) -> Iterator[Checkpoint]:
     """Train a run, yielding checkpoints: the untrained one, ten per epoch for three epochs, then one per epoch.
 
     Each of these adds a row to the history; between them come the twenty moments worth keeping. `dataset` replaces the
     one that the run names; `resume` continues from a checkpoint loaded with its training state, bit for bit as if never
-    interrupted. `pulse` yields more often, every `pulse` seconds; 0 means after each batch. Raises Diverged when a term
-    or a gradient becomes NaN or infinite, ValueError for a dataset without images.
+    interrupted. `pulse` yields more often, every `pulse` seconds; 0 means after each batch. What never learns in an
+    `edges` network is computed once if that fits into `keep` bytes: faster, and equal to the last bit. Raises Diverged
+    when a term or a gradient becomes NaN or infinite, ValueError for a dataset without images.
     """
     dataset = dataset or load_dataset(run.dataset)
     images = dataset.train.images
@@ -71,7 +76,7 @@ def train(
         network.load_state_dict(resume.network.state_dict())
         sums = _unpack(network, optimizer, rng, resume.state)
 
-    order, shown, fixed = np.empty(0, int), time.monotonic(), _Fixed(network, len(images))
+    order, shown, fixed = np.empty(0, int), time.monotonic(), _Fixed(network, len(images), keep)
     while step < steps:
         epoch, batch = divmod(step, per_epoch)
         if batch == 0 or not len(order):
@@ -123,18 +128,16 @@ def duration(run: Run, dataset: Dataset, watch: float = 1.0) -> float:
     raise AssertionError("a training ends with a checkpoint that is done")
 
 
-def memory(run: Run, count: int, shape: tuple[int, int, int]) -> tuple[float, float]:
-    """Megabytes of a run's weights, and of all that training it on so many images takes beside them; estimated.
+def memory(run: Run, shape: tuple[int, int, int]) -> tuple[float, float]:
+    """Megabytes of a run's weights, and of all that training it takes beside the images and the libraries; estimated.
 
     Weights, gradients and Adam's two means are there once, a checkpoint holds another three, and one is being written.
-    Every layer's output is kept until its gradient is known; `_Fixed` keeps what it computes once. Measured: 78 MB
-    where this says 112 (dense, width 1024, 128 images at a time), 1,535 where it says 1,503 (4096, 4096), 405 where it
-    says 444 (conv, contractive, 512).
+    Every layer's output is kept until its gradient is known. Measured: 78 MB where this says 112 (dense, width 1024,
+    128 images at a time), 1,535 where it says 1,503 (4096, 4096), 405 where it says 444 (conv, contractive, 512).
     """
     weights, outputs = planned(run.network, shape, run.model.latent, run.model.heads, run.width)
     kept = run.model.outputs_kept * outputs * max(run.batch_size, HELD_OUT)
-    once = _bytes_kept(NETWORKS[run.network].fixed_outputs(shape), count)
-    return 4 * weights / 1e6, (4 * (8 * weights + kept) + once) / 1e6
+    return 4 * weights / 1e6, 4 * (8 * weights + kept) / 1e6
 
 
 def _batch(images: np.ndarray) -> Tensor:
@@ -172,18 +175,13 @@ def _measure(run: Run, network: Autoencoder, x: Tensor) -> dict[str, float]:
     return {name: term.item() for name, term in terms.items()} | {"mse": mse}
 
 
-def _bytes_kept(outputs: int, count: int) -> int:
-    """Bytes that `_Fixed` keeps for so many images, 0 if those are too many."""
-    return 2 * outputs * count if 2 * outputs * count <= KEPT else 0
-
-
 class _Fixed:
     """What the part of a network that never learns makes of the training images: computed once, as float16."""
 
-    def __init__(self, network: Autoencoder, count: int) -> None:
+    def __init__(self, network: Autoencoder, count: int, keep: float) -> None:
         self.network, outputs = network, network.fixed_outputs(network.shape)
         self.needed, self.here = outputs > 0, np.zeros(count, bool)
-        self.kept = torch.empty(count if _bytes_kept(outputs, count) else 0, outputs, dtype=torch.float16)
+        self.kept = torch.empty(count if 2 * count * outputs <= keep else 0, outputs, dtype=torch.float16)
 
     def tell(self, x: Tensor, rows: np.ndarray) -> None:
         """Let the network know it for its next step, on x (b, c, h, w), the images in these rows."""

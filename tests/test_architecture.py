@@ -141,7 +141,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "process.worker": {
         *("data", "folders", "moments", "runs", "store", "training"),
-        *("process.jobs", "process.limits", "process.queue"),
+        *("process.jobs", "process.limits", "process.memory", "process.queue"),
     },
     "recipes": {"folders", "models", "runs", "store"},
     "runs": {"data", "models", "networks"},

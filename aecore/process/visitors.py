@@ -52,10 +52,10 @@ def _check_memory(run: Run, token: str) -> float:
     if not jobs():
         raise ValueError("this server trains no networks (AECORE_JOBS=0); run the app on your own machine to train")
     try:
-        images = load_dataset(run.dataset)
+        shape = load_dataset(run.dataset).shape
     except Unavailable:
         return 0.0  # its process will say so
-    weights, need = memory(run, len(images.train), images.shape)
+    weights, need = memory(run, shape)
     if token:
         check("AECORE_MAX_TRAINING_MB", need)
     if need + SCARCE > free():

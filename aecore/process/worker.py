@@ -14,6 +14,7 @@ import filelock
 from aecore.folders import INBOX, LOCK, MEASURER, MEASURING, WATCHED, forget
 from aecore.process.jobs import ORDERS, Job, give_way, tell
 from aecore.process.limits import check, limit
+from aecore.process.memory import free
 from aecore.process.queue import Place, measuring_turn
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
 
     from aecore.data import load_dataset
     from aecore.store import Store
-    from aecore.training import Diverged, train
+    from aecore.training import KEPT, Diverged, train
 
     store = Store(worker.folder.parent)
     run = store.run(worker.folder.name)
@@ -156,7 +157,8 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
         order = _turn(worker, order)
         record.begin(checkpoint)
         if order in ("go", "epoch", "batch"):
-            steps = train(run, dataset, checkpoint, pulse=0 if order == "batch" else PULSE)
+            pulse, keep = 0 if order == "batch" else PULSE, min(KEPT, free() * 1e6 / 4)
+            steps = train(run, dataset, checkpoint, pulse, keep)
             try:
                 for checkpoint in steps:
                     reached = order == "batch" or (order == "epoch" and checkpoint.step % per_epoch == 0)
