@@ -151,14 +151,15 @@ class Pile:
         return len(self.before.split(part)) if self.before else 0
 
     def _write_images(self, part: str, rows: np.ndarray) -> None:
-        pixels = np.memmap(self.folder / "pixels", np.uint8, "r", shape=(self.count, *self.shape))
-        start, count = self._length(part), self._length(part) + len(rows)
-        images = np.lib.format.open_memmap(self.folder / part / "images.npy", "w+", np.uint8, (count, *self.shape))
-        for row in range(0, start, CHUNK):
-            images[row : min(row + CHUNK, start)] = self.before.split(part).images[row : min(row + CHUNK, start)]
-        for place in range(0, len(rows), CHUNK):
-            images[start + place : start + place + CHUNK] = pixels[rows[place : place + CHUNK]]
-        images.flush()
+        """In chunks, of which none stays mapped: memory does not grow with their number."""
+        start, every = self._length(part), (self._length(part) + len(rows), *self.shape)
+        with (self.folder / part / "images.npy").open("wb") as out:
+            np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": every})
+            for row in range(0, start, CHUNK):
+                out.write(self.before.split(part).images[row : min(row + CHUNK, start)].tobytes())
+            for place in range(0, len(rows), CHUNK):
+                pixels = np.memmap(self.folder / "pixels", np.uint8, "r", shape=(self.count, *self.shape))
+                out.write(pixels[rows[place : place + CHUNK]].tobytes())
 
     def _write_thumbnails(self, part: str, rows: np.ndarray) -> None:
         """Those of the set and the new ones, one after the other, and where each ends; nothing if there are none."""
