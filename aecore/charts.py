@@ -10,12 +10,12 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from aecore.history import clipped, terms, thinned
+
 GREY = "#8A8894"
 """Rules and notes, on a light or dark background."""
 DASHES = [[1, 0], [1, 0], [5, 7]]
 """Every third line is dashed: that of the principal components lies on that of the pixels, and both are seen."""
-MOST = 200
-"""Rows of a history that a chart draws; more would only slow down every refresh of a live training."""
 
 
 def _data(rows: list[dict[str, Any]]) -> alt.InlineData:
@@ -39,7 +39,7 @@ def curves(
     """Every loss term of a history over the epochs, training solid, held-out dashed, with a line at the epoch `cursor`.
 
     beside: other histories that are drawn beside this one; all get the same axes, and each term one color. There is no
-    legend for the dashes; explain them beside the chart. Of a long history, about MOST rows are drawn.
+    legend for the dashes; explain them beside the chart. Below them a triangle where gradients were shortened.
     """
     own, every = _terms(history, log), [row for other in beside or [history] for row in _terms(other, log)]
     x = alt.X("epoch:Q")
@@ -48,17 +48,20 @@ def curves(
         values = [row["value"] for row in every]
         scale["domain"] = [min(values), max(values)]
         x = x.scale(domain=[0, max(row["epoch"] for row in every)])
-    terms = _names(every, "term")
+    names = _names(every, "term")
     lines = alt.Chart().mark_line(point=len(history) < 3)
     lines = lines.encode(
         x,
         alt.Y("value:Q").title("loss per pixel").scale(**scale),
-        alt.Color("term:N").title(None).legend(orient="top", columns=2, values=_names(own, "term")).scale(domain=terms),
+        alt.Color("term:N").title(None).legend(orient="top", columns=2, values=_names(own, "term")).scale(domain=names),
         alt.StrokeDash("images:N").legend(None).scale(domain=["training", "held out"], range=[[1, 0], [4, 3]]),
         tooltip=["term:N", "images:N", "epoch:N", "value:N"],
     )
     here = alt.Chart(_data([] if cursor is None else [{"epoch": cursor}])).mark_rule(strokeWidth=2, opacity=0.5)
-    return _layers(own, lines, here.encode(x))
+    short = alt.Chart(_data([{"epoch": epoch, "gradients shortened": count} for epoch, count in clipped(history)]))
+    short = short.mark_point(shape="triangle-up", size=40, filled=True, color=GREY, opacity=0.8)
+    short = short.encode(x, y=alt.value("height"), tooltip=["epoch:N", "gradients shortened:N"])
+    return _layers(own, lines, here.encode(x), short)
 
 
 def _names(rows: Sequence[Mapping[str, Any]], field: str) -> list[Any]:
@@ -68,18 +71,11 @@ def _names(rows: Sequence[Mapping[str, Any]], field: str) -> list[Any]:
 
 def _terms(history: Sequence[Mapping[str, Any]], log: bool) -> list[dict[str, Any]]:
     rows = []
-    for row in _thinned(history):
-        for name, value in row.items():
-            if name not in ("epoch", "test"):
-                rows.append({"epoch": row["epoch"], "term": name, "images": "training", "value": value})
-        for name, value in row["test"].items():
-            if name != "mse":
-                rows.append({"epoch": row["epoch"], "term": name, "images": "held out", "value": value})
+    for row in thinned(history):
+        for images, held_out in (("training", False), ("held out", True)):
+            for name, value in terms(row, held_out).items():
+                rows.append({"epoch": row["epoch"], "term": name, "images": images, "value": value})
     return [row for row in rows if row["value"] > 0 or not log]
-
-
-def _thinned(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [*history[: -1 : max(1, len(history) // MOST)], *history[-1:]]
 
 
 def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> alt.Chart:
@@ -87,7 +83,7 @@ def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> alt.Chart:
     rows = [
         {"epoch": row["epoch"], "run": name, "MSE": row["test"]["mse"]}
         for name, history in histories.items()
-        for row in _thinned(history)
+        for row in thinned(history)
         if row["test"].get("mse", 0) > 0
     ]
     lines = alt.Chart(_data(rows)).mark_line(point={"size": 14}, clip=True)

@@ -127,8 +127,8 @@ def _words(name: str, value: Any) -> str:
 class Checkpoint:
     """A run at one moment of its training: numpy in, numpy out.
 
-    history: rows {"epoch": 0.5, one mean per term since the last row, "test": {the same on held-out images, "mse"}}.
-    step counts batches. state is what only training needs to continue: optimizer, generator, unfinished means.
+    history: rows as `aecore.history` describes them. step counts batches. state is what only training needs to
+    continue: optimizer, generator, unfinished means.
     """
 
     run: Run

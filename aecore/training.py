@@ -2,8 +2,9 @@
 
 import copy
 import math
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from aecore.data import Dataset, load_dataset
+from aecore.history import CLIPPED
 from aecore.models import DISTANCES
 from aecore.moments import moment_steps
 from aecore.networks import Autoencoder, planned
@@ -56,7 +58,7 @@ def train(
     rows, moments = _row_steps(per_epoch, run.epochs), moment_steps(steps)
 
     network = run.build(tuple(images.shape[1:]))
-    optimizer = _Adam(network)
+    optimizer, clip = _Adam(network), _Clip(network)
     rng = torch.Generator().manual_seed(run.seed)
     history: list[dict[str, Any]] = []
     sums: dict[str, float] = {}
@@ -64,7 +66,7 @@ def train(
 
     def checkpoint() -> Checkpoint:
         network.known = None
-        state = _pack(network, optimizer, rng, sums)
+        state = _pack(network, optimizer, clip, rng, sums)
         return Checkpoint(run, copy.deepcopy(network), tuple(history), step, steps, state)
 
     if resume is None:
@@ -74,7 +76,7 @@ def train(
     else:
         history, step = list(resume.history), resume.step
         network.load_state_dict(resume.network.state_dict())
-        sums = _unpack(network, optimizer, rng, resume.state)
+        sums = _unpack(network, optimizer, clip, rng, resume.state)
 
     order, shown, fixed = np.empty(0, int), time.monotonic(), _Fixed(network, len(images), keep)
     while step < steps:
@@ -91,12 +93,14 @@ def train(
         objective = sum(term if name == "reconstruction" else ramp * term for name, term in terms.items())
         network.zero_grad()
         objective.backward()
-        if problem := _not_finite(terms, network):
+        norm = _gradient_norm(network)
+        if problem := _not_finite(terms, norm):
             yield checkpoint()
             raise Diverged(
                 f"{problem} became NaN or infinite at epoch {step / per_epoch:.2f}, step {step}; the last good "
                 f"state is kept. Lower the learning rate (now {run.lr:g}) or the weight of the penalty"
             )
+        sums["clipped"] = sums.get("clipped", 0.0) + clip.shorten(norm)
         optimizer.step(run.lr * _schedule(step, steps))
         step += 1
 
@@ -104,8 +108,10 @@ def train(
         for name, term in terms.items():
             sums[name] = sums.get(name, 0.0) + term.item() * len(x)
         if step in rows:
-            count = sums.pop("images")
+            count, clipped = sums.pop("images"), int(sums.pop("clipped"))
             means = {name: total / count for name, total in sums.items()}
+            if clipped:
+                means[CLIPPED] = clipped
             history.append({"epoch": step / per_epoch, **means, "test": _measure(run, network, held_out)})
             sums = {}
         if step in rows or step in moments or (pulse is not None and time.monotonic() - shown >= pulse):
@@ -156,13 +162,21 @@ def _schedule(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / rise) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
-def _not_finite(terms: dict[str, Tensor], network: Autoencoder) -> str | None:
+def _gradients(network: Autoencoder) -> list[Tensor]:
+    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+
+
+def _gradient_norm(network: Autoencoder) -> float:
+    """Euclidean norm of the gradient of all weights together."""
+    return torch.stack(torch._foreach_norm(_gradients(network))).norm().item()
+
+
+def _not_finite(terms: dict[str, Tensor], norm: float) -> str | None:
     """The name of what is NaN or infinite, looked at before the optimizer moves any weight."""
     for name, term in terms.items():
         if not math.isfinite(term.item()):
             return f"the {name} term"
-    norms = torch._foreach_norm([parameter.grad for parameter in network.parameters() if parameter.grad is not None])
-    return None if math.isfinite(sum(norms).item()) else "a gradient"
+    return None if math.isfinite(norm) else "a gradient"
 
 
 def _measure(run: Run, network: Autoencoder, x: Tensor) -> dict[str, float]:
@@ -198,6 +212,29 @@ class _Fixed:
         self.network.known = x, found.float()
 
 
+class _Clip:
+    """Shortens a gradient that is far longer than those before it, and that one step could ruin the network.
+
+    To a multiple of the median of the last WINDOW norms; after AutoClip, Seetharaman et al. 2020,
+    https://arxiv.org/abs/2007.14469, which shortens nine of ten.
+    """
+
+    WINDOW, TIMES = 100, 2.0
+
+    def __init__(self, network: Autoencoder) -> None:
+        self.network = network
+        self.norms: list[float] = []
+
+    def shorten(self, norm: float) -> bool:
+        """Of a gradient of this norm; whether that was needed."""
+        longest = self.TIMES * statistics.median(self.norms) if len(self.norms) >= 10 else math.inf
+        self.norms = [*self.norms, norm][-self.WINDOW :]
+        if norm <= longest:
+            return False
+        torch._foreach_mul_(_gradients(self.network), longest / norm)
+        return True
+
+
 class _Adam:
     """Kingma and Ba 2015, https://arxiv.org/abs/1412.6980, by torch's fused kernel.
 
@@ -227,20 +264,25 @@ class _Adam:
             )
 
 
-def _pack(network: Autoencoder, optimizer: _Adam, rng: torch.Generator, sums: dict[str, float]) -> dict[str, Tensor]:
+def _pack(
+    network: Autoencoder, optimizer: _Adam, clip: _Clip, rng: torch.Generator, sums: dict[str, float]
+) -> dict[str, Tensor]:
     """Copies of all that the next step depends on besides the weights."""
-    state = {"rng": rng.get_state()}
+    state = {"rng": rng.get_state(), "norms": torch.tensor(clip.norms, dtype=torch.float64)}
     for name, _ in network.named_parameters():
         for key, value in optimizer.state.get(name, {}).items():
             state[f"adam.{key}.{name}"] = value.clone()
     return state | {f"sum.{name}": torch.tensor(value, dtype=torch.float64) for name, value in sums.items()}
 
 
-def _unpack(network: Autoencoder, optimizer: _Adam, rng: torch.Generator, state: dict[str, Tensor]) -> dict[str, float]:
+def _unpack(
+    network: Autoencoder, optimizer: _Adam, clip: _Clip, rng: torch.Generator, state: Mapping[str, Tensor]
+) -> dict[str, float]:
     """Put back what `_pack` took; returns the unfinished means."""
     if "rng" not in state:
         raise ValueError("this checkpoint has no training state; load it with Store.load(id, training=True)")
     rng.set_state(state["rng"])
+    clip.norms = state["norms"].tolist() if "norms" in state else []  # of an older run
     for name, _ in network.named_parameters():
         if f"adam.step.{name}" in state:
             optimizer.state[name] = {key: state[f"adam.{key}.{name}"].clone() for key in optimizer.KEYS}

@@ -344,6 +344,16 @@ def _pca_mse(known: Known, components: int) -> float | None:
     return mse(test, pca.rebuild(test, components)) if pca else None
 
 
+@_data("set", max_entries=16, show_spinner=False)
+def mean_image_mse(known: Known) -> float:
+    """Of the images behind the curves, their MSE to the mean training image."""
+    from aecore.training import HELD_OUT
+
+    found = dataset(known.name)
+    mean = found.train.images[:: max(1, len(found.train) // 10_000)].mean(axis=0, dtype=np.float64)
+    return float(np.square((found.test.images[:HELD_OUT] - mean) / 255).mean())
+
+
 @_data("run", max_entries=256, show_spinner=False)
 def repaired_by_run(view: View, kind: str, level: float, clip: bool, seed: int) -> dict[str, float]:
     """PSNR of a run over 300 test images: mean, error."""

@@ -13,7 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from aecore import training
 from aecore.data import Dataset, Split, load_dataset
+from aecore.history import clipped
 from aecore.measure.metrics import mse, retrieval
 from aecore.models import FLAVORS, Distance, Flavor, Vanilla
 from aecore.moments import moment_steps
@@ -340,6 +342,26 @@ def test_bad_numbers_stop_the_run_before_they_reach_a_weight(
     assert all(math.isfinite(number) for row in last.history for number in row["test"].values())
     store.save(last)
     assert store.load(run.id).step == last.step
+
+
+def test_a_gradient_far_longer_than_those_before_it_is_shortened_and_counted(
+    poison: type[Flavor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied: list[float] = []
+    step = training._Adam.step
+
+    def spy(self: training._Adam, lr: float) -> None:
+        applied.append(training._gradient_norm(self.network))
+        step(self, lr)
+
+    monkeypatch.setattr(training._Adam, "step", spy)
+    run = _run(poison(latent=3, bad=1e6), seed=5, epochs=8)
+    last = _last(train(run, _dataset()))
+    assert sum(count for _, count in clipped(last.history)) > 0
+    assert max(applied[10:]) < 20 * np.median(applied)
+    monkeypatch.setattr(training._Clip, "TIMES", math.inf)
+    assert not clipped(_last(train(run, _dataset())).history)
+    assert max(applied[10:]) > 1000 * np.median(applied), "there were longer ones to shorten"
 
 
 @pytest.mark.parametrize("name", FLAVORS)

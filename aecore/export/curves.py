@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from aecore.history import terms, thinned
 from aecore.text import one_line
 
-MOST = 200
-"""Rows of a history that a curve has points for."""
 WIDTH, HEIGHT = 340, 190
 """Of the drawing of one loss term, in CSS pixels."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 30, 24
@@ -18,9 +17,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 30, 24
 
 def curves(history: Sequence[Mapping[str, Any]]) -> list[str]:
     """A drawing for each loss term of a history over the epochs: training solid, held out dashed. Then the test MSE."""
-    rows = [*history[: -1 : max(1, len(history) // MOST)], *history[-1:]]
-    terms = dict.fromkeys(name for row in rows for name in (*row, *row["test"]) if name not in ("epoch", "test", "mse"))
-    found = [_panel(name, _line(rows, name, False), _line(rows, name, True)) for name in terms]
+    rows = thinned(history)
+    names = dict.fromkeys(name for row in rows for name in (*terms(row), *terms(row, held_out=True)))
+    found = [_panel(name, _line(rows, name, False), _line(rows, name, True)) for name in names]
     return [*found, _panel("MSE", [], _line(rows, "mse", True))] if rows else []
 
 

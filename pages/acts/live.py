@@ -18,7 +18,10 @@ from pages._words import lasting, plain, sentence
 from pages.acts.parcel import take_along
 
 if TYPE_CHECKING:
-    from aecore import Checkpoint
+    from collections.abc import Sequence
+
+    from aecore import Checkpoint, Run
+    from aecore.history import Row
     from aecore.moments import Moment
 
 STRANGE = "a run of another visitor"
@@ -216,6 +219,7 @@ def _problems(job: Job, state: str, progress: dict[str, Any]) -> None:
 def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
     """Curves, map and reconstructions: of now while it trains, of any kept moment afterwards."""
     from aecore import charts, figures
+    from aecore.history import clipped
     from aecore.manifold import bounds
     from aecore.moments import newest
 
@@ -227,6 +231,7 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
     images = _cached.dataset(run.dataset) if is_here(run.dataset) else None
     history = progress.get("history") or _trained(job).history
     if images is not None:
+        _collapse(run, history)
         if shown:
             strip = figures.pair(images.test.images[: len(shown.rebuilt)], shown.rebuilt)
         else:
@@ -242,7 +247,8 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
             st.altair_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
             with st.container(horizontal=True, vertical_alignment="center"):
                 _controls.toggle("log", "Log axis", False)
-                st.caption("solid: training, dashed: held out")
+                marks = ", triangles: gradients that were shortened" if clipped(history) else ""
+                st.caption(f"solid: training, dashed: held out{marks}")
     if map:
         title, groups = _cached.groups(run.dataset, len(shown.places))
         box, alt = bounds(_all(moments)), "Small map of test images by their code"
@@ -255,6 +261,21 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
         film = _cached.film(job.id, latest.step)
         help = "One frame for every moment kept: images and map."
         st.download_button("Save as GIF", film, f"{job.id}.gif", "image/gif", help=help, on_click="ignore")
+
+
+def _collapse(run: "Run", history: "Sequence[Row]") -> None:
+    """That a run has learned nothing, why, and the way out."""
+    from aecore.history import collapsed
+
+    mean = _cached.mean_image_mse(run.dataset)
+    if collapsed(history, mean):
+        knob = next((name for name in ("weight", "beta") if hasattr(run.model, name)), "")
+        penalty = f" or its {knob} (now {getattr(run.model, knob):g})" if knob else ""
+        st.warning(
+            f"This run has collapsed: it reconstructs held-out images with an MSE of {history[-1]['test']['mse']:.4f}, "
+            f"and one mean image for all would have {mean:.4f}. Lower the learning rate (now {run.lr:g}){penalty}, and "
+            "train again."
+        )
 
 
 def _trained(job: Job) -> "Checkpoint":

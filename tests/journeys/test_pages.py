@@ -322,6 +322,17 @@ def test_classify_says_what_a_set_without_labels_lacks(home: Path) -> None:
     assert "one folder for each class" in texts(visit("classify", run=run.id))
 
 
+@pytest.mark.parametrize(("mse", "said"), [(0.2, True), (0.02, False)])
+def test_a_run_that_learned_nothing_is_called_collapsed_with_the_way_out(mse: float, said: bool, home: Path) -> None:
+    run = aecore.Run("digits", aecore.models.Sparse(latent=2, weight=0.1), "shallow", epochs=5, lr=0.5)
+    history = ({"epoch": 5.0, "reconstruction": mse, "clipped": 3, "test": {"reconstruction": mse, "mse": mse}},)
+    aecore.Store(home / "runs").save(aecore.Checkpoint(run, run.build((1, 8, 8)), history, 5, 5))
+    app = visit("train", run=run.id)
+    words = " ".join(item.value for item in app.warning)
+    assert ("has collapsed" in words) == said
+    assert ("Lower the learning rate (now 0.5) or its weight (now 0.1)" in words) == said
+
+
 def test_one_press_queues_every_flavor(home: Path) -> None:
     app = visit("train")
     app.number_input(key="epochs").set_value(1).run()
