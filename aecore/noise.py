@@ -59,8 +59,12 @@ def occlusion(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     return torch.where(covered, 0.0, x)
 
 
-def corrupt(images: np.ndarray, kind: str, level: float, seed: int = 0, clip: bool = True) -> np.ndarray:
+def corrupt(
+    images: np.ndarray, kind: str, level: float, seed: int | torch.Generator = 0, clip: bool = True
+) -> np.ndarray:
     """Corrupt images (n, c, h, w), uint8 or float in [0, 1] -> float32; `clip` keeps the result in [0, 1].
+
+    In place of a seed, a generator goes on from block to block.
 
     >>> corrupt(np.zeros((1, 1, 8, 8), np.uint8), "gaussian", 0.5).shape
     (1, 1, 8, 8)
@@ -72,5 +76,6 @@ def corrupt(images: np.ndarray, kind: str, level: float, seed: int = 0, clip: bo
     x = torch.tensor(images, dtype=torch.float32)
     if images.dtype == np.uint8:
         x /= 255
-    corrupted = NOISES[kind](x, level, torch.Generator().manual_seed(seed)).numpy()
+    rng = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+    corrupted = NOISES[kind](x, level, rng).numpy()
     return corrupted.clip(0, 1) if clip else corrupted

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
+import torch
 
 from aecore.data import Dataset
 from aecore.measure.metrics import psnr
@@ -18,6 +19,9 @@ What is fitted is fitted to this noise, on training images.
 """
 
 FILTERS: dict[str, Filter] = {}
+
+BLOCK = 1000
+"""Images from which a filter learns at a time."""
 
 
 def filter(function: Filter) -> Filter:
@@ -75,11 +79,26 @@ def _tv_weight(dataset: Dataset, kind: str, level: float, clip: bool) -> float:
 
 @lru_cache(16)
 def _wiener(dataset: Dataset, kind: str, level: float, clip: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best linear filter from noisy to clean on 20,000 training images: means and gain (pixels, pixels)."""
-    clean = dataset.train.images[:20_000]
-    x, y = flat(corrupt(clean, kind, level, 1, clip)), flat(clean)
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    x -= x_mean  # in place: a second pair of these would be 125 MB
-    y -= y_mean
-    ridge = 1e-4 * len(x) * np.eye(x.shape[1], dtype=np.float32)
-    return y_mean, np.linalg.solve(x.T @ x + ridge, x.T @ y).astype(np.float32), x_mean
+    """The best linear filter from noisy to clean on 20,000 training images: means and gain (pixels, pixels).
+
+    In blocks: all of them, noisy and clean as floats, would be 125 MB and more for everyone who opens a page.
+    """
+    images, rng = dataset.train.images[:20_000], torch.Generator().manual_seed(1)
+    count, pixels = len(images), int(np.prod(dataset.shape))
+    sums = np.zeros((2, pixels), np.float64)
+    squares, products = (np.zeros((pixels, pixels), np.float32) for _ in range(2))
+    for start in range(0, count, BLOCK):
+        clean = images[start : start + BLOCK]
+        x, y = flat(corrupt(clean, kind, level, rng, clip)), flat(clean)
+        if not start:
+            around = x.mean(axis=0), y.mean(axis=0)  # near the means, so that little is lost when these are taken away
+        x -= around[0]
+        y -= around[1]
+        sums += x.sum(axis=0), y.sum(axis=0)
+        squares += x.T @ x
+        products += x.T @ y
+    x_mean, y_mean = (sums / count).astype(np.float32)
+    squares -= count * np.outer(x_mean, x_mean)
+    products -= count * np.outer(x_mean, y_mean)
+    squares[np.diag_indices(pixels)] += 1e-4 * count
+    return y_mean + around[1], np.linalg.solve(squares, products).astype(np.float32), x_mean + around[0]
