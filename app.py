@@ -14,13 +14,15 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from aecore.process.memory import scarce
+from aecore.process.memory import own, scarce
 from aecore.process.nursery import close_nursery, open_nursery, quiet
 from aecore.process.questions import coded, labels, labels_of_pixels
 from aecore.process.tasks import SERVER, Task
 from pages._routes import routes
 from pages._uploads import Gate
 
+LARGE = 560.0
+"""Megabytes of a server whose caches are full; after a visit of every page, on the runs shown first, it has 470."""
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
 
 
@@ -49,8 +51,11 @@ def hand_back_memory() -> None:
 
 
 def make_room() -> None:
-    """Where memory is scarce, forget what can be computed again: better a page that takes its time than none."""
-    if scarce():
+    """Where memory is scarce and the caches hold much of it, forget them: better a page that takes its time than none.
+
+    To fill small ones again would take more memory for a moment than they hold.
+    """
+    if scarce() and own() > LARGE:
         st.cache_data.clear()
         st.cache_resource.clear()
         hand_back_memory()

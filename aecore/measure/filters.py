@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ FILTERS: dict[str, Filter] = {}
 
 BLOCK = 1000
 """Images from which a filter learns at a time."""
+
+_LEARNING = Lock()
+"""What several visitors need at the same moment is found by the first, and the others wait for it."""
 
 
 def filter(function: Filter) -> Filter:
@@ -47,7 +51,9 @@ def median(noisy: np.ndarray, dataset: Dataset, kind: str, level: float, clip: b
 @filter
 def total_variation(noisy: np.ndarray, dataset: Dataset, kind: str, level: float, clip: bool) -> np.ndarray:
     """Rudin, Osher and Fatemi 1992 by Chambolle 2004, its weight chosen on training images."""
-    return _denoised_tv(noisy, _tv_weight(dataset, kind, level, clip))
+    with _LEARNING:
+        weight = _tv_weight(dataset, kind, level, clip)
+    return _denoised_tv(noisy, weight)
 
 
 @filter
@@ -55,7 +61,8 @@ def linear_filter(noisy: np.ndarray, dataset: Dataset, kind: str, level: float, 
     """The best linear map from noisy to clean training images; None for images too large for it."""
     if int(np.prod(dataset.shape)) > LARGEST:
         return None
-    mean, gain, noisy_mean = _wiener(dataset, kind, level, clip)
+    with _LEARNING:
+        mean, gain, noisy_mean = _wiener(dataset, kind, level, clip)
     return ((flat(noisy) - noisy_mean) @ gain + mean).reshape(noisy.shape).clip(0, 1)
 
 

@@ -21,6 +21,13 @@ def scarce() -> bool:
     return free() < SCARCE
 
 
+def own() -> float:
+    """Megabytes of this process that are not files, even if shared with others; 0 where the system does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        return int((_PROC / "self" / "status").read_text().split("RssAnon:")[1].split()[0]) / 1024
+    return 0.0
+
+
 def _machine() -> Iterator[int]:
     with suppress(OSError, ValueError, IndexError):
         yield int((_PROC / "meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024
@@ -32,14 +39,15 @@ def _containers() -> Iterator[int]:
         for line in (_PROC / "self" / "cgroup").read_text().splitlines():
             number, kinds, path = line.split(":", 2)
             if number == "0":
-                names, root = ("memory.max", "memory.current", "inactive_file"), _GROUPS
+                names, total, root = ("memory.max", "memory.current"), "", _GROUPS
             elif "memory" in kinds.split(","):
-                names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+                names, total = ("memory.limit_in_bytes", "memory.usage_in_bytes"), "total_"
                 root = _GROUPS / "memory"
             else:
                 continue
             for group in {root, root / path.strip("/")}:  # in a container, its own group is often the root
-                with suppress(OSError, ValueError, IndexError):
-                    limit, used = (int((group / name).read_text()) for name in names[:2])
-                    files = int((group / "memory.stat").read_text().split(f"{names[2]} ")[1].split()[0])
-                    yield limit - used + files
+                with suppress(OSError, ValueError, KeyError):
+                    limit, used = (int((group / name).read_text()) for name in names)
+                    stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+                    idle, busy = (int(stat[f"{total}{kind}_file"]) for kind in ("inactive", "active"))
+                    yield limit - used + idle + busy // 2  # as the system reckons what is available

@@ -88,9 +88,9 @@ def test_every_page_opens_where_nothing_can_be_written(page: str, refused: str) 
     visit(page)
 
 
-@pytest.mark.parametrize(("scarce", "computed"), [(False, 1), (True, 2)])
-def test_where_memory_is_scarce_what_can_be_computed_again_is_forgotten(
-    scarce: bool, computed: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("scarce", "own", "computed"), [(False, 900, 1), (True, 400, 1), (True, 900, 2)])
+def test_where_memory_is_scarce_and_caches_are_large_they_are_forgotten(
+    scarce: bool, own: float, computed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import app
 
@@ -98,6 +98,7 @@ def test_where_memory_is_scarce_what_can_be_computed_again_is_forgotten(
     done: list[int] = []
     large = st.cache_resource(lambda: done.append(1))
     monkeypatch.setattr(app, "scarce", lambda: scarce)
+    monkeypatch.setattr(app, "own", lambda: own)
     large()
     app.make_room()
     large()

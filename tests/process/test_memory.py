@@ -22,11 +22,12 @@ def _group(folder: Path, names: tuple[str, str, str], limit: str, used: int, fil
     folder.mkdir(parents=True)
     (folder / names[0]).write_text(f"{limit}\n")
     (folder / names[1]).write_text(f"{used * MB}\n")
-    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {files * MB}\n")
+    stat = f"anon 5\n{names[2]}inactive_file {files * MB}\n{names[2]}active_file {20 * MB}\n"
+    (folder / "memory.stat").write_text(stat)
 
 
-V2 = ("memory.max", "memory.current", "inactive_file")
-V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+V2 = ("memory.max", "memory.current", "")
+V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
 
 
 def test_where_the_system_does_not_say_there_is_no_limit(system: Path) -> None:
@@ -45,11 +46,11 @@ def test_a_machine_has_what_is_available(system: Path) -> None:
 def test_a_container_has_less_than_its_machine(
     system: Path, inside: bool, line: str, base: str, names: tuple[str, str, str]
 ) -> None:
-    """Files that were read and can be read again are no loss."""
+    """Files that were read and can be read again are no loss; of those in use, half."""
     (system / "proc" / "meminfo").write_text("MemAvailable: 8192000 kB\n")
     (system / "proc" / "self" / "cgroup").write_text(f"9:pids:/box\n{line}\n")
     _group(system / "cgroup" / base / ("" if inside else "box"), names, str(690 * MB), 600, 70)
-    assert memory.free() == 160
+    assert memory.free() == 170
 
 
 def test_a_container_without_a_limit_is_none(system: Path) -> None:
@@ -61,3 +62,9 @@ def test_a_container_without_a_limit_is_none(system: Path) -> None:
 
 def test_this_system_has_memory() -> None:
     assert memory.free() > 0
+
+
+def test_a_process_knows_its_own(system: Path) -> None:
+    assert memory.own() == 0
+    (system / "proc" / "self" / "status").write_text("Name: python\nRssAnon:\t  51200 kB\nRssFile:\t 99 kB\n")
+    assert memory.own() == 50
