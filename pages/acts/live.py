@@ -269,8 +269,12 @@ def _collapse(run: "Run", history: "Sequence[Row]") -> None:
 
     mean = _cached.mean_image_mse(run.dataset)
     if collapsed(history, mean):
-        knob = next((name for name in ("weight", "beta") if hasattr(run.model, name)), "")
-        penalty = f" or its {knob} (now {getattr(run.model, knob):g})" if knob else ""
+        knobs = {"weight": "the weight of its penalty", "beta": "its beta"}
+        penalty = "".join(
+            f" or {words} (now {getattr(run.model, name):g})"
+            for name, words in knobs.items()
+            if hasattr(run.model, name)
+        )
         st.warning(
             f"This run has collapsed: it reconstructs held-out images with an MSE of {history[-1]['test']['mse']:.4f}, "
             f"and one mean image for all would have {mean:.4f}. Lower the learning rate (now {run.lr:g}){penalty}, and "

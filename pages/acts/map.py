@@ -116,7 +116,8 @@ def draw(view: View, color: str, mode: str, tile: int, title: str, row: int, mar
 
     corners, shown = area(view)
     latent_map(
-        "map", parts, title=title, alt=f"Map of images by their codes: {title}", mode=mode, tile=tile,
+        "map", parts, title=title, file=f"{view.run}-{view.split}-{mode}",
+        alt=f"Map of images by their codes: {title}", mode=mode, tile=tile,
         row=None if mode == "decoder" else row,
         originals="" if name in DATASETS else f"assets/originals/{name}/{split}", area=corners,
         classes=shown, marks=marks, on_click=click, on_place=place, on_area=select,

@@ -26,6 +26,7 @@ def latent_map(
     parts: Mapping[str, str],
     *,
     title: str,
+    file: str,
     alt: str,
     mode: str,
     tile: int,
@@ -40,14 +41,14 @@ def latent_map(
 ) -> None:
     """Draw the map.
 
-    parts: what each part is for -> the id of the bytes that `send` brings. tile: side of a picture on the screen in
-    pixels. row: the picked image. originals: below which address those of its rows are,
-    empty if there are none. area: corners of the selected area. classes: which of them it is
-    about, none for all. marks: "path" and "dots" (places), "ellipse"
-    (x, y, radius, radius), "place". The callbacks find what happened in `event(key, name)`.
+    parts: what each part is for -> the id of the bytes that `send` brings. file: the name of a saved picture, without
+    its ending. tile: side of a picture on the screen in pixels. row: the picked image. originals: below which address
+    those of its rows are, empty if there are none. area: corners of the selected area. classes: which of them it is
+    about, none for all. marks: "path" and "dots" (places), "ellipse" (x, y, radius, radius), "place". The callbacks
+    find what happened in `event(key, name)`.
     """
     data = {
-        "parts": dict(parts), "title": title, "alt": alt, "mode": mode, "tile": tile, "row": row,
+        "parts": dict(parts), "title": title, "file": file, "alt": alt, "mode": mode, "tile": tile, "row": row,
         "originals": originals, "area": [list(corner) for corner in area], "classes": list(classes),
         "marks": dict(marks),
     }  # fmt: skip

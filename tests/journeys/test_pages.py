@@ -330,7 +330,7 @@ def test_a_run_that_learned_nothing_is_called_collapsed_with_the_way_out(mse: fl
     app = visit("train", run=run.id)
     words = " ".join(item.value for item in app.warning)
     assert ("has collapsed" in words) == said
-    assert ("Lower the learning rate (now 0.5) or its weight (now 0.1)" in words) == said
+    assert ("Lower the learning rate (now 0.5) or the weight of its penalty (now 0.1)" in words) == said
 
 
 def test_one_press_queues_every_flavor(home: Path) -> None:

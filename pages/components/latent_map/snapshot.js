@@ -12,12 +12,14 @@ async function saveSnapshot(map) {
   Object.assign(pen, { fillStyle: map.theme.ink, font: `13px ${map.theme.font}`, textBaseline: "middle" });
   pen.fillText(map.line.textContent, 10, HEAD / 2, width - 20);
   pen.translate(0, HEAD);
+  pen.imageSmoothingEnabled = false; // the pixels of the images stay sharp
   if (map.data.mode !== "points") pen.drawImage(map.under, 0, 0, width, height);
+  pen.imageSmoothingEnabled = true;
   pen.drawImage(await chartOf(map, width, height), 0, 0, width, height);
   pen.drawImage(map.over, 0, 0, width, height);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await canvas.convertToBlob());
-  link.download = `${fileName(map.data.title)}.png`;
+  link.download = `${map.data.file}.png`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
@@ -33,8 +35,4 @@ async function chartOf(map, width, height) {
   image.src = uri;
   await image.decode();
   return image;
-}
-
-function fileName(title) {
-  return title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60) || "map";
 }
