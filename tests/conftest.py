@@ -222,7 +222,8 @@ class Server:
             about = {
                 "AECORE_PUBLIC": "1" if public else "0",
                 "AECORE_MAX_EPOCHS": "inf",
-            }  # some are stopped long before
+                "AECORE_MAX_MINUTES": "inf",
+            }  # some trainings are stopped long before
             environment = {**os.environ, "AECORE_HOME": str(self.home), **about}
             self.process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
         base = next((f"/{option.partition('=')[2]}" for option in options if "baseUrlPath" in option), "")

@@ -24,8 +24,11 @@ PULSE = 0.5
 """Seconds between two checks for orders while training, and between two reports."""
 SAVE_EVERY = 5.0
 """Seconds between two snapshots of a running training, and so the most that a crash can lose."""
-FIRST_LOOK = 5.0
-"""Seconds of training after which its time is foreseen; one that would take more than twice what is allowed ends."""
+FIRST_LOOK, HOPELESS = 10.0, 10
+"""Seconds of training after which its time is foreseen; what would take so many times the time allowed ends then.
+
+Not sooner, and not what would take only twice as long: others may be busy here for the moment.
+"""
 PATIENCE = 1800.0
 """Seconds that a paused training waits for an order before it saves and ends, to free its memory."""
 
@@ -263,7 +266,7 @@ class _Record:
         self.trained, self.looked = self.trained + now - self.looked, now
         note, minutes = None, limit("AECORE_MAX_MINUTES")
         foreseen = self.trained + (self._figures(checkpoint)["seconds_left"] or 0.0)
-        if now - self.started >= FIRST_LOOK and foreseen > 2 * 60 * minutes:
+        if now - self.started >= FIRST_LOOK and foreseen > HOPELESS * 60 * minutes:
             note = (
                 f"Saved and stopped: this training would take about {_time(foreseen)}, and this server allows "
                 f"{minutes:g} min (AECORE_MAX_MINUTES): choose fewer epochs, a smaller width or fewer images."

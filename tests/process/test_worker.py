@@ -199,7 +199,7 @@ def test_a_training_ends_at_the_minutes_allowed_and_is_kept(store: Store, monkey
 def test_a_training_that_would_take_far_longer_than_allowed_ends_at_once_with_the_figures(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AECORE_MAX_MINUTES", "0.05")
+    monkeypatch.setenv("AECORE_MAX_MINUTES", "0.01")
     monkeypatch.setattr(worker_module, "FIRST_LOOK", 0.0)
     run = replace(RUN, epochs=1000, batch_size=8)
     job = Job(store.create(run))
@@ -207,7 +207,7 @@ def test_a_training_that_would_take_far_longer_than_allowed_ends_at_once_with_th
     *_, last = _attended(store, run, background=True)
     assert last.epoch < 100
     assert job.state == "stopped"
-    assert re.search(r"would take about \d+ (min|h), and this server allows 0.05 min", job.progress["note"])
+    assert re.search(r"would take about \d+ (min|h), and this server allows 0.01 min", job.progress["note"])
 
 
 def test_the_owner_has_no_limits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
