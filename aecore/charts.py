@@ -39,7 +39,7 @@ def curves(
     """Every loss term of a history over the epochs, training solid, held-out dashed, with a line at the epoch `cursor`.
 
     beside: other histories that are drawn beside this one; all get the same axes, and each term one color. There is no
-    legend for the dashes; explain them beside the chart. Below them a triangle where gradients were shortened.
+    legend for the dashes; explain them beside the chart. Below them a triangle where gradients were clipped.
     """
     own, every = _terms(history, log), [row for other in beside or [history] for row in _terms(other, log)]
     x = alt.X("epoch:Q")
@@ -58,9 +58,9 @@ def curves(
         tooltip=["term:N", "images:N", "epoch:N", "value:N"],
     )
     here = alt.Chart(_data([] if cursor is None else [{"epoch": cursor}])).mark_rule(strokeWidth=2, opacity=0.5)
-    short = alt.Chart(_data([{"epoch": epoch, "gradients shortened": count} for epoch, count in clipped(history)]))
+    short = alt.Chart(_data([{"epoch": epoch, "clipped gradients": count} for epoch, count in clipped(history)]))
     short = short.mark_point(shape="triangle-up", size=40, filled=True, color=GREY, opacity=0.8)
-    short = short.encode(x, y=alt.value("height"), tooltip=["epoch:N", "gradients shortened:N"])
+    short = short.encode(x, y=alt.value("height"), tooltip=["epoch:N", "clipped gradients:N"])
     return _layers(own, lines, here.encode(x), short)
 
 

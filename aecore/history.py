@@ -1,6 +1,6 @@
 """The rows of a history: its loss terms, what else stands in them, and some of them for a chart.
 
-A row: {"epoch": 0.5, one mean per term since the last row, "clipped": how many gradients were shortened since then,
+A row: {"epoch": 0.5, one mean per term since the last row, "clipped": how many gradients were clipped since then,
 where any was, "test": {the same terms on held-out images, and "mse"}}.
 """
 
@@ -27,7 +27,7 @@ def thinned(history: Sequence[Row]) -> list[Row]:
 
 
 def clipped(history: Sequence[Row]) -> list[tuple[float, int]]:
-    """Epochs of the rows before which gradients were shortened, and how many."""
+    """Epochs of the rows before which gradients were clipped, and how many."""
     return [(row["epoch"], int(row[CLIPPED])) for row in history if row.get(CLIPPED)]
 
 

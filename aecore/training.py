@@ -100,7 +100,7 @@ def train(
                 f"{problem} became NaN or infinite at epoch {step / per_epoch:.2f}, step {step}; the last good "
                 f"state is kept. Lower the learning rate (now {run.lr:g}) or the weight of the penalty"
             )
-        sums["clipped"] = sums.get("clipped", 0.0) + clip.shorten(norm)
+        sums["clipped"] = sums.get("clipped", 0.0) + clip.clip(norm)
         optimizer.step(run.lr * _schedule(step, steps))
         step += 1
 
@@ -213,10 +213,10 @@ class _Fixed:
 
 
 class _Clip:
-    """Shortens a gradient that is far longer than those before it, and that one step could ruin the network.
+    """Clips a gradient that is far longer than those before it: one step along it could ruin the network.
 
     To a multiple of the median of the last WINDOW norms; after AutoClip, Seetharaman et al. 2020,
-    https://arxiv.org/abs/2007.14469, which shortens nine of ten.
+    https://arxiv.org/abs/2007.14469, which clips nine of ten.
     """
 
     WINDOW, TIMES = 100, 2.0
@@ -225,7 +225,7 @@ class _Clip:
         self.network = network
         self.norms: list[float] = []
 
-    def shorten(self, norm: float) -> bool:
+    def clip(self, norm: float) -> bool:
         """Of a gradient of this norm; whether that was needed."""
         longest = self.TIMES * statistics.median(self.norms) if len(self.norms) >= 10 else math.inf
         self.norms = [*self.norms, norm][-self.WINDOW :]

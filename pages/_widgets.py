@@ -117,7 +117,7 @@ def pick_run(opening: str | None) -> str | None:
     ids = list(names)
     asked = _view.get("run") or (_view.get("run") is None and _view.picked())
     if asked and asked not in ids:
-        st.toast("The run in this link is not kept here. Another one is shown instead.")
+        st.toast("The run in this link is not on this server; another one is shown.")
         _view.pick(None)
         _view.put("run", None)
     run = asked if asked in ids else opening if opening in ids else next(iter(ids), None)

@@ -69,12 +69,12 @@ elif query.row < 0 and space != "pixels":
         f"99% of test images have a match of {place.score(far)} or better."
     )
 elif same is not None:
-    plain = place.in_pixels().find([query.image], [], k, without)[1]
     by_chance = len(rows) * float((split.labels == label).mean())
-    head.markdown(
-        f"**{same.sum()} of {len(rows)} same class**; raw pixels {(split.labels[plain] == label).sum()} of "
-        f"{len(plain)}; chance {by_chance:.1f}"
-    )
+    pixels = ""
+    if space != "pixels":
+        plain = place.in_pixels().find([query.image], [], k, without)[1]
+        pixels = f"raw pixels {(split.labels[plain] == label).sum()} of {len(plain)}; "
+    head.markdown(f"**{same.sum()} of {len(rows)} same class**; {pixels}chance {by_chance:.1f}")
 
 act, (scores, copies, odd) = _controls.tabs(
     "act", {"scores": "Scores by rank", "duplicates": "Near-duplicates", "outliers": "Outliers"}

@@ -247,7 +247,7 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
             st.altair_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
             with st.container(horizontal=True, vertical_alignment="center"):
                 _controls.toggle("log", "Log axis", False)
-                marks = ", triangles: gradients that were shortened" if clipped(history) else ""
+                marks = ", triangles: clipped gradients" if clipped(history) else ""
                 st.caption(f"solid: training, dashed: held out{marks}")
     if map:
         title, groups = _cached.groups(run.dataset, len(shown.places))
@@ -277,8 +277,8 @@ def _collapse(run: "Run", history: "Sequence[Row]") -> None:
         )
         st.warning(
             f"This run has collapsed: it reconstructs held-out images with an MSE of {history[-1]['test']['mse']:.4f}, "
-            f"and one mean image for all would have {mean:.4f}. Lower the learning rate (now {run.lr:g}){penalty}, and "
-            "train again."
+            f"while the mean image alone would score {mean:.4f}. Lower the learning rate (now {run.lr:g}){penalty}, "
+            "and train again."
         )
 
 

@@ -100,7 +100,7 @@ def walk(checkpoint: "Checkpoint", name: str, noisy: np.ndarray) -> None:
     st.altair_chart(bars(steps, "pass", "step length"), height=180, alt="Length of every step")
     st.caption(
         f"{name} applied to its own output. A step is the RMS change of the pixels in one pass. An image that the "
-        "network reconstructs well hardly changes, so short steps mean that it has settled on one."
+        "network reconstructs well hardly changes, so short steps mean that it has become such an image."
     )
 
 

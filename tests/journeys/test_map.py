@@ -319,9 +319,11 @@ def test_the_keyboard_picks_an_image_too(page: Page) -> None:
     ).to_be_visible()
 
 
-@pytest.mark.parametrize("mode", ["images", "points", "decoder"])
-def test_the_picture_that_is_saved_is_what_is_on_the_screen(mode: str, page: Page) -> None:
-    Map(page, DIGITS, mode=mode)
+@pytest.mark.parametrize(
+    ("run", "mode"), [(DIGITS, "images"), (DIGITS, "points"), (DIGITS, "decoder"), (BLOCKS, "decoder")]
+)
+def test_the_picture_that_is_saved_is_what_is_on_the_screen(run: str, mode: str, page: Page) -> None:
+    Map(page, run, mode=mode)
     page.mouse.move(5, 5)
     expect(page.locator(".latent-map-card[data-shown]:not([data-shown=''])")).to_have_count(0)
     page.wait_for_timeout(500)

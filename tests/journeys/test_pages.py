@@ -80,7 +80,7 @@ def test_a_link_opens_its_run(home_with_runs: Path, digits_runs: list[aecore.Che
 
 def test_a_link_to_a_run_that_is_gone_says_so(home_with_runs: Path) -> None:
     app = visit("search", run="digits-vae-00000000")
-    assert "not kept here" in app.toast[0].value
+    assert "not on this server" in app.toast[0].value
     assert app.selectbox(key="run").value in aecore.showcase().ids()
 
 

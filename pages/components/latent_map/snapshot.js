@@ -15,7 +15,12 @@ async function saveSnapshot(map) {
   pen.imageSmoothingEnabled = false; // the pixels of the images stay sharp
   if (map.data.mode !== "points") pen.drawImage(map.under, 0, 0, width, height);
   pen.imageSmoothingEnabled = true;
-  pen.drawImage(await chartOf(map, width, height), 0, 0, width, height);
+  // As strong as the style sheet has them: no points under images, pale ones over the decoder.
+  const points = { points: 1, images: 0, decoder: 0.22 }[map.data.mode];
+  pen.drawImage(await chartOf(map, points === 1, width, height), 0, 0, width, height);
+  pen.globalAlpha = points;
+  if (points > 0 && points < 1) pen.drawImage(await chartOf(map, true, width, height), 0, 0, width, height);
+  pen.globalAlpha = 1;
   pen.drawImage(map.over, 0, 0, width, height);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await canvas.convertToBlob());
@@ -24,12 +29,10 @@ async function saveSnapshot(map) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-// Points, axes and legend, as strong as the style sheet has them: no points under images, pale ones over the decoder.
-async function chartOf(map, width, height) {
+// Axes and legend, with the points or without.
+async function chartOf(map, points, width, height) {
   const { data, layout } = map.chart.plot;
-  const empty = data.map((trace) => ({ ...trace, type: "scatter", x: [null], y: [null] }));
-  const pale = data.map((trace) => ({ ...trace, opacity: 0.22, showlegend: false }));
-  const traces = { points: data, images: empty, decoder: [...pale, ...empty] }[map.data.mode];
+  const traces = points ? data : data.map((trace) => ({ ...trace, type: "scatter", x: [null], y: [null] }));
   const uri = await window.Plotly.toImage({ data: traces, layout }, { format: "png", width, height, scale: SCALE });
   const image = new Image();
   image.src = uri;
