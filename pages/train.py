@@ -122,6 +122,7 @@ def about(run: str, changing: bool, here: "DeltaGenerator") -> None:
 
 
 st.title("Train")
+st.session_state.pop("redraw", None)  # this is it
 mine = next((run for run in all_runs() if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)), None)
 run = pick_run(mine or opening_run("blocks-map"))
 if run == mine:

@@ -62,7 +62,7 @@ PACE = {"waiting": 1.0, "running": 1.0, "paused": 3.0}
 def live(job: Job, pace: float | None) -> None:
     """How the training goes: drawn again every `pace` seconds while it lasts."""
     state, progress = job.state, job.progress
-    if st.session_state.pop("redraw", False) or pace != PACE.get(state):
+    if st.session_state.get("redraw") or pace != PACE.get(state):
         st.rerun()
     if pace:
         job.watched()
@@ -125,6 +125,14 @@ def _buttons(job: Job, state: str) -> None:
             _delete(job)
 
 
+def _redraw() -> None:
+    """In a callback: have the whole page drawn, which closes a dialog.
+
+    On a busy machine, `st.rerun` may be lost among the ticks of a training; each tick asks again until it is done.
+    """
+    st.session_state["redraw"] = True
+
+
 def _order(job: Job, order: str) -> None:
     """Give an order, and wait a moment for what comes of it."""
     if not may(job):
@@ -141,12 +149,15 @@ def _order(job: Job, order: str) -> None:
 def _again(job: Job) -> None:
     st.write("Its progress, curves and measurements are deleted; then the same training starts.")
     with st.container(horizontal=True):
-        if st.button(
-            "Delete and train again", type="primary", key="restart-now", on_click=_order, args=(job, "restart")
-        ):
+        if st.button("Delete and train again", type="primary", key="restart-now", on_click=_restart, args=(job,)):
             st.rerun()
-        if st.button("Keep it", key="keep-trained"):
+        if st.button("Keep it", key="keep-trained", on_click=_redraw):
             st.rerun()
+
+
+def _restart(job: Job) -> None:
+    _redraw()
+    _order(job, "restart")
 
 
 def _train_here(id: str) -> None:
@@ -161,7 +172,7 @@ def _new_seed(id: str) -> None:
 def _try(settings: dict[str, Any]) -> None:
     with toasting():
         _view.put("run", start_run(settings), page="train")
-    st.session_state["redraw"] = True
+    _redraw()
 
 
 @st.dialog("Rename this run")
@@ -175,6 +186,7 @@ def _rename(job: Job) -> None:
 
 
 def _save_name(job: Job) -> None:
+    _redraw()
     with toasting():
         if may(job):
             rename(job.folder, st.session_state["run-name"])
@@ -195,7 +207,7 @@ def _delete(job: Job) -> None:
                     if _view.picked() == job.id:
                         _view.pick(None)
             st.rerun()
-        if st.button("Keep it", key="keep"):
+        if st.button("Keep it", key="keep", on_click=_redraw):
             st.rerun()
 
 
