@@ -58,10 +58,10 @@ def curves(
         tooltip=["term:N", "images:N", "epoch:N", "value:N"],
     )
     here = alt.Chart(_data([] if cursor is None else [{"epoch": cursor}])).mark_rule(strokeWidth=2, opacity=0.5)
-    short = alt.Chart(_data([{"epoch": epoch, "clipped gradients": count} for epoch, count in clipped(history)]))
-    short = short.mark_point(shape="triangle-up", size=40, filled=True, color=GREY, opacity=0.8)
-    short = short.encode(x, y=alt.value("height"), tooltip=["epoch:N", "clipped gradients:N"])
-    return _layers(own, lines, here.encode(x), short)
+    marks = alt.Chart(_data([{"epoch": epoch, "clipped gradients": count} for epoch, count in clipped(history)]))
+    marks = marks.mark_point(shape="triangle-up", size=40, filled=True, color=GREY, opacity=0.8)
+    marks = marks.encode(x, y=alt.value("height"), tooltip=["epoch:N", "clipped gradients:N"])
+    return _layers(own, lines, here.encode(x), marks)
 
 
 def _names(rows: Sequence[Mapping[str, Any]], field: str) -> list[Any]:
