@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import aecore
 from aecore.data import RemoteFile
 from aecore.folders import run_folders
 from aecore.process.jobs import LIVE, Job, tell
+from pages.acts import live
 
 NAMES = ["home", "train", "manifold", "denoise", "search", "classify", "about"]
 
@@ -331,6 +333,26 @@ def test_a_run_that_learned_nothing_is_called_collapsed_with_the_way_out(mse: fl
     words = " ".join(item.value for item in app.warning)
     assert ("has collapsed" in words) == said
     assert ("Lower the learning rate (now 0.5) or the weight of its penalty (now 0.1)" in words) == said
+
+
+def test_a_redrawing_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, home_with_runs: Path) -> None:
+    class Asked(Exception):
+        pass
+
+    def ask() -> None:
+        raise Asked
+
+    monkeypatch.setattr(live.st, "rerun", ask)
+    monkeypatch.setattr(live.st, "session_state", {})
+    live._redraw()
+    for _ in range(2):  # each tick of a training
+        with pytest.raises(Asked):
+            live.live(SimpleNamespace(state="running", progress={}), live.PACE["running"])
+    monkeypatch.undo()
+    app = AppTest.from_file(str(PAGES / "_router.py"), default_timeout=60)
+    app.session_state["redraw"] = True
+    app.switch_page(str(PAGES / "train.py")).run()
+    assert "redraw" not in app.session_state, "the page was drawn"
 
 
 def test_one_press_queues_every_flavor(home: Path) -> None:
