@@ -83,6 +83,15 @@ def png_uri(picture: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(png(picture.transpose(2, 0, 1))).decode()
 
 
+def strip_uri(images: np.ndarray, originals: np.ndarray | None = None) -> str:
+    """Images (n, c, h, w), one below the other, as a data: URL; their originals (n, 3, side, side), if any."""
+    if originals is None:
+        return png_uri(sheet(images, columns=1, scale=1, gap=0))
+    buffer = io.BytesIO()
+    Image.fromarray(sheet(originals, columns=1, scale=1, gap=0)).save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
 def _colors(groups: Sequence[Any]) -> np.ndarray:
     """(n,) names or numbers -> (n, 3) uint8: a color for each name, or a place between blue and yellow."""
     if all(isinstance(group, (int, float)) for group in groups):

@@ -123,10 +123,20 @@ def dataset(known: Known) -> "Dataset":
 @_data("set", max_entries=32, show_spinner=False)
 def originals(known: Known, split: str, rows: tuple[int, ...]) -> np.ndarray:
     """These images of a split as people like to see them: from the originals, where those were kept; (n, c, h, w)."""
-    from aecore.data import DATASETS, own
+    from aecore.data import DATASETS
+    from aecore.data.originals import tiles
 
-    found = None if known.name in DATASETS or not rows else own.originals(known.name, split, rows)
+    found = None if known.name in DATASETS or not rows else tiles(known.name, split, rows)
     return dataset(known.name).split(split).images[list(rows)] if found is None else found
+
+
+@_data("set", max_entries=32, show_spinner=False)
+def original(known: Known, split: str, row: int) -> bytes | None:
+    """The picture that an image of one's own was made of, as a JPEG; None where there is none."""
+    from aecore.data import DATASETS
+    from aecore.data.originals import large
+
+    return None if known.name in DATASETS or row < 0 else large(known.name, split, row)
 
 
 def images(view: View) -> "Dataset":

@@ -135,7 +135,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "run": _text(120), "recipe": _text(), "dataset": _text(), "flavor": _text(),
         "moment": _whole(), "log": _flag(), "compare": _several(), "form": _text(), "taken": _SPLIT,
     },
-    "images": {"set": _text(), "of": _SPLIT, "only": _text(6), "tag": _text(40), "sheet": _whole(1), "row": _whole()},
+    "images": {"set": _text(), "of": _SPLIT, "only": _text(6), "tag": _text(40), "from": _whole(), "row": _whole()},
     "manifold": {
         "run": _text(120), "mode": _one_of("images", "points", "decoder"), "of": _SPLIT, "color": _text(),
         "tile": _whole(), "by": _one_of("pca", "tsne"), "row": _whole(), "area": _text(4000),

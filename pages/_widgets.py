@@ -264,19 +264,12 @@ def need_dataset(name: str) -> "Dataset":
 
 def picture(image: "np.ndarray", caption: str, side: int = 224, original: bytes | None = None) -> None:
     """One image (c, h, w), crisp, or its original on a gray square, with a caption below; the caption is text."""
-    from aecore.data.own import squares
+    from aecore.data.originals import square
     from aecore.figures import enlarged
 
-    shown = squares([original], 2 * side)[0].transpose(1, 2, 0) if original else enlarged(image, side)
+    shown = square(original, 2 * side) if original else enlarged(image, side)
     st.image(shown, width="stretch", alt=caption)
     st.caption(plain(caption))
-
-
-def original(name: str, split: str, row: int) -> bytes | None:
-    """The original of an image of a set as a small file, where it was kept."""
-    from aecore.data import DATASETS, own
-
-    return None if name in DATASETS or row < 0 else own.thumbnail(name, split, row)
 
 
 def knob_controls(

@@ -7,13 +7,13 @@ from aecore.data import DATASETS, own
 from aecore.tags import tags
 from pages import _cached, _controls, _view
 from pages._visitor import drawer
-from pages._widgets import need_dataset, original, picture, reset_button, sets, toasting
+from pages._widgets import need_dataset, picture, reset_button, sets, toasting
 from pages._words import counted, plain
 from pages.acts.arrive import arriving, choose, preflight
+from pages.acts.files import files
 from pages.acts.lead import lead_on
-from pages.components.gallery import gallery
+from pages.components.wall import wall
 
-SHEET = 48
 SPLITS = {"train": "Training", "test": "Test"}
 
 st.title("Images")
@@ -27,62 +27,56 @@ if arriving():
 asked = _view.get("set", "")
 if asked and asked not in titles:
     st.toast("The images in this link are not here. Others are shown instead.")
-name = _controls.choice("set", "Dataset", titles, next(iter(DATASETS)), width=400)
-images = need_dataset(name)
-mine = name not in DATASETS
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    name = _controls.choice("set", "Dataset", titles, next(iter(DATASETS)), width=300)
+    images = need_dataset(name)
+    of = _controls.segments("of", "Split", SPLITS, "train", label_visibility="collapsed")
+    split = images.split(of)
+    rows, only, tag = np.arange(len(split)), "", ""
+    if split.labels is not None:
+        classes = {"": "All classes", **{str(place): kind for place, kind in enumerate(images.classes)}}
+        only = _controls.choice("only", "Class", classes, "", (name,), width=200, label_visibility="collapsed")
+        rows = np.flatnonzero(split.labels == int(only)) if only else rows
+    if known_tags := tags(name, drawer()):
+        options = {"": "All tags", **{tag: tag for tag in known_tags}}
+        tag = _controls.choice("tag", "Tag", options, "", (name,), width=200, label_visibility="collapsed")
+        if tag:
+            rows = rows[np.isin(split.ids[rows], known_tags[tag].get(of, []))]
+    st.caption(counted(len(rows), "image"))
+    if 0 < len(rows) < len(split):
+        files(images, of, rows, f"{name}-{of}", [tag] * len(rows) if tag else None)
 c, h, w = images.shape
 kinds = "" if images.classes is None else f", {counted(len(images.classes), 'class', 'classes')}"
 st.caption(
     f"{len(images.train):,} training and {len(images.test):,} test images of {w} x {h} pixels, "
     f"{'gray' if c == 1 else 'color'}{kinds}. {plain(images.source)}"
 )
-lead_on(images)
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    of = _controls.segments("of", "Split", SPLITS, "train", label_visibility="collapsed")
-    split = images.split(of)
-    rows = np.arange(len(split))
-    if split.labels is not None:
-        classes = {"": "All classes", **{str(place): kind for place, kind in enumerate(images.classes)}}
-        only = _controls.choice("only", "Class", classes, "", (name,), width=200, label_visibility="collapsed")
-        rows = np.flatnonzero(split.labels == int(only)) if only else rows
-    tag = ""
-    if known_tags := tags(name, drawer()):
-        options = {"": "All tags", **{tag: tag for tag in known_tags}}
-        tag = _controls.choice("tag", "Tag", options, "", (name,), width=200, label_visibility="collapsed")
-        if tag:
-            rows = rows[np.isin(split.ids[rows], known_tags[tag].get(of, []))]
-    sheets = max(1, -(-len(rows) // SHEET))
-    sheet = _controls.number("sheet", "Sheet", 1, sheets, 1, (name, of, tag, len(rows)), width=130,
-                             label_visibility="collapsed")  # fmt: skip
-    st.caption(f"{counted(len(rows), 'image')}, sheet {sheet:,} of {sheets:,}")
-
-shown = rows[(sheet - 1) * SHEET : sheet * SHEET]
-row = _view.get("row", None, (name, of))
-if row is not None and row < len(split):
-    content, kind = original(name, of, row), "" if split.labels is None else f", {images.classes[split.labels[row]]}"
-    large, small, act = st.columns([2, 1, 2], gap="medium")
-    with large:
+part, row = (name, of, only, tag), _view.get("row", None, (name, of))
+if row is not None and row >= len(split):
+    row = None
+many, one = st.columns([5, 3], gap="medium")
+with many:
+    if len(rows):
+        chosen = np.flatnonzero(rows == row) if row is not None else []
+        wall(
+            f"assets/pictures/{name}/{of}", rows, len(split), "wall-of-images", "Images", h / w,
+            first=min(_view.get("from", 0, part), len(rows) - 1), chosen=int(chosen[0]) if len(chosen) else None,
+            on_press=lambda row: _view.put("row", row, (name, of)),
+            on_rest=lambda place: _view.put("from", place, part, 0),
+        )  # fmt: skip
+    else:
+        st.write("No image of this kind is in this split.")
+with one:
+    if row is not None:
+        content = _cached.original(name, of, row)
+        kind = "" if split.labels is None else f", {images.classes[split.labels[row]]}"
         picture(split.images[row], f"{split.ids[row]}{kind}", original=content)
-    if content:
-        with small:
+        if content:
             picture(split.images[row], "As the network sees it", side=128)
-    with act:
         lead_on(images, of, row)
-
-
-def press(place: int, _: str) -> None:
-    _view.put("row", int(shown[place]), (name, of))
-
-
-if len(shown):
-    lines = [[str(split.ids[row]).rpartition("/")[2][-24:]] for row in shown]
-    chosen = next((place for place, known in enumerate(shown) if known == row), None)
-    gallery(_cached.originals(name, of, tuple(shown.tolist())), lines, "sheet-of-images", "Images",
-            ("look", "Look at it"), press, side=88, most=140, chosen=chosen)  # fmt: skip
-else:
-    st.write("No image of this kind is in this split.")
-if mine:
+    lead_on(images)
+if name not in DATASETS:
     known = own.about(name)
     facts = [
         f"From: {known['kind']}",

@@ -6,8 +6,9 @@ import streamlit as st
 from aecore.charts import bars
 from aecore.search import METRICS
 from pages import _cached, _controls
-from pages._widgets import go, open_run, original, picture
+from pages._widgets import go, open_run, picture
 from pages._words import counted
+from pages.acts.files import files
 from pages.acts.query import SOURCES, pick_query
 from pages.acts.similar import SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
 from pages.acts.wait import need_codes
@@ -43,7 +44,7 @@ distances, rows = place.find(wanted, unwanted, k, without)
 head = st.empty()
 left, right = st.columns([1, 4], gap="small")
 with left:
-    picture(query.image, query.name, 280, original(images.name, query.split, query.row))
+    picture(query.image, query.name, 280, _cached.original(images.name, query.split, query.row))
     if chosen:
         show_examples(images, chosen)
 with right:
@@ -86,6 +87,8 @@ if act == "scores":
         score = "cosine similarity" if metric == "cosine" else "euclidean distance"
         chart = bars(values, "rank", score, kinds, kinds=("same class", "other class"))
         st.altair_chart(chart, height=200, alt="Score of every hit by its rank")
+        with st.container(horizontal=True):
+            files(images, where, rows, "hits", ["hits"] * len(rows))
 elif act == "duplicates":
     with copies:
         duplicates(images, place)

@@ -16,11 +16,11 @@ from filelock import FileLock, Timeout
 
 from aecore.data.datasets import plain_title
 from aecore.data.downloads import Progress
+from aecore.data.originals import THUMBNAIL
 from aecore.data.own import (
     ABOUT,
     OWNER,
     SMALLEST,
-    THUMBNAIL,
     VERSION,
     Wishes,
     about,
@@ -138,6 +138,7 @@ def bring_in(
         known |= {
             "version": VERSION, "revision": 1, "name": name, "title": one_line(title, 80) or plain_title(name),
             "source": one_line(source, 500), "kind": kind, "seed": seed, "wishes": asdict(wishes),
+            "folders": [] if owner else _folder(path),
         }  # fmt: skip
         if owner:
             (aside / OWNER).write_text(owner)
@@ -164,6 +165,8 @@ def extend(
             with arriving(new) as aside, Pile(aside, wishes.shape, before, old) as pile:
                 _fill(pile, path, wishes, bounds, progress)
                 known |= pile.sorted_out(known["seed"]) | {"revision": number}
+                if not (folder / OWNER).exists():
+                    known["folders"] = [*known.get("folders", []), *_folder(path)]
             write_file(folder / ABOUT, json.dumps(known, indent=1).encode())
     except Timeout as error:
         raise InputRejected("Other images are being added to this set; try again in a minute.") from error
@@ -190,6 +193,11 @@ def _fill(pile: Pile, path: Path, wishes: Wishes, bounds: Bounds | None, progres
                 progress(pile.count + pile.skipped, found.count)
         progress(pile.count + pile.skipped, pile.count + pile.skipped)
         return found.kind
+
+
+def _folder(path: Path) -> list[str]:
+    """Where the originals are: a folder that the owner of this machine named."""
+    return [str(path.resolve())] if path.is_dir() else []
 
 
 def _sweep(root: Path) -> None:

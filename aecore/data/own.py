@@ -8,7 +8,6 @@ new revision beside the old one, and then set.json changes.
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,6 @@ _USED = ".used"
 """The names of the sets that are deleted."""
 SMALLEST, LARGEST = 8, 128
 """Pixels of a side."""
-THUMBNAIL = 256
-"""Pixels of the longest side of an original that is kept."""
 
 
 @dataclass(frozen=True)
@@ -114,44 +111,6 @@ def load_own(name: str) -> Dataset:
         return found
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unavailable(f"the images of {name!r} are damaged ({str(error)[:100]}); bring them again") from error
-
-
-def thumbnail(name: str, split: str, row: int) -> bytes | None:
-    """The original of an image as a JPEG of at most THUMBNAIL pixels a side; None for a set that has none."""
-    try:
-        folder = arrays_of(name) / split
-        ends = np.load(folder / "ends.npy", mmap_mode="r", allow_pickle=False)
-        if not 0 <= row < len(ends):
-            return None
-        start, end = int(ends[row - 1]) if row else 0, int(ends[row])
-        with (folder / "originals.bin").open("rb") as file:
-            file.seek(start)
-            return file.read(min(end - start, 10**6)) or None
-    except (Unavailable, OSError, ValueError):
-        return None
-
-
-def originals(name: str, split: str, rows: Sequence[int], side: int = 96) -> np.ndarray | None:
-    """The originals of these images on gray squares, (n, 3, side, side) uint8; None for a set that has none."""
-    found = [thumbnail(name, split, row) for row in rows]
-    return None if None in found else squares(found, side)
-
-
-def squares(thumbnails: Sequence[bytes], side: int) -> np.ndarray:
-    """Thumbnails, as they are made of pictures that come in, on gray squares: (n, 3, side, side) uint8."""
-    import io
-
-    from PIL import Image
-
-    found = np.full((len(thumbnails), side, side, 3), 128, np.uint8)
-    for place, content in enumerate(thumbnails):
-        image = Image.open(io.BytesIO(content), formats=("JPEG",)).convert("RGB")
-        image.thumbnail((side, side))
-        scale = side // max(image.size)
-        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-        left, top = (side - image.width) // 2, (side - image.height) // 2
-        found[place, top : top + image.height, left : left + image.width] = np.asarray(image)
-    return found.transpose(0, 3, 1, 2)
 
 
 def skipped(name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Chosen images as a zip: PNG files in a folder for each class, and a table of what they are."""
+"""Chosen images as a zip: files in a folder for each class or group, and a table of what they are."""
 
 import io
 import zipfile
@@ -14,26 +14,46 @@ if TYPE_CHECKING:
     from aecore.data import Dataset
 
 
-def selection(dataset: "Dataset", split: str, rows: Iterable[int]) -> bytes:
+MOST_BYTES = 500_000_000
+"""Bytes of originals in one zip."""
+
+
+def selection(
+    dataset: "Dataset",
+    split: str,
+    rows: Iterable[int],
+    groups: Iterable[str] | None = None,
+    originals: bool = False,
+) -> bytes:
     """The images of these rows of a split as a zip: a folder for each class, or "images", and selection.csv.
 
-    The table has row, id, class and file. A row that is named twice is there once. Raises ValueError for an unknown
-    split, and for rows that are not in it.
+    groups: for each row the folder instead, such as a tag. originals: the pictures of which the images were made, where
+    there are any, instead of PNG files of the images. The table has row, id, class and file. A row that is named twice
+    is there once. Raises ValueError for an unknown split, for rows that are not in it, and for more than MOST_BYTES.
     """
+    from aecore.data.originals import packed as original
+
+    rows = list(map(int, rows))
+    grouped = dict(zip(rows, map(str, groups), strict=True)) if groups is not None else {}
     images = dataset.split(split)
-    chosen = list(dict.fromkeys(int(row) for row in rows))
+    chosen = list(dict.fromkeys(rows))
     if strange := [row for row in chosen if not 0 <= row < len(images)]:
         raise ValueError(f"row is {strange[0]}; choose rows from 0 to {len(images) - 1}")
     classed = dataset.classes is not None and images.labels is not None
-    folders = file_names(dataset.classes) if classed else ["images"]
+    kinds = list(dict.fromkeys(grouped.values())) or (list(dataset.classes) if classed else ["images"])
+    folders = dict(zip(kinds, file_names(kinds), strict=True))
     names = file_names([sound(images.ids[row]).removesuffix(".png") for row in chosen])
     table, out = [], io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for row, name in zip(chosen, names, strict=True):
-            label = int(images.labels[row]) if classed else 0
-            file = f"{folders[label]}/{name}.png"
-            archive.writestr(zipfile.ZipInfo(file), png(images.images[row]))
-            table.append([row, images.ids[row], dataset.classes[label] if classed else "", file])
+            kind = dataset.classes[int(images.labels[row])] if classed else ""
+            found = original(dataset.name, split, row) if originals else None
+            content, suffix = found or (png(images.images[row]), ".png")
+            file = f"{folders[grouped.get(row, kind or 'images')]}/{name.removesuffix(suffix)}{suffix}"
+            archive.writestr(zipfile.ZipInfo(file), content)
+            if out.tell() > MOST_BYTES:
+                raise ValueError(f"these originals have more than {MOST_BYTES // 10**6} MB; select fewer")
+            table.append([row, images.ids[row], kind, file])
         text = csv_text(["row", "id", "class", "file"], table)
         archive.writestr(zipfile.ZipInfo("selection.csv"), text.encode(), zipfile.ZIP_DEFLATED)
     return out.getvalue()

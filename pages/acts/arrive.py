@@ -10,7 +10,8 @@ import streamlit as st
 from aecore.data import own, own_names
 from aecore.data.decoder import FITS, GROUNDS
 from aecore.data.intake import Look
-from aecore.data.own import LARGEST, SMALLEST, Wishes, squares
+from aecore.data.originals import squares
+from aecore.data.own import LARGEST, SMALLEST, Wishes
 from aecore.data.pictures import SUFFIXES
 from aecore.data.sources import ARCHIVES
 from aecore.figures import enlarged

@@ -21,7 +21,8 @@ def lead_on(images: "Dataset", split: str = "", row: int | None = None) -> None:
     """Buttons to the other pages, about an image or, without a row, about the set; below, what can be trained on it."""
     runs = [run for run in all_runs() if run.partition("-")[0] == images.name]
     if runs:
-        st.caption(f"With the run {plain(titles()[runs[0]])}:")
+        what = "All images" if row is None else "This image"
+        st.caption(f"{what} with the run {plain(titles()[runs[0]])}:")
         with st.container(horizontal=True):
             _about_all(runs[0]) if row is None else _about_one(images.name, runs[0], split, row)
     if row is None:

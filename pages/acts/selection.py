@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 
 from aecore.export import csv_text
-from aecore.export import selection as packed
 from aecore.figures import sheet
 from aecore.pixels import to_floats
 from aecore.tags import tag, tags, untag
@@ -15,6 +14,7 @@ from pages._view import View
 from pages._visitor import drawer
 from pages._widgets import toasting
 from pages._words import sentence
+from pages.acts.files import files
 
 if TYPE_CHECKING:
     from aecore import Dataset
@@ -60,10 +60,7 @@ def selection(view: View, rows: np.ndarray) -> None:
                     st.rerun()  # the map can be colored by tag from now on
         if words := st.session_state.pop("tagged", ""):
             st.toast(words)
-        st.download_button(
-            "Images", lambda: packed(images, view.split, rows), f"{view.run}-{view.split}-selection.zip",
-            "application/zip", on_click="ignore", help="A zip of the images as the network sees them.",
-        )  # fmt: skip
+        files(images, view.split, rows, f"{view.run}-{view.split}-selection")
         st.download_button(
             "Table", _table(images, view.split, rows, codes), f"{view.run}-{view.split}-selection.csv", "text/csv",
             on_click="ignore", help="A table: row, id, class, known factors, tags, and codes of up to three units.",

@@ -16,6 +16,7 @@ from aecore.process.questions import nearest
 from aecore.search import combined, groups
 from pages import _cached, _controls, _view
 from pages._view import View
+from pages.acts.files import files
 from pages.acts.map import located
 from pages.acts.query import ask_for
 from pages.acts.wait import FEW, answer
@@ -224,6 +225,8 @@ def duplicates(images: "Dataset", place: Place) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.write(f"{len(found):,} groups, {len(table):,} images in all; the largest are shown.")
         _export("near-duplicates.csv", ("group", "row", "id", "distinct image"), table)
+        numbers, rows = [f"group {number}" for number, *_ in table], [row for _, row, *_ in table]
+        files(images, place.view.split, rows, "near-duplicates", numbers)
     largest = sorted(range(len(found)), key=lambda number: -len(members[number]))[:8]
     for number in largest:
         of, kinds = len(members[number]), len(found[number])
@@ -253,6 +256,7 @@ def outliers(images: "Dataset", place: Place) -> None:
             ("row", "id", unit),
             [(r, ids[r], v) for r, v in zip(rows[:1000], values[order], strict=False)],
         )
+        files(images, place.view.split, rows[:1000], "outliers", ["outliers"] * len(rows[:1000]))
     lines = [
         [f"{value:.4f}", name_of(images, place.view.split, row)]
         for row, value in zip(rows[:24], values[order][:24], strict=True)

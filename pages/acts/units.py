@@ -10,7 +10,7 @@ from aecore.figures import sheet
 from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._view import View
-from pages._widgets import go, original, picture
+from pages._widgets import go, picture
 
 RACK = 8
 STEPS = 11
@@ -25,7 +25,7 @@ def image(view: View, row: int) -> None:
     if split.labels is not None:
         facts.append(images.classes[split.labels[row]])
     name = ", ".join([split.ids[row], *facts])
-    if content := original(images.name, view.split, row):
+    if content := _cached.original(images.name, view.split, row):
         picture(one[0], name, original=content)
     pair = st.columns(2)
     with pair[0]:

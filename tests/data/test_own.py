@@ -14,9 +14,10 @@ from forms import FORMS, LABELS, PIXELS, RNG, WISHES, WORDS, as_folder, as_npz, 
 from PIL import Image
 
 import aecore
-from aecore.data import intake, own, sources
+from aecore.data import intake, originals, own, sources
 from aecore.data.intake import bring_in, extend, look
-from aecore.data.own import Wishes, about, load_own, thumbnail
+from aecore.data.originals import thumbnail
+from aecore.data.own import Wishes, about, load_own
 from aecore.data.pictures import InputRejected
 
 
@@ -151,6 +152,38 @@ def test_the_original_stays_within_reach(tmp_path: Path) -> None:
     assert thumbnail("large", "train", 99) is None
     assert thumbnail("large", "train", -1) is None
     assert thumbnail("../large", "train", 0) is None
+
+
+def test_the_file_of_an_image_is_found_where_the_owner_has_it(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "cats").mkdir(parents=True)
+    for level in range(0, 240, 20):
+        Image.new("L", (600, 300), level).save(folder / "cats" / f"{level}.png")
+    bring_in(folder, "kept", WISHES)
+    bring_in(folder, "foreign", WISHES, owner="f" * 32)
+    for row, id in enumerate(load_own("kept").train.ids):
+        assert originals.packed("kept", "train", row) == ((folder / id).read_bytes(), ".png")
+        assert Image.open(io.BytesIO(originals.large("kept", "train", row))).size == (600, 300)
+        content, suffix = originals.packed("foreign", "train", row)
+        assert (Image.open(io.BytesIO(content)).size, suffix) == ((256, 128), ".jpg"), "a visitor names no folder here"
+    id = load_own("kept").train.ids[0]
+    (folder / id).unlink()
+    assert originals.packed("kept", "train", 0) == (thumbnail("kept", "train", 0), ".jpg")
+    (folder / id).symlink_to("/etc/hostname")
+    assert originals.file("kept", "train", 0) is None, "not what lies elsewhere"
+    (folder / id).unlink()
+    (folder / id).write_bytes(b"no picture")
+    assert originals.large("kept", "train", 0) == thumbnail("kept", "train", 0)
+
+    more = tmp_path / "more"
+    more.mkdir()
+    Image.new("L", (500, 500), 9).save(more / "new.png")
+    extend("kept", more)
+    found = load_own("kept")
+    (new,) = [(part, list(found.split(part).ids).index("new.png")) for part in ("train", "test")
+              if "new.png" in found.split(part).ids]  # fmt: skip
+    assert originals.file("kept", *new) == more / "new.png"
+    assert originals.file("kept", "train", 1) == folder / found.train.ids[1]
 
 
 def test_a_set_is_trained_on_like_any_other_and_deleted(tmp_path: Path) -> None:

@@ -15,8 +15,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import aecore
 from aecore import export
 from aecore.data import Dataset, Split
+from aecore.data.intake import bring_in
+from aecore.data.own import Wishes
 from aecore.export import FORMATS, Cargo, parquet, projector
 from aecore.export.table import csv_text, write_arrays, write_csv, write_npz
 from aecore.files import arriving
@@ -250,6 +253,31 @@ def test_a_hostile_selection_stays_in_its_folder(hostile: Cargo, tmp_path: Path)
         archive.extractall(tmp_path / "out")
     assert sum(path.is_file() for path in (tmp_path / "out").rglob("*.png")) == len(hostile.ids)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_selection_in_folders_of_ones_own(cargo: Cargo) -> None:
+    content = export.selection(cargo.dataset, "test", [5, 3, 8], ["odd", "a/b", "odd"])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert [name.partition("/")[0] for name in archive.namelist()] == ["odd", "a_b", "odd", "selection.csv"]
+
+
+def test_a_selection_of_originals_has_the_files_as_they_came(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "cats").mkdir(parents=True)
+    for level in range(0, 240, 20):
+        Image.new("L", (60, 30), level).save(folder / "cats" / f"{level}.jpg")
+    bring_in(folder, "pets", Wishes(8, 1))
+    pets = aecore.load_dataset("pets")
+    with zipfile.ZipFile(io.BytesIO(export.selection(pets, "train", [2, 0], originals=True))) as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("selection.csv").decode(), newline="")))
+        assert [row["id"] for row in rows] == [pets.train.ids[2], pets.train.ids[0]]
+        for row in rows:
+            assert archive.read(row["file"]) == (folder / row["id"]).read_bytes()
+    monkeypatch.setattr(sys.modules["aecore.export.selection"], "MOST_BYTES", 900)
+    with pytest.raises(ValueError, match="select fewer"):
+        export.selection(pets, "train", range(5), originals=True)
 
 
 def test_a_selection_without_classes_and_of_strange_rows(cargo: Cargo) -> None:
