@@ -23,7 +23,7 @@ def routes() -> list[Route]:
     base = "/".join(["", *filter(None, [st.get_option("server.baseUrlPath").strip("/")]), "assets"])
     return [
         Route(f"{base}/plotly.min.js", _plotly),
-        Route(base + "/pictures/{name}/{split}", _pictures),
+        Route(base + "/pictures/{name}/{split}/{rows}", _pictures),
         Route(base + "/originals/{name}/{split}/{row:int}", _original),
     ]
 
@@ -37,11 +37,11 @@ def _pictures(request: Request) -> Response:
     """Some images of a split, one below the other, and their ids, for who may see the set."""
     from aecore import figures
 
-    name, of = request.path_params["name"], request.path_params["split"]
+    name, of, asked = (request.path_params[key] for key in ("name", "split", "rows"))
     if not _may_see(name, of, request):
         return Response(status_code=404)
     try:
-        rows = [int(word) for word in request.query_params.get("rows", "")[:600].split("~")][:PORTION]
+        rows = [int(word) for word in asked[:600].split("~")][:PORTION]
         split = _cached.dataset(name).split(of)
         if min(rows) < 0 or max(rows) >= len(split):
             raise ValueError("no such row")

@@ -167,8 +167,7 @@ class Wall {
     const { data, portions } = this;
     const places = Array.from({ length: Math.min(PORTION, data.count - number * PORTION) }, (_, n) => number * PORTION + n);
     const rows = this.rows ? places.map((place) => this.rows[place]) : places;
-    const url = new URL(data.source, document.baseURI);
-    url.searchParams.set("rows", rows.join("~"));
+    const url = new URL(`${data.source}/${rows.join("~")}`, document.baseURI);
     const portion = {};
     portions.set(number, portion);
     try {

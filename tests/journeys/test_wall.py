@@ -26,7 +26,7 @@ def asked(name: str, split: str, rows: str, visitor: str = "", **headers: str) -
     """What a browser gets for these rows of a split; the status if that is no success."""
     headers |= {"cookie": f"{_visitor.COOKIE}={visitor}"} if visitor else {}
     scope = {
-        "type": "http", "query_string": f"rows={rows}".encode(), "path_params": {"name": name, "split": split},
+        "type": "http", "path_params": {"name": name, "split": split, "rows": rows},
         "headers": [(key.lower().encode(), value.encode()) for key, value in headers.items()],
         "client": ("192.0.2.1", 9) if visitor else ("127.0.0.1", 9),
     }  # fmt: skip
@@ -46,7 +46,7 @@ def test_the_rows_that_are_asked_for_come_in_their_order(home: Path) -> None:
     assert len(asked("digits", "train", "~".join(map(str, range(90))))["names"]) == _routes.PORTION
 
 
-@pytest.mark.parametrize("rows", ["", "~", "-1", "360", "nan", "1e3", "9" * 700, "0~x", "<b>", "٣~🙂"])
+@pytest.mark.parametrize("rows", ["", "~", "-1", "360", "nan", "1e3", "9" * 700, "0~x", "<b>", "3~🙂"])
 def test_rows_that_are_not_there_are_not_found(rows: str, home: Path) -> None:
     assert asked("digits", "test", rows) == 404
 
