@@ -46,6 +46,8 @@ def receive(files: Iterable[tuple[str, IO[bytes]]], owner: str = "") -> str:
 
 def _put_aside(files: Iterable[tuple[str, IO[bytes]]], folder: Path, owner: str) -> None:
     (folder / _FILES).mkdir()
+    _tell(folder, {"owner": owner})  # whose it is, before there is anything of it
+    before, every = (_megabytes(owner), _megabytes()) if owner else (0.0, 0.0)
     size = number = 0
     for name, file in files:
         number += 1
@@ -57,7 +59,8 @@ def _put_aside(files: Iterable[tuple[str, IO[bytes]]], folder: Path, owner: str)
             shutil.copyfileobj(file, out, 2**20)
         size += path.stat().st_size
         if owner:
-            check("AECORE_MAX_MB", size / 1e6)
+            check("AECORE_MAX_MB", before + size / 1e6)
+            check("AECORE_MAX_ALL_MB", every + size / 1e6)
     if not number:
         raise InputRejected("There is no file.")
     names = [path.name for path in (folder / _FILES).iterdir()]
@@ -212,11 +215,19 @@ def bounds_of(owner: str) -> Bounds:
     return Bounds(limit("AECORE_MAX_IMAGES"), limit("AECORE_MAX_MB") * 1e6, limit("AECORE_MAX_MEGAPIXELS") * 1e6)
 
 
-def _megabytes() -> float:
-    """Of all sets of visitors."""
-    root = home() / "datasets"
-    folders = [root / name for name in own_names() if own.owner_of(name)]
-    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()) / 1e6
+def _megabytes(owner: str = "") -> float:
+    """Of what waits to be kept, of one visitor or of all; of all, their sets, too."""
+    folders = [home() / "datasets" / name for name in own_names() if not owner and own.owner_of(name)]
+    for path in (home() / "arrivals").glob("*"):
+        with suppress(InputRejected, OSError, ValueError):
+            whose = about_of(path.name)["owner"]
+            folders += [path] if whose and owner in ("", whose) else []
+    size = 0
+    for folder in folders:
+        for path in folder.rglob("*"):
+            with suppress(OSError):
+                size += path.stat().st_size
+    return size / 1e6
 
 
 @saving()

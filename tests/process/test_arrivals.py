@@ -90,6 +90,24 @@ def test_visitors_have_limits_and_own_what_they_bring(home: Path, monkeypatch: p
         arrivals.receive([("pets.zip", packed())], "you")
 
 
+def test_what_waits_to_be_kept_counts_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def file(kilobytes: int) -> list[tuple[str, io.BytesIO]]:
+        return [("some.npy", io.BytesIO(bytes(1000 * kilobytes)))]
+
+    monkeypatch.setenv("AECORE_MAX_MB", "0.3")
+    monkeypatch.setenv("AECORE_MAX_ALL_MB", "0.5")
+    key = arrivals.receive(file(200), "ann")
+    with pytest.raises(ValueError, match="AECORE_MAX_MB"):
+        arrivals.receive(file(200), "ann")
+    arrivals.receive(file(200), "ben")
+    with pytest.raises(ValueError, match="AECORE_MAX_ALL_MB"):
+        arrivals.receive(file(200), "cem")
+    arrivals.receive(file(900))
+    assert len([*(home / "arrivals").iterdir()]) == 3, "what is refused leaves nothing"
+    arrivals.throw_away(key)
+    arrivals.receive(file(200), "cem")
+
+
 def test_what_nobody_keeps_is_deleted(home: Path) -> None:
     old = arrivals.receive([("pets.zip", packed())])
     thrown = arrivals.receive([("pets.zip", packed())])
