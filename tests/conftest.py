@@ -51,6 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"fuzz", "ways"} & {*item.keywords}:
             item.add_marker("slow")
+        if {"journeys", "process"} & {*item.path.parts}:
+            item.add_marker("journey")
     if "AECORE_FASHION_MNIST" not in os.environ:
         skip = pytest.mark.skip(reason="set AECORE_FASHION_MNIST to the folder with the four files of Fashion-MNIST")
         for item in items:

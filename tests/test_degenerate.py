@@ -66,6 +66,7 @@ def _is_of_use(dataset: Dataset, run: Run) -> None:
     assert charts.curves(checkpoint.history, log=True).to_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flavor", FLAVORS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", COUNTS)

@@ -53,6 +53,7 @@ def test_its_figures_are_what_one_measures(name: str) -> None:
     assert metrics.mse(test.images, rebuilt) == pytest.approx(parts["reconstruction"]["rows"]["code"]["MSE"], rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.fashion
 def test_its_neighbors_are_as_good_as_one_measures_and_better_than_the_aim() -> None:
     checkpoint, clothes = SHIPPED.load(RECIPES["fashion-search"].run.id), load_dataset("fashion_mnist")

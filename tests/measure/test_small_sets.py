@@ -27,6 +27,7 @@ def _numbers(value: object) -> Iterator[float]:
             yield value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labeled", [True, False], ids=["labeled", "unlabeled"])
 @pytest.mark.parametrize("flavor", ["vanilla", "vae"])
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 13, 40, 1001])
