@@ -1,19 +1,17 @@
 """The command line: python -m aecore --help"""
 
 import argparse
-import dataclasses
-import json
 import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from aecore.commands import sets
+from aecore.commands import sets, trainings
 from aecore.commands.terminal import Bar, Parser, say
 from aecore.folders import find_run, name_of, own_runs, rename
 from aecore.process.jobs import Job, shown_folder
-from aecore.process.worker import Busy, Worker, attend, measuring, working
+from aecore.process.worker import Busy, measuring
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,19 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 
-    train = command("train", _train, "train an autoencoder, or resume a run")
-    train.add_name("dataset", "aecore.data:DATASETS", nargs="?", metavar="DATASET")
-    train.add_argument("--recipe", metavar="NAME", help="use settings that are known to work; `recipes` lists them")
-    train.add_argument("--resume", metavar="RUN", help="continue a stopped run")
-    train.add_name("--flavor", "aecore.models:FLAVORS")
-    train.add_argument("--latent", type=int, help="number of units in a code")
-    train.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="set a knob of the flavor")
-    train.add_name("--network", "aecore.networks:NETWORKS")
-    train.add_name("--loss", "aecore.models:DISTANCES")
-    for name, kind in {"width": int, "epochs": int, "batch-size": int, "lr": float, "seed": int}.items():
-        train.add_argument(f"--{name}", type=kind)
-    train.add_argument("--background", action="store_true", help="wait in the queue, run at low priority")
-
+    trainings.declare(command)
     task = command("task", _task, "answer a question that a page has asked")
     task.add_argument("name", metavar="NAME")
 
@@ -101,100 +87,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(options: argparse.Namespace) -> int:
-    if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
-        raise ValueError(f"torchrun started {processes} processes, but a run trains in one: use --nproc-per-node 1")
-    root = own_runs()
-    if options.resume:
-        if options.dataset or options.recipe or options.flavor or options.knob:
-            raise ValueError("--resume keeps a run's settings; remove the other options, or train a new run")
-        folder = find_run(root, options.resume)
-    else:
-        from aecore.store import Store
-
-        folder = Store(root).create(_run_from(options))
-    with working(folder, options.background) as worker:
-        return _watched(worker, options)
-
-
-def _watched(worker: Worker, options: argparse.Namespace) -> int:
-    """Train to the end and show it on the terminal."""
-    from tqdm import tqdm
-
-    id, quiet, checkpoint = worker.folder.name, options.background or options.json, None
-    if not options.background:
-        from aecore.data import fetch
-        from aecore.store import Store
-
-        name = Store(worker.folder.parent).run(id).dataset
-        fetch(name, None if quiet else Bar(name, unit="B", unit_scale=True))
-    with tqdm(unit="epoch", disable=quiet, bar_format=_BAR) as bar:
-        try:
-            for checkpoint in attend(worker):
-                bar.total, bar.n = checkpoint.run.epochs, checkpoint.epoch
-                bar.set_postfix_str(f"test MSE {checkpoint.history[-1]['test']['mse']:.5f}", refresh=True)
-        except ArithmeticError as divergence:
-            print(f"aecore: {divergence}", file=sys.stderr)
-            return 1
-    if checkpoint and options.json:
-        print(json.dumps({"run": id, "state": worker.told["state"], **checkpoint.history[-1]}))
-    elif checkpoint and not options.background:
-        mse = checkpoint.history[-1]["test"]["mse"]
-        print(f"{id}: {worker.told['state']} at epoch {checkpoint.epoch:g}, test MSE {mse:.5f}")
-        print(f"Open it: streamlit run app.py, then http://localhost:8501/manifold?run={id}")
-    return 0
-
-
-_BAR = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
-
-
-def _run_from(options: argparse.Namespace) -> Any:
-    """The Run that the options of `train` describe."""
-    from aecore.data import DATASETS, own_names
-    from aecore.recipes import RECIPES
-    from aecore.runs import Run
-
-    settings = {item.name: item.default for item in dataclasses.fields(Run) if item.metadata}
-    given = {name: getattr(options, name) for name in settings}
-    given = {name: value for name, value in given.items() if value is not None}
-    knobs = _knobs(options.knob) | ({"latent": options.latent} if options.latent is not None else {})
-    if options.recipe:
-        if options.recipe not in RECIPES:
-            raise ValueError(f"recipe is {options.recipe!r}; choose one of {', '.join(RECIPES)}")
-        if options.dataset or options.flavor:
-            raise ValueError("a recipe sets the dataset and flavor; remove DATASET and --flavor")
-        chosen = RECIPES[options.recipe].run.to_dict()
-        return Run.from_dict(chosen | given | {"model": chosen["model"] | knobs})
-    known = [*DATASETS, *own_names()]
-    if not options.dataset:
-        raise ValueError(f"nothing to train; give a dataset ({', '.join(known)}), a --recipe, or a run to --resume")
-    if options.dataset not in known:
-        raise ValueError(f"dataset is {options.dataset!r}; choose one of {', '.join(known)}")
-    model = {"flavor": options.flavor or "vanilla", **knobs}
-    return Run.from_dict({"dataset": options.dataset, **settings, **given, "model": model})
-
-
-def _knobs(pairs: list[str]) -> dict[str, Any]:
-    knobs = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--knob is {pair!r}; write NAME=VALUE, such as weight=0.001")
-        try:
-            knobs[name] = json.loads(value)
-        except ValueError:
-            knobs[name] = value
-    if "flavor" in knobs:
-        raise ValueError("flavor is not a knob; use --flavor NAME")
-    return knobs
-
-
 def _embed(options: argparse.Namespace) -> int:
+    import numpy as np
+
     from aecore.export import write_arrays
+    from aecore.parallel import joined
 
     checkpoint, dataset = _loaded(options.run)
     split = dataset.split(options.split)
-    columns = {"codes": checkpoint.encode(split.images), "ids": split.ids}
+    with joined() as group:
+        every = group.collect(checkpoint.encode(split.images[group.share(len(split))]).tobytes())
+    if not group.first:
+        return 0
+    codes = np.frombuffer(b"".join(every), np.float32).reshape(len(split), -1)
+    columns = {"codes": codes, "ids": split.ids}
     if split.labels is not None:
         columns["labels"] = split.labels
     out = options.out.with_suffix(".npz")
@@ -285,16 +191,20 @@ def _evaluate(options: argparse.Namespace) -> int:
         with measuring(find_run(own_runs(), options.run), background=True):
             return _measure(options)
     id = _id_of(options.run)
-    store = _store_of(id)
-    with nullcontext() if store.read_only else measuring(store.path(id), background=False):
+    store, first = _store_of(id), os.environ.get("RANK", "0") == "0"
+    with measuring(store.path(id), background=False) if first and not store.read_only else nullcontext():
         return _measure(options)
 
 
 def _measure(options: argparse.Namespace) -> int:
     from aecore.measure.evaluate import as_text, measure
+    from aecore.parallel import joined
 
     id, quiet = _id_of(options.run), options.json or options.background
-    known = measure(_store_of(id), id, options.anew, None if quiet else Bar("parts"))
+    with joined() as group:
+        known = measure(_store_of(id), id, options.anew, None if quiet or not group.first else Bar("parts"), group)
+    if not group.first:
+        return 0
     return say(options, known, "" if options.background else as_text(known["parts"]))
 
 

@@ -1,13 +1,16 @@
 """The training loop: a generator of checkpoints."""
 
 import copy
+import json
 import math
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
@@ -17,12 +20,15 @@ from aecore.history import CLIPPED
 from aecore.models import DISTANCES
 from aecore.moments import moment_steps
 from aecore.networks import Autoencoder, planned
+from aecore.parallel import Group, Parted, Stopped
 from aecore.runs import Checkpoint, Run
 
 HELD_OUT = 500
 """Test images behind the curves during training; the pages measure a finished run on all test images."""
 
 
+MOST_TERMS = 16
+"""Terms that the objective of a training in several processes may have."""
 KEPT = 1e9
 """Bytes up to which is kept what the part of a network that never learns makes of the training images."""
 
@@ -37,14 +43,17 @@ def train(
     resume: Checkpoint | None = None,
     pulse: float | None = None,
     keep: float = KEPT,
+    group: Group = Group(),  # noqa: B008 - frozen
 ) -> Iterator[Checkpoint]:
     """Train a run, yielding checkpoints: the untrained one, ten per epoch for three epochs, then one per epoch.
 
     Each of these adds a row to the history; between them come the twenty moments worth keeping. `dataset` replaces the
     one that the run names; `resume` continues from a checkpoint loaded with its training state, bit for bit as if never
     interrupted. `pulse` yields more often, every `pulse` seconds; 0 means after each batch. What never learns in an
-    `edges` network is computed once if that fits into `keep` bytes: faster, and equal to the last bit. Raises Diverged
-    when a term or a gradient becomes NaN or infinite, ValueError for a dataset without images.
+    `edges` network is computed once if that fits into `keep` bytes: faster, and equal to the last bit. In a `group` of
+    processes, each calls this with the same run and images, the others through `follow`; only the first yields. Raises
+    Diverged when a term or a gradient becomes NaN or infinite, ValueError for a dataset without images, Parted when a
+    process of the group is gone.
     """
     dataset = dataset or load_dataset(run.dataset)
     images = dataset.train.images
@@ -66,57 +75,102 @@ def train(
 
     def checkpoint() -> Checkpoint:
         network.known = None
-        state = _pack(network, optimizer, clip, rng, sums)
+        state = _pack(network, optimizer, clip, rng, sums) | {"processes": torch.tensor(group.size)}
         return Checkpoint(run, copy.deepcopy(network), tuple(history), step, steps, state)
 
-    if resume is None:
-        network.calibrate(_batch(images[:: math.ceil(len(images) / 1000)]))
-        history.append({"epoch": 0.0, "test": _measure(run, network, held_out)})
-        yield checkpoint()
-    else:
+    if resume is not None:
         history, step = list(resume.history), resume.step
         network.load_state_dict(resume.network.state_dict())
         sums = _unpack(network, optimizer, clip, rng, resume.state)
+    elif group.first:
+        network.calibrate(_batch(images[:: math.ceil(len(images) / 1000)]))
+        history.append({"epoch": 0.0, "test": _measure(run, network, held_out)})
+        yield checkpoint()
+    if group.size > 1:
+        step, sums = _begin_together(group, run, network, optimizer, clip, rng, sums, step, len(images))
 
     order, shown, fixed = np.empty(0, int), time.monotonic(), _Fixed(network, len(images), keep)
-    while step < steps:
-        epoch, batch = divmod(step, per_epoch)
-        if batch == 0 or not len(order):
-            shuffle = torch.Generator().manual_seed(run.seed * 100_003 + epoch)
-            order = torch.randperm(len(images), generator=shuffle).numpy()
-        drawn = order[batch * run.batch_size : (batch + 1) * run.batch_size]
-        x = _batch(images[drawn])
-        fixed.tell(x, drawn)
+    with _ending_together(group, network, lambda: step < steps):
+        while step < steps:
+            epoch, batch = divmod(step, per_epoch)
+            if batch == 0 or not len(order):
+                shuffle = torch.Generator().manual_seed(run.seed * 100_003 + epoch)
+                order = torch.randperm(len(images), generator=shuffle).numpy()
+            drawn = order[batch * run.batch_size : (batch + 1) * run.batch_size]
+            part, weight = group.part(len(drawn))
+            x = _batch(images[drawn[part]])
+            fixed.tell(x, drawn[part])
 
-        terms = run.model.terms(network, x, distance, rng)
-        ramp = min(1.0, (step + 1) / (run.model.warmup * steps)) if run.model.warmup else 1.0
-        objective = sum(term if name == "reconstruction" else ramp * term for name, term in terms.items())
-        network.zero_grad()
-        objective.backward()
-        norm = _gradient_norm(network)
-        if problem := _not_finite(terms, norm):
-            yield checkpoint()
-            raise Diverged(
-                f"{problem} became NaN or infinite at epoch {step / per_epoch:.2f}, step {step}; the last good "
-                f"state is kept. Lower the learning rate (now {run.lr:g}) or the weight of the penalty"
-            )
-        sums["clipped"] = sums.get("clipped", 0.0) + clip.clip(norm)
-        optimizer.step(run.lr * _schedule(step, steps))
-        step += 1
+            with group.drawing(len(drawn), part):
+                terms = run.model.terms(network, x, distance, rng)
+            ramp = min(1.0, (step + 1) / (run.model.warmup * steps)) if run.model.warmup else 1.0
+            objective = sum(term if name == "reconstruction" else ramp * term for name, term in terms.items())
+            network.zero_grad()
+            objective.backward()
+            means = _add_up(group, network, {name: term.item() for name, term in terms.items()}, weight)
+            norm = _gradient_norm(network)
+            if problem := _not_finite(means, norm):
+                if group.first:
+                    yield checkpoint()
+                raise Diverged(
+                    f"{problem} became NaN or infinite at epoch {step / per_epoch:.2f}, step {step}; the last good "
+                    f"state is kept. Lower the learning rate (now {run.lr:g}) or the weight of the penalty"
+                )
+            sums["clipped"] = sums.get("clipped", 0.0) + clip.clip(norm)
+            optimizer.step(run.lr * _schedule(step, steps))
+            step += 1
 
-        sums["images"] = sums.get("images", 0.0) + len(x)
-        for name, term in terms.items():
-            sums[name] = sums.get(name, 0.0) + term.item() * len(x)
-        if step in rows:
-            count, clipped = sums.pop("images"), int(sums.pop("clipped"))
-            means = {name: total / count for name, total in sums.items()}
-            if clipped:
-                means[CLIPPED] = clipped
-            history.append({"epoch": step / per_epoch, **means, "test": _measure(run, network, held_out)})
-            sums = {}
-        if step in rows or step in moments or (pulse is not None and time.monotonic() - shown >= pulse):
-            yield checkpoint()
-            shown = time.monotonic()
+            sums["images"] = sums.get("images", 0.0) + len(drawn)
+            for name, mean in means.items():
+                sums[name] = sums.get(name, 0.0) + mean * len(drawn)
+            if not group.first:
+                continue
+            if step in rows:
+                count, clipped = sums.pop("images"), int(sums.pop("clipped"))
+                row = {name: total / count for name, total in sums.items()}
+                if clipped:
+                    row[CLIPPED] = clipped
+                history.append({"epoch": step / per_epoch, **row, "test": _measure(run, network, held_out)})
+                sums = {}
+            if step in rows or step in moments or (pulse is not None and time.monotonic() - shown >= pulse):
+                yield checkpoint()
+                shown = time.monotonic()
+
+
+def follow(group: Group, dataset: Dataset | None = None) -> None:
+    """Take part in the trainings that the first process of a group begins, until it says that there are no more.
+
+    `dataset` replaces the ones that the runs name. Raises Diverged as the first process does, Parted when a process is
+    gone, ValueError where the images are others.
+    """
+    while settings := group.tell():
+        with suppress(Stopped):
+            for _ in train(Run.from_file(json.loads(settings)), dataset, group=group):
+                pass
+
+
+def _begin_together(
+    group: Group,
+    run: Run,
+    network: Autoencoder,
+    optimizer: "_Adam",
+    clip: "_Clip",
+    rng: torch.Generator,
+    sums: dict[str, float],
+    step: int,
+    count: int,
+) -> tuple[int, dict[str, float]]:
+    """Bring all processes to the state of the first; returns step and sums. Raises ValueError for other images."""
+    if group.first:
+        group.tell(json.dumps(run.to_dict()).encode())
+    weights = {f"weight.{name}": value for name, value in network.state_dict().items()}
+    state = _pack(network, optimizer, clip, rng, sums) | weights | {"at": torch.tensor([step, count])}
+    told = safetensors.torch.load(group.tell(safetensors.torch.save(state) if group.first else None))
+    step, expected = told.pop("at").tolist()
+    if expected != count:
+        raise ValueError(f"{run.dataset} has {count:,} training images here and {expected:,} with the first process")
+    network.load_state_dict({name.removeprefix("weight."): told.pop(name) for name in weights})
+    return step, _unpack(network, optimizer, clip, rng, told)
 
 
 def duration(run: Run, dataset: Dataset, watch: float = 1.0) -> float:
@@ -171,10 +225,41 @@ def _gradient_norm(network: Autoencoder) -> float:
     return torch.stack(torch._foreach_norm(_gradients(network))).norm().item()
 
 
-def _not_finite(terms: dict[str, Tensor], norm: float) -> str | None:
+def _add_up(
+    group: Group, network: Autoencoder, means: dict[str, float], weight: float, going_on: bool = True
+) -> dict[str, float]:
+    """From gradients and means over a part of a batch, of this weight in it, to those over the batch."""
+    if group.size == 1:
+        return means
+    gradients = _gradients(network)
+    flat = torch.cat([*(gradient.flatten() for gradient in gradients), torch.zeros(MOST_TERMS)])
+    flat[len(flat) - MOST_TERMS :][: len(means)] = torch.tensor([*means.values()])
+    *parts, last = group.add(flat * weight, going_on).split([*map(torch.numel, gradients), MOST_TERMS])
+    torch._foreach_copy_(gradients, [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)])
+    return dict(zip(means, last.tolist(), strict=False))
+
+
+@contextmanager
+def _ending_together(group: Group, network: Autoencoder, going_on: Callable[[], bool]) -> Iterator[None]:
+    """Where the first process ends a training before its time, the others end it, too; they have begun the next step.
+
+    What ends all of them by itself is not told.
+    """
+    try:
+        yield
+    except (Stopped, Parted, Diverged):
+        raise
+    except BaseException:
+        if group.size > 1 and group.first and going_on():
+            with suppress(Stopped, Parted):
+                _add_up(group, network, {}, 0.0, going_on=False)
+        raise
+
+
+def _not_finite(means: dict[str, float], norm: float) -> str | None:
     """The name of what is NaN or infinite, looked at before the optimizer moves any weight."""
-    for name, term in terms.items():
-        if not math.isfinite(term.item()):
+    for name, mean in means.items():
+        if not math.isfinite(mean):
             return f"the {name} term"
     return None if math.isfinite(norm) else "a gradient"
 

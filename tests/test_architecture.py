@@ -31,6 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": set(),
     "commands.sets": {"commands.terminal", "data", "data.intake", "data.own"},
     "commands.terminal": set(),
+    "commands.trainings": {
+        *("commands.terminal", "data", "folders", "parallel", "process.worker", "recipes", "runs", "store", "training"),
+    },
     "data": {
         *("data.datasets", "data.downloads", "data.generated", "data.own", "data.published", "data.registry"),
     },
@@ -84,7 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure.evaluate": {
         *("data", "files", "folders", "manifold", "noise", "pixels", "runs", "store", "whitening"),
         *("measure.baselines", "measure.few_labels", "measure.filters", "measure.metrics", "measure.pca"),
-        "measure.published",
+        *("measure.published", "parallel"),
     },
     "measure.few_labels": {"pixels"},
     "measure.filters": {"data", "measure.metrics", "measure.pca", "noise", "pixels"},
@@ -96,6 +99,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "moments": {"data", "figures", "files", "folders", "manifold", "pixels", "runs"},
     "networks": set(),
     "noise": set(),
+    "parallel": set(),
     "parcels": {"data", "data.own", "files", "folders", "runs", "store"},
     "pixels": set(),
     "process": set(),
@@ -143,7 +147,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
     },
     "process.worker": {
-        *("data", "folders", "moments", "runs", "store", "training"),
+        *("data", "folders", "moments", "parallel", "runs", "store", "training"),
         *("process.jobs", "process.limits", "process.memory", "process.queue"),
     },
     "recipes": {"folders", "models", "runs", "store"},
@@ -152,7 +156,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"data", "files", "folders", "runs"},
     "tags": {"files"},
     "text": set(),
-    "training": {"data", "history", "models", "moments", "networks", "runs"},
+    "training": {"data", "history", "models", "moments", "networks", "parallel", "runs"},
     "transformer": {"data", "models", "pixels", "runs", "training"},
     "vectors": set(),
     "whitening": {"vectors"},

@@ -129,15 +129,6 @@ def test_a_run_gets_a_name_and_loses_it(run_id: str, say: Callable[..., str], te
     assert say("rename", run_id, "") == f"{run_id}: no name\n"
 
 
-def test_more_than_one_process_for_a_run_is_refused(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert main(TRAIN) == 2
-    assert "torchrun started 2 processes, but a run trains in one: use --nproc-per-node 1" in capsys.readouterr().err
-    assert Store().ids() == []
-
-
 def test_embed_writes_codes_ids_and_labels(
     run_id: str, tmp_path: Path, tell: Callable[..., Any], digits_runs: list[Checkpoint]
 ) -> None:

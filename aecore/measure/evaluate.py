@@ -28,6 +28,7 @@ from aecore.measure.metrics import METRICS, compared, written
 from aecore.measure.pca import linear
 from aecore.measure.published import SOURCE, published
 from aecore.noise import corrupt
+from aecore.parallel import Group
 from aecore.pixels import flat, to_floats
 from aecore.runs import Checkpoint
 from aecore.store import Store
@@ -88,11 +89,18 @@ def _recalled(recall: Recall, prefix: str, key: str, compute: Callable[[], Any])
     return recall(f"{prefix} {key}", compute)
 
 
-def measure(store: Store, id: str, anew: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+def measure(
+    store: Store,
+    id: str,
+    anew: bool = False,
+    progress: Progress | None = None,
+    group: Group = Group(),  # noqa: B008 - frozen
+) -> dict[str, Any]:
     """Evaluate a run of a store into its evaluation.json, part by part, and return that.
 
     Goes on where it was cut; `anew` forgets what was measured before, baselines too, which all runs share. progress is
-    called with the number of parts done and of all.
+    called with the number of parts done and of all. The processes of a group take turns in the parts; each needs the
+    run, and the first writes.
     """
     checkpoint, target, baselines = store.load(id), store.path(id) / EVALUATION, home() / "baselines.json"
     known = {"run": id, "stamp": store.state(id), "versions": {}, "parts": {}}
@@ -105,13 +113,21 @@ def measure(store: Store, id: str, anew: bool = False, progress: Progress | None
             write_file(baselines, json.dumps(_read(baselines) | {key: found}, indent=1).encode())
         return _read(baselines)[key]
 
-    for name, figures in evaluate(checkpoint, load_dataset(checkpoint.run.dataset), known["parts"], recall):
-        found = known["parts"] | {name: figures}
+    def note(more: dict[str, Any]) -> None:
+        found = known["parts"] | more
         known["parts"] = {name: found[name] for name in PARTS if name in found}
         known["versions"] = {name: PARTS[name].version for name in known["parts"]}
-        write_file(target, json.dumps(known, indent=1).encode())
+        if group.first:
+            write_file(target, json.dumps(known, indent=1).encode())
+
+    mine = [name for name in PARTS if name not in known["parts"]][group.rank :: group.size]
+    others = [name for name in PARTS if name not in mine]
+    for name, figures in evaluate(checkpoint, load_dataset(checkpoint.run.dataset), others, recall):
+        note({name: figures})
         if progress:
             progress(len(known["parts"]), len(PARTS))
+    for told in group.collect(json.dumps(known["parts"]).encode()) if group.size > 1 else ():
+        note(json.loads(told))
     return known
 
 

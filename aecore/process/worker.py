@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from aecore.process.memory import free
 from aecore.process.queue import Place, measuring_turn
 
 if TYPE_CHECKING:
+    from aecore.parallel import Group
     from aecore.runs import Checkpoint
 
 PULSE = 0.5
@@ -109,17 +110,17 @@ def measuring(folder: Path, background: bool) -> Iterator[None]:
         lock.release()
 
 
-def attend(worker: Worker) -> Iterator["Checkpoint"]:
+def attend(worker: Worker, group: "Group | None" = None) -> Iterator["Checkpoint"]:
     """Train a run as ordered, from its newest snapshot on, and yield a checkpoint about twice a second.
 
     Everything that a page shows is written along the way: reports, moments, snapshots. A signal to end works like the
-    order to stop.
+    order to stop. In a group of processes, this is the first.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
         signal.signal(number, lambda received, _: worker.asked.append(received))
     try:
-        yield from _attend(worker)
+        yield from _attend(worker, group)
     except Exception as error:
         worker.report(state="failed", error=_sentence(error))
         raise
@@ -128,7 +129,7 @@ def attend(worker: Worker) -> Iterator["Checkpoint"]:
             signal.signal(number, handler)
 
 
-def _attend(worker: Worker) -> Iterator["Checkpoint"]:
+def _attend(worker: Worker, group: "Group | None") -> Iterator["Checkpoint"]:
     if worker.background:
         give_way(600)
     order = _turn(worker, worker.order() or "go")  # before torch makes the process large
@@ -137,6 +138,7 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
         return
 
     from aecore.data import load_dataset
+    from aecore.parallel import Group
     from aecore.store import Store
     from aecore.training import KEPT, Diverged, train
 
@@ -161,16 +163,16 @@ def _attend(worker: Worker) -> Iterator["Checkpoint"]:
         record.begin(checkpoint)
         if order in ("go", "epoch", "batch"):
             pulse, keep = 0 if order == "batch" else PULSE, min(KEPT, free() * 1e6 / 4)
-            steps = train(run, dataset, checkpoint, pulse, keep)
             try:
-                for checkpoint in steps:
-                    reached = order == "batch" or (order == "epoch" and checkpoint.step % per_epoch == 0)
-                    new = worker.order() or record.overdue(checkpoint) or ("pause" if reached else None)
-                    record.write(checkpoint, "running")
-                    yield checkpoint
-                    if new:
-                        order = new
-                        break
+                with closing(train(run, dataset, checkpoint, pulse, keep, group or Group())) as steps:
+                    for checkpoint in steps:
+                        reached = order == "batch" or (order == "epoch" and checkpoint.step % per_epoch == 0)
+                        new = worker.order() or record.overdue(checkpoint) or ("pause" if reached else None)
+                        record.write(checkpoint, "running")
+                        yield checkpoint
+                        if new:
+                            order = new
+                            break
             except Diverged:
                 record.close(checkpoint)
                 raise

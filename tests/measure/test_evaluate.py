@@ -17,6 +17,7 @@ from aecore.measure.evaluate import NOISES, PARTS, Part, Recall, as_text, evalua
 from aecore.measure.few_labels import accuracies
 from aecore.measure.pca import Pca, linear
 from aecore.noise import corrupt
+from aecore.parallel import Group
 from aecore.runs import Checkpoint
 
 DIGITS = load_dataset("digits")
@@ -108,6 +109,26 @@ def test_a_part_with_a_changed_formula_is_measured_anew_and_so_are_its_baselines
     assert two_parts == ["first", "pixels of first"]
     assert after["versions"] == {"first": "2", "second": "1"}
     assert list(after["parts"]) == ["first", "second"], "in the order of the table"
+
+
+def test_processes_take_turns_in_the_parts_and_the_first_writes(
+    digits_runs: list[Checkpoint], home: Path, two_parts: list[str]
+) -> None:
+    store, id, told = aecore.Store(), digits_runs[0].run.id, {}
+    store.save(digits_runs[0])
+
+    class Member(Group):
+        def collect(self, content: bytes) -> list[bytes]:
+            told[self.rank] = content
+            return [*told.values()]
+
+    measure(store, id, group=Member(1, 2))
+    assert two_parts == ["second", "pixels of second"]
+    assert not measured(store, id)
+    known = measure(store, id, group=Member(0, 2))
+    assert two_parts[2:] == ["first", "pixels of first"]
+    assert list(known["parts"]) == ["first", "second"]
+    assert measured(store, id) == known
 
 
 @pytest.mark.parametrize("versions", [None, [], "1", {"first": 1}, {"first": None, "second": ["1"]}])
