@@ -67,7 +67,8 @@ def train(
     rows, moments = _row_steps(per_epoch, run.epochs), moment_steps(steps)
 
     network = run.build(tuple(images.shape[1:]))
-    optimizer, clip = _Adam(network), _Clip(network)
+    weights = dict(network.named_parameters())
+    optimizer, clip = _Adam(weights), _Clip()
     rng = torch.Generator().manual_seed(run.seed)
     history: list[dict[str, Any]] = []
     sums: dict[str, float] = {}
@@ -75,13 +76,13 @@ def train(
 
     def checkpoint() -> Checkpoint:
         network.known = None
-        state = _pack(network, optimizer, clip, rng, sums) | {"processes": torch.tensor(group.size)}
+        state = _pack(optimizer, clip, rng, sums) | {"processes": torch.tensor(group.size)}
         return Checkpoint(run, copy.deepcopy(network), tuple(history), step, steps, state)
 
     if resume is not None:
         history, step = list(resume.history), resume.step
         network.load_state_dict(resume.network.state_dict())
-        sums = _unpack(network, optimizer, clip, rng, resume.state)
+        sums = _unpack(optimizer, clip, rng, resume.state)
     elif group.first:
         network.calibrate(_batch(images[:: math.ceil(len(images) / 1000)]))
         history.append({"epoch": 0.0, "test": _measure(run, network, held_out)})
@@ -90,14 +91,14 @@ def train(
         step, sums = _begin_together(group, run, network, optimizer, clip, rng, sums, step, len(images))
 
     order, shown, fixed = np.empty(0, int), time.monotonic(), _Fixed(network, len(images), keep)
-    with _ending_together(group, network, lambda: step < steps):
+    with _ending_together(group, weights, lambda: step < steps):
         while step < steps:
             epoch, batch = divmod(step, per_epoch)
             if batch == 0 or not len(order):
                 shuffle = torch.Generator().manual_seed(run.seed * 100_003 + epoch)
                 order = torch.randperm(len(images), generator=shuffle).numpy()
             drawn = order[batch * run.batch_size : (batch + 1) * run.batch_size]
-            part, weight = group.part(len(drawn))
+            part, share = group.part(len(drawn))
             x = _batch(images[drawn[part]])
             fixed.tell(x, drawn[part])
 
@@ -105,10 +106,11 @@ def train(
                 terms = run.model.terms(network, x, distance, rng)
             ramp = min(1.0, (step + 1) / (run.model.warmup * steps)) if run.model.warmup else 1.0
             objective = sum(term if name == "reconstruction" else ramp * term for name, term in terms.items())
-            network.zero_grad()
+            for weight in weights.values():
+                weight.grad = None
             objective.backward()
-            means = _add_up(group, network, {name: term.item() for name, term in terms.items()}, weight)
-            norm = _gradient_norm(network)
+            means = _add_up(group, weights, {name: term.item() for name, term in terms.items()}, share)
+            norm = _norm(_gradients(weights))
             if problem := _not_finite(means, norm):
                 if group.first:
                     yield checkpoint()
@@ -116,7 +118,7 @@ def train(
                     f"{problem} became NaN or infinite at epoch {step / per_epoch:.2f}, step {step}; the last good "
                     f"state is kept. Lower the learning rate (now {run.lr:g}) or the weight of the penalty"
                 )
-            sums["clipped"] = sums.get("clipped", 0.0) + clip.clip(norm)
+            sums["clipped"] = sums.get("clipped", 0.0) + clip.clip(_gradients(weights), norm)
             optimizer.step(run.lr * _schedule(step, steps))
             step += 1
 
@@ -164,13 +166,13 @@ def _begin_together(
     if group.first:
         group.tell(json.dumps(run.to_dict()).encode())
     weights = {f"weight.{name}": value for name, value in network.state_dict().items()}
-    state = _pack(network, optimizer, clip, rng, sums) | weights | {"at": torch.tensor([step, count])}
+    state = _pack(optimizer, clip, rng, sums) | weights | {"at": torch.tensor([step, count])}
     told = safetensors.torch.load(group.tell(safetensors.torch.save(state) if group.first else None))
     step, expected = told.pop("at").tolist()
     if expected != count:
         raise ValueError(f"{run.dataset} has {count:,} training images here and {expected:,} with the first process")
     network.load_state_dict({name.removeprefix("weight."): told.pop(name) for name in weights})
-    return step, _unpack(network, optimizer, clip, rng, told)
+    return step, _unpack(optimizer, clip, rng, told)
 
 
 def duration(run: Run, dataset: Dataset, watch: float = 1.0) -> float:
@@ -216,31 +218,31 @@ def _schedule(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / rise) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
-def _gradients(network: Autoencoder) -> list[Tensor]:
-    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+def _gradients(weights: Mapping[str, Tensor]) -> list[Tensor]:
+    return [weight.grad for weight in weights.values() if weight.grad is not None]
 
 
-def _gradient_norm(network: Autoencoder) -> float:
-    """Euclidean norm of the gradient of all weights together."""
-    return torch.stack(torch._foreach_norm(_gradients(network))).norm().item()
+def _norm(gradients: list[Tensor]) -> float:
+    """Euclidean norm of all of them together."""
+    return torch.stack(torch._foreach_norm(gradients)).norm().item()
 
 
 def _add_up(
-    group: Group, network: Autoencoder, means: dict[str, float], weight: float, going_on: bool = True
+    group: Group, weights: Mapping[str, Tensor], means: dict[str, float], share: float, going_on: bool = True
 ) -> dict[str, float]:
-    """From gradients and means over a part of a batch, of this weight in it, to those over the batch."""
+    """From gradients and means over a part of a batch, which is this share of it, to those over the batch."""
     if group.size == 1:
         return means
-    gradients = _gradients(network)
+    gradients = _gradients(weights)
     flat = torch.cat([*(gradient.flatten() for gradient in gradients), torch.zeros(MOST_TERMS)])
     flat[len(flat) - MOST_TERMS :][: len(means)] = torch.tensor([*means.values()])
-    *parts, last = group.add(flat * weight, going_on).split([*map(torch.numel, gradients), MOST_TERMS])
+    *parts, last = group.add(flat * share, going_on).split([*map(torch.numel, gradients), MOST_TERMS])
     torch._foreach_copy_(gradients, [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)])
     return dict(zip(means, last.tolist(), strict=False))
 
 
 @contextmanager
-def _ending_together(group: Group, network: Autoencoder, going_on: Callable[[], bool]) -> Iterator[None]:
+def _ending_together(group: Group, weights: Mapping[str, Tensor], going_on: Callable[[], bool]) -> Iterator[None]:
     """Where the first process ends a training before its time, the others end it, too; they have begun the next step.
 
     What ends all of them by itself is not told.
@@ -252,7 +254,7 @@ def _ending_together(group: Group, network: Autoencoder, going_on: Callable[[], 
     except BaseException:
         if group.size > 1 and group.first and going_on():
             with suppress(Stopped, Parted):
-                _add_up(group, network, {}, 0.0, going_on=False)
+                _add_up(group, weights, {}, 0.0, going_on=False)
         raise
 
 
@@ -306,17 +308,16 @@ class _Clip:
 
     WINDOW, TIMES = 100, 2.0
 
-    def __init__(self, network: Autoencoder) -> None:
-        self.network = network
+    def __init__(self) -> None:
         self.norms: list[float] = []
 
-    def clip(self, norm: float) -> bool:
-        """Of a gradient of this norm; whether that was needed."""
+    def clip(self, gradients: list[Tensor], norm: float) -> bool:
+        """Of gradients of this norm, all together; whether that was needed."""
         longest = self.TIMES * statistics.median(self.norms) if len(self.norms) >= 10 else math.inf
         self.norms = [*self.norms, norm][-self.WINDOW :]
         if norm <= longest:
             return False
-        torch._foreach_mul_(_gradients(self.network), longest / norm)
+        torch._foreach_mul_(gradients, longest / norm)
         return True
 
 
@@ -328,13 +329,13 @@ class _Adam:
 
     KEYS = ("step", "exp_avg", "exp_avg_sq")
 
-    def __init__(self, network: Autoencoder) -> None:
-        self.network = network
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self.weights = weights
         self.state: dict[str, dict[str, Tensor]] = {}  # parameter -> key -> what is remembered of its gradients
 
     def step(self, lr: float) -> None:
         """Move every weight that has a gradient."""
-        moved = [(name, weight) for name, weight in self.network.named_parameters() if weight.grad is not None]
+        moved = [(name, weight) for name, weight in self.weights.items() if weight.grad is not None]
         for name, weight in moved:
             if name not in self.state:
                 zeros = (torch.zeros(()), torch.zeros_like(weight), torch.zeros_like(weight))
@@ -349,26 +350,22 @@ class _Adam:
             )
 
 
-def _pack(
-    network: Autoencoder, optimizer: _Adam, clip: _Clip, rng: torch.Generator, sums: dict[str, float]
-) -> dict[str, Tensor]:
+def _pack(optimizer: _Adam, clip: _Clip, rng: torch.Generator, sums: dict[str, float]) -> dict[str, Tensor]:
     """Copies of all that the next step depends on besides the weights."""
     state = {"rng": rng.get_state(), "norms": torch.tensor(clip.norms, dtype=torch.float64)}
-    for name, _ in network.named_parameters():
+    for name in optimizer.weights:
         for key, value in optimizer.state.get(name, {}).items():
             state[f"adam.{key}.{name}"] = value.clone()
     return state | {f"sum.{name}": torch.tensor(value, dtype=torch.float64) for name, value in sums.items()}
 
 
-def _unpack(
-    network: Autoencoder, optimizer: _Adam, clip: _Clip, rng: torch.Generator, state: Mapping[str, Tensor]
-) -> dict[str, float]:
+def _unpack(optimizer: _Adam, clip: _Clip, rng: torch.Generator, state: Mapping[str, Tensor]) -> dict[str, float]:
     """Put back what `_pack` took; returns the unfinished means."""
     if "rng" not in state:
         raise ValueError("this checkpoint has no training state; load it with Store.load(id, training=True)")
     rng.set_state(state["rng"])
     clip.norms = state["norms"].tolist() if "norms" in state else []  # of an older run
-    for name, _ in network.named_parameters():
+    for name in optimizer.weights:
         if f"adam.step.{name}" in state:
             optimizer.state[name] = {key: state[f"adam.{key}.{name}"].clone() for key in optimizer.KEYS}
     return {name.removeprefix("sum."): value.item() for name, value in state.items() if name.startswith("sum.")}
