@@ -67,6 +67,11 @@ class Autoencoder(nn.Module, ABC):
         The decoder starts with a linear layer.
         """
 
+    @staticmethod
+    def calibrated_on(shape: Shape) -> int:
+        """From how many training images `calibrate` measures."""
+        return 1000
+
     @abstractmethod
     def calibrate(self, x: Tensor) -> None:
         """Measure on training images x (b, c, h, w) what has to be known before training."""
@@ -260,6 +265,95 @@ class OnEdges(Autoencoder, kind="edges"):
 
     def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
         return estimated_contraction(self, x, rng)
+
+
+class OnComponents(_OnPixels, kind="pca"):
+    """Principal components, and layers that add to them: before it learns, it rebuilds as well as PCA does."""
+
+    LOG_VARIANCE = -4.0
+    """Of the codes of a flavor with a prior, before it learns."""
+
+    @staticmethod
+    def layers(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
+        pixels = math.prod(shape)
+        width = max(latent, min(width, 2**23 // pixels))
+        added = nn.Sequential(
+            *(nn.Linear(pixels, width), nn.SiLU(), Residual(width, width // 4)), nn.Linear(width, heads * latent)
+        )
+        encoder = nn.Sequential(nn.Flatten(), Sum(nn.Linear(pixels, heads * latent), added))
+        decoder = nn.Sequential(nn.Linear(latent, pixels + width), FromPixels(pixels, width), nn.Unflatten(1, shape))
+        return encoder, decoder
+
+    @staticmethod
+    def calibrated_on(shape: Shape) -> int:
+        return min(10_000, 2**24 // math.prod(shape))
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor) -> None:
+        """Set the linear layers to the principal components of x, and what is added to them to zero.
+
+        Where codes are never negative, each component has two units, one for each sign. Where they have a prior, they
+        begin with its variance.
+        """
+        flat = x.flatten(1)
+        mean = flat.mean(dim=0)
+        axes, spread = principal(flat - mean, min(self.latent // (2 if self.rectify else 1), *flat.shape))
+        spread = (spread if self.heads_per_unit > 1 else spread.mean().expand_as(spread)).clamp(min=1e-3)
+        if self.rectify:
+            axes, spread = torch.cat([axes, -axes], dim=1), spread.repeat(2)
+        units, pixels = len(spread), len(mean)
+        encode, decode = self.encoder[1].linear, self.decoder[0]
+        for last in (encode, self.encoder[1].added[-1], self.decoder[1].added[-1]):
+            last.weight.zero_()
+        encode.weight[:units] = axes.T / spread[:, None]
+        encode.bias[:units] = -(axes.T @ mean) / spread
+        encode.bias[self.latent :] = self.LOG_VARIANCE
+        decode.weight[:pixels] = 0.0
+        decode.weight[:pixels, :units] = axes * spread
+        decode.bias[:pixels] = mean
+
+    def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        return estimated_contraction(self, x, rng)
+
+
+def principal(centered: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The strongest axes of rows (n, d) as columns (d, count), and the standard deviation along each, (count,).
+
+    By the randomized method of Halko, Martinsson and Tropp 2011, https://doi.org/10.1137/090771806.
+    """
+    rng = torch.Generator().manual_seed(0)
+    found = torch.randn(centered.shape[1], min(count + 10, *centered.shape), generator=rng)
+    for _ in range(4):
+        found = torch.linalg.qr(centered.T @ torch.linalg.qr(centered @ found)[0])[0]
+    _, lengths, turn = torch.linalg.svd(centered @ found, full_matrices=False)
+    return found @ turn.T[:, :count], lengths[:count] / math.sqrt(len(centered))
+
+
+class Sum(nn.Module):
+    """What a linear layer makes of x, and what other layers add to it."""
+
+    def __init__(self, linear: nn.Linear, added: nn.Sequential) -> None:
+        super().__init__()
+        self.linear, self.added = linear, added
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + self.added(x)
+
+
+class FromPixels(nn.Module):
+    """From pixels (b, pixels) and features (b, width), side by side, to the logits of the pixels and an addition."""
+
+    MARGIN = 1e-3
+    """Of pixels from black and white, whose logits are infinite."""
+
+    def __init__(self, pixels: int, width: int) -> None:
+        super().__init__()
+        self.pixels = pixels
+        self.added = nn.Sequential(nn.SiLU(), Residual(width, width // 4), nn.Linear(width, pixels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixels = x[:, : self.pixels].clamp(self.MARGIN, 1 - self.MARGIN)
+        return (pixels / (1 - pixels)).log() + self.added(x[:, self.pixels :])
 
 
 class Residual(nn.Module):

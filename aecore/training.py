@@ -84,7 +84,7 @@ def train(
         network.load_state_dict(resume.network.state_dict())
         sums = _unpack(optimizer, clip, rng, resume.state)
     elif group.first:
-        network.calibrate(_batch(images[:: math.ceil(len(images) / 1000)]))
+        network.calibrate(_batch(images[:: math.ceil(len(images) / network.calibrated_on(network.shape))]))
         history.append({"epoch": 0.0, "test": _measure(run, network, held_out)})
         yield checkpoint()
     if group.size > 1:

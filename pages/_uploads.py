@@ -8,8 +8,8 @@ from starlette.responses import PlainTextResponse
 from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from aecore.process.limits import check
-from pages._visitor import owner_asks
+from aecore.process.limits import check, limit
+from pages._visitor import owner, owner_asks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,12 @@ def _by_owner(request: Request) -> bool:
 def _held() -> dict[str, int]:
     files = get_instance().uploaded_file_mgr.file_storage
     return {session: sum(len(file.data) for file in list(some.values())) for session, some in list(files.items())}
+
+
+def upload_limit() -> int:
+    """Megabytes that one file may have."""
+    most = st.get_option("server.maxUploadSize")
+    return most if owner() else min(most, max(1, int(limit("AECORE_MAX_UPLOAD_MB"))))
 
 
 def let_go() -> None:

@@ -16,9 +16,8 @@ from aecore.data.pictures import SUFFIXES
 from aecore.data.sources import ARCHIVES
 from aecore.figures import enlarged
 from aecore.process import arrivals
-from aecore.process.limits import limit
 from pages import _view
-from pages._uploads import let_go
+from pages._uploads import let_go, upload_limit
 from pages._visitor import drawer, owner
 from pages._widgets import sets
 from pages._words import counted, sentence
@@ -46,12 +45,6 @@ def choose(opened: bool) -> None:
             path.caption("Only you see what you keep here; delete it when you are done.")
         if problem := st.session_state.get("arrival-problem"):
             st.text(problem)
-
-
-def upload_limit() -> int:
-    """Megabytes that one file may have."""
-    most = st.get_option("server.maxUploadSize")
-    return most if owner() else min(most, max(1, int(limit("AECORE_MAX_UPLOAD_MB"))))
 
 
 def _uploader() -> str:

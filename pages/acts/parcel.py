@@ -6,6 +6,7 @@ from aecore.folders import own_runs
 from aecore.process.jobs import Job
 from aecore.store import DamagedRun
 from pages import _cached, _view
+from pages._uploads import upload_limit
 from pages._view import View
 from pages._visitor import token
 from pages._words import sentence
@@ -27,7 +28,10 @@ def take_along(job: Job) -> None:
 def bring_back() -> None:
     """A place for such a file; the page goes on with the run in it."""
     with st.expander("Bring a run back", key="bring-back"):
-        st.file_uploader("A run that was downloaded from the Train page", "zip", key="parcel", on_change=_bring)
+        st.file_uploader(
+            "A run that was downloaded from the Train page", "zip", max_upload_size=upload_limit(), key="parcel",
+            on_change=_bring,
+        )  # fmt: skip
         if problem := st.session_state.get("parcel-problem"):
             st.text(problem)
 

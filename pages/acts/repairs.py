@@ -14,11 +14,12 @@ from aecore.process.arrivals import receive, throw_away
 from aecore.process.questions import filtered
 from aecore.process.repairs import repaired, result, told
 from pages import _cached, _controls
+from pages._uploads import upload_limit
 from pages._view import View
 from pages._visitor import drawer
 from pages._widgets import all_runs, titles
 from pages._words import counted, sentence
-from pages.acts.arrive import KINDS, upload_limit
+from pages.acts.arrive import KINDS
 from pages.acts.wait import answer
 from pages.components.gallery import gallery
 

@@ -16,7 +16,7 @@ import aecore
 from aecore.data import RemoteFile
 from aecore.folders import run_folders
 from aecore.process.jobs import LIVE, Job, tell
-from pages.acts import live
+from pages.acts import live, steer
 
 NAMES = ["home", "train", "manifold", "denoise", "search", "classify", "about"]
 
@@ -344,7 +344,7 @@ def test_a_redrawing_that_was_lost_is_asked_for_again(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(live.st, "rerun", ask)
     monkeypatch.setattr(live.st, "session_state", {})
-    live._redraw()
+    steer.redraw()
     for _ in range(2):  # each tick of a training
         with pytest.raises(Asked):
             live.live(SimpleNamespace(state="running", progress={}), live.PACE["running"])
