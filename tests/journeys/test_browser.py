@@ -195,7 +195,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
 
 
 def test_the_queue_is_told_as_it_shrinks(page: Page, server: Server) -> None:
-    page.goto("/train?dataset=digits&latent=4&epochs=1&seed=13")
+    page.goto("/train?dataset=digits&latent=4&epochs=25&seed=13")
     settle(page)
     press(page, "Train every flavor")
     line = page.get_by_text(re.compile("^Also in the queue"))
