@@ -39,7 +39,8 @@ class Index:
         self.exact, self.recall = self.size < LARGE or find_spec("faiss") is None, 1.0
         if not self.exact:
             asked = np.asarray(codes)[np.random.default_rng(0).permutation(self.size)[:200]]
-            right = self._neighbors.kneighbors(asked, 10)[1]
+            few = np.array_split(asked, -(-200 * self.size // 10**7))  # all distances at once would take gigabytes
+            right = np.concatenate([self._neighbors.kneighbors(part, 10)[1] for part in few if len(part)])
             self._neighbors = _Cells(codes, metric)
             found = self._neighbors.kneighbors(asked, 10)[1]
             self.recall = float(np.mean([np.isin(*pair).mean() for pair in zip(right, found, strict=True)]))
