@@ -267,7 +267,7 @@ class OnEdges(Autoencoder, kind="edges"):
         return estimated_contraction(self, x, rng)
 
 
-class OnComponents(_OnPixels, kind="pca"):
+class OnComponents(_OnPixels, kind="pca_plus"):
     """Principal components, and layers that add to them: before it learns, it rebuilds as well as PCA does."""
 
     LOG_VARIANCE = -4.0

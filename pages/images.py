@@ -58,12 +58,12 @@ if row is not None and row >= len(split):
 many, one = st.columns([5, 3], gap="medium")
 with many:
     if len(rows):
-        chosen = np.flatnonzero(rows == row) if row is not None else []
+        place = next(iter(np.flatnonzero(rows == row).tolist()), None) if row is not None else None
         wall(
             f"assets/pictures/{name}/{of}", rows, len(split), "wall-of-images", "Images", h / w,
-            first=min(_view.get("from", 0, part), len(rows) - 1), chosen=int(chosen[0]) if len(chosen) else None,
+            first=min(_view.get("from", place or 0, part), len(rows) - 1), chosen=place,
             on_press=lambda row: _view.put("row", row, (name, of)),
-            on_rest=lambda place: _view.put("from", place, part, 0),
+            on_rest=lambda place: _view.put("from", place, part),
         )  # fmt: skip
     else:
         st.write("No image of this kind is in this split.")

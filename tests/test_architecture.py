@@ -74,7 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *(f"export.{name}" for name in ("card", "cargo", "curves")),
         *("atlas", "figures", "manifold", "measure.evaluate", "text"),
     },
-    "export.selection": {"data", "data.originals", "export.names", "export.table", "pixels", "text"},
+    "export.selection": {"data", "data.originals", "data.pictures", "export.names", "export.table", "pixels", "text"},
     "export.table": {"export.cargo", "text"},
     "figures": {"pixels"},
     "files": set(),

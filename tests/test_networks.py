@@ -104,7 +104,7 @@ def test_other_sizes_are_refused_and_the_message_says_what_to_do(kind: str, shap
 
 
 def test_an_unknown_network_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"'transformer'; choose one of dense, conv, shallow, edges, pca"):
+    with pytest.raises(ValueError, match=r"'transformer'; choose one of dense, conv, shallow, edges, pca_plus"):
         Run("digits", Vanilla(latent=2), network="transformer")
 
 
@@ -113,7 +113,7 @@ def test_a_network_on_components_begins_where_pca_ends(flavor: type[Flavor], com
     digits = load_dataset("digits")
     images, pca = digits.test.images, linear(digits)
     limit = np.square(pca.rebuild(images, components).clip(0, 1) - to_floats(images)).mean()
-    run = Run("digits", flavor(latent=16), "pca", width=64, epochs=8, batch_size=32)
+    run = Run("digits", flavor(latent=16), "pca_plus", width=64, epochs=8, batch_size=32)
     first, *_, last = train(run, digits)
     errors = [np.square(each.reconstruct(images) - to_floats(images)).mean() for each in (first, last)]
     assert errors[0] == pytest.approx(limit, rel=0.03)
@@ -122,7 +122,7 @@ def test_a_network_on_components_begins_where_pca_ends(flavor: type[Flavor], com
 
 def test_where_codes_have_a_prior_components_begin_with_its_variance() -> None:
     digits = load_dataset("digits")
-    first = next(train(Run("digits", VAE(latent=6), "pca", width=64), digits))
+    first = next(train(Run("digits", VAE(latent=6), "pca_plus", width=64), digits))
     means, deviations = first.posterior(digits.train.images)
     np.testing.assert_allclose(means.mean(axis=0), 0, atol=0.02)
     np.testing.assert_allclose(means.std(axis=0), 1, atol=0.02)
@@ -132,7 +132,9 @@ def test_where_codes_have_a_prior_components_begin_with_its_variance() -> None:
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_fewer_images_than_units_are_components_too(count: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (count, 1, 8, 8), np.uint8)
-    first = next(train(Run("few", Vanilla(latent=16), "pca", width=32), Dataset("few", Split(images), Split(images))))
+    first = next(
+        train(Run("few", Vanilla(latent=16), "pca_plus", width=32), Dataset("few", Split(images), Split(images)))
+    )
     assert np.square(first.reconstruct(images) - images / 255).max() < 1e-4
 
 

@@ -3,8 +3,10 @@
 import io
 import zipfile
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from aecore.data.pictures import SUFFIXES
 from aecore.export.names import file_names
 from aecore.export.table import csv_text
 from aecore.pixels import png
@@ -42,14 +44,14 @@ def selection(
     classed = dataset.classes is not None and images.labels is not None
     kinds = list(dict.fromkeys(grouped.values())) or (list(dataset.classes) if classed else ["images"])
     folders = dict(zip(kinds, file_names(kinds), strict=True))
-    names = file_names([sound(images.ids[row]).removesuffix(".png") for row in chosen])
+    names = file_names([_stem(sound(images.ids[row])) for row in chosen])
     table, out = [], io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for row, name in zip(chosen, names, strict=True):
             kind = dataset.classes[int(images.labels[row])] if classed else ""
             found = original(dataset.name, split, row) if originals else None
             content, suffix = found or (png(images.images[row]), ".png")
-            file = f"{folders[grouped.get(row, kind or 'images')]}/{name.removesuffix(suffix)}{suffix}"
+            file = f"{folders[grouped.get(row, kind or 'images')]}/{name}{suffix}"
             archive.writestr(zipfile.ZipInfo(file), content)
             if out.tell() > MOST_BYTES:
                 raise ValueError(f"these originals have more than {MOST_BYTES // 10**6} MB; select fewer")
@@ -57,3 +59,9 @@ def selection(
         text = csv_text(["row", "id", "class", "file"], table)
         archive.writestr(zipfile.ZipInfo("selection.csv"), text.encode(), zipfile.ZIP_DEFLATED)
     return out.getvalue()
+
+
+def _stem(id: str) -> str:
+    """The name of the file that an id names, without folders and the suffix of a picture."""
+    name = PurePosixPath(id)
+    return name.stem if name.suffix.lower().removeprefix(".") in SUFFIXES else name.name

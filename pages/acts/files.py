@@ -22,11 +22,12 @@ def files(
     """Buttons for a zip of these rows, and one of their originals, if any; groups: a folder for each row."""
     rows, groups = rows[:MOST], None if groups is None else groups[:MOST]
     few = f" The first {MOST:,} of them." if len(rows) == MOST else ""
-    ways = {"Images": (False, "A zip of the images as the network sees them, with a table.")}
+    ways = {"Images as zip": (False, "A zip of the images as the network sees them, with a table.")}
     if images.name not in DATASETS:
-        ways["Originals"] = (True, "A zip of the pictures that you brought, with a table.")
+        ways["Originals as zip"] = (True, "A zip of the pictures that you brought, with a table.")
     for words, (originals, help) in ways.items():
+        file = f"{name}-{words.split()[0].lower()}.zip"
         st.download_button(
-            words, lambda of=originals: selection(images, split, rows, groups, of), f"{name}-{words.lower()}.zip",
-            "application/zip", key=f"files-{name}-{words}", on_click="ignore", help=help + few,
+            words, lambda of=originals: selection(images, split, rows, groups, of), file, "application/zip",
+            key=f"files-{file}", on_click="ignore", help=help + few,
         )  # fmt: skip

@@ -10,7 +10,6 @@ from aecore.recipes import recipes_for
 from pages._widgets import all_runs, go, start_run, titles
 from pages._words import lasting, plain, sentence
 from pages.acts.map import located
-from pages.acts.query import ask_for
 from pages.acts.wait import quietly
 
 if TYPE_CHECKING:
@@ -24,16 +23,15 @@ def lead_on(images: "Dataset", split: str = "", row: int | None = None) -> None:
         what = "All images" if row is None else "This image"
         st.caption(f"{what} with the run {plain(titles()[runs[0]])}:")
         with st.container(horizontal=True):
-            _about_all(runs[0]) if row is None else _about_one(images.name, runs[0], split, row)
+            _about_all(runs[0]) if row is None else _about_one(runs[0], split, row)
     if row is None:
         _train(images, bool(runs))
 
 
-def _about_one(name: str, run: str, split: str, row: int) -> None:
+def _about_one(run: str, split: str, row: int) -> None:
     for page, words in {"search": "Find similar", "denoise": "Denoise"}.items():
         if st.button(words):
-            ask_for(name, split, row)
-            go(page, run=run)
+            go(page, run=run, source=split, image=row)
     if st.button("See it on the map"):
         go("manifold", **located(run, split, row))
 

@@ -55,7 +55,7 @@ class Wall {
     this.step = (width + GAP) / this.columns;
     this.pitch = (this.step - GAP) * this.data.tall + GAP + LINE;
     this.whole = Math.ceil(this.data.count / this.columns) * this.pitch + GAP;
-    this.box.style.height = `min(70vh, ${this.whole}px)`;
+    this.box.style.height = `min(60vh, ${this.whole}px)`;
     this.all.style.height = `${Math.min(this.whole, TALLEST)}px`;
     this.list.style.setProperty("--ratio", `1 / ${this.data.tall}`);
     if (moved) this.scrollTo(this.first);
@@ -201,5 +201,6 @@ class Wall {
       this.box.scrollTop = (line + this.pitch + GAP - this.view()) / this.ratio();
     this.draw();
     this.list.querySelector(`[data-place="${this.focused}"] button`)?.focus({ preventScroll: true });
+    this.box.scrollIntoView({ block: "nearest" });
   }
 }

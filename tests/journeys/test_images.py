@@ -236,6 +236,15 @@ def test_the_page_shows_every_set_and_leads_on(home_with_runs: Path, digits_runs
     assert {"Search", "2-D map", "Denoising"} <= {button.label for button in app.button}
 
 
+@pytest.mark.parametrize(("words", "split"), [("Find similar", "train"), ("Denoise", "test")])
+def test_an_image_leads_on_to_itself(words: str, split: str, home_with_runs: Path) -> None:
+    app = visit("images", set="digits", of=split, row="5")
+    app = finish(next(button for button in app.button if button.label == words).click().run())
+    id = aecore.load_dataset("digits").split(split).ids[5]
+    assert app.title[0].value != "Images"
+    assert re.search(rf"{'Training' if split == 'train' else 'Test'} image {id}\b", texts(app))
+
+
 @pytest.mark.parametrize("title", ["Search", "2-D map", "Denoising"])
 def test_the_form_shows_the_settings_of_what_was_started_from_here(
     title: str, home: Path, monkeypatch: pytest.MonkeyPatch
