@@ -96,10 +96,11 @@ def _embed(options: argparse.Namespace) -> int:
     checkpoint, dataset = _loaded(options.run)
     split = dataset.split(options.split)
     with joined() as group:
-        every = group.collect(checkpoint.encode(split.images[group.share(len(split))]).tobytes())
+        codes = checkpoint.encode(split.images[group.share(len(split))])
+        if group.size > 1:
+            codes = np.frombuffer(b"".join(group.collect(codes.tobytes())), np.float32).reshape(len(split), -1)
     if not group.first:
         return 0
-    codes = np.frombuffer(b"".join(every), np.float32).reshape(len(split), -1)
     columns = {"codes": codes, "ids": split.ids}
     if split.labels is not None:
         columns["labels"] = split.labels

@@ -12,9 +12,8 @@ from starlette.routing import Route
 from aecore.data import DATASETS, is_here, originals, own
 from aecore.data.downloads import Unavailable
 from pages import _cached, _visitor
+from pages.components.wall import PORTION
 
-PORTION = 48
-"""Images that one answer has at most."""
 PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
 
 

@@ -1,6 +1,7 @@
 """Images that are looked at, as files to keep."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,22 +13,23 @@ from aecore.export import selection
 if TYPE_CHECKING:
     from aecore import Dataset
 
-MOST = 10_000
-"""Images in one file."""
+WAYS = {
+    "Images as zip": (False, 10_000, "The images as the network sees them, with a table."),
+    "Originals as zip": (True, 1000, "The pictures that you brought, with a table."),
+}
+"""Words on the button -> whether originals, how many at most since the server holds them all, and what it says."""
 
 
 def files(
     images: "Dataset", split: str, rows: np.ndarray | Sequence[int], name: str, groups: Sequence[str] | None = None
 ) -> None:
     """Buttons for a zip of these rows, and one of their originals, if any; groups: a folder for each row."""
-    rows, groups = rows[:MOST], None if groups is None else groups[:MOST]
-    few = f" The first {MOST:,} of them." if len(rows) == MOST else ""
-    ways = {"Images as zip": (False, "A zip of the images as the network sees them, with a table.")}
-    if images.name not in DATASETS:
-        ways["Originals as zip"] = (True, "A zip of the pictures that you brought, with a table.")
-    for words, (originals, help) in ways.items():
+    for words, (originals, most, help) in WAYS.items():
+        if originals and images.name in DATASETS:
+            continue
         file = f"{name}-{words.split()[0].lower()}.zip"
-        st.download_button(
-            words, lambda of=originals: selection(images, split, rows, groups, of), file, "application/zip",
-            key=f"files-{file}", on_click="ignore", help=help + few,
-        )  # fmt: skip
+        few = f" The first {most:,} of them." if len(rows) > most else ""
+        some = None if groups is None else groups[:most]
+        pack = partial(selection, images, split, rows[:most], some, originals)
+        st.download_button(words, pack, file, "application/zip", key=f"files-{file}", on_click="ignore",
+                           help=help + few)  # fmt: skip

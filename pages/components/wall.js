@@ -1,6 +1,5 @@
 // A wall of pictures: only what is in view is there. Arrow keys walk; every text is set as text.
 const SIDE = 92, GAP = 8, LINE = 18; // pixels: the least width of a picture, between pictures, of the line below one
-const PORTION = 48; // pictures that are asked for at once
 const TALLEST = 8e6; // pixels; taller parts are cut off by browsers, so longer walls scroll by more than the hand moves
 const walls = new WeakMap();
 
@@ -120,7 +119,7 @@ class Wall {
     const [one, last] = [Math.max(0, top) + 1, Math.max(end, top + 1)].map((number) => number.toLocaleString("en"));
     this.status.textContent = `${one} to ${last} of ${count.toLocaleString("en")}`;
     if (!this.list.querySelector("[tabindex='0']")) this.list.firstChild?.firstChild.setAttribute("tabindex", "0");
-    this.fetchSoon(Math.floor(from / PORTION), Math.floor((to - 1) / PORTION));
+    this.fetchSoon(Math.floor(from / this.data.portion), Math.floor((to - 1) / this.data.portion));
   }
 
   item(place) {
@@ -142,9 +141,9 @@ class Wall {
   }
 
   paint(item, place) {
-    const portion = this.portions.get(Math.floor(place / PORTION));
+    const portion = this.portions.get(Math.floor(place / this.data.portion));
     if (!portion?.names || item.dataset.painted) return;
-    const number = place % PORTION;
+    const number = place % this.data.portion;
     const { style } = item.querySelector(".picture");
     style.backgroundImage = `url(${portion.strip})`;
     style.backgroundSize = `100% ${portion.names.length * 100}%`;
@@ -165,7 +164,8 @@ class Wall {
 
   async fetch(number) {
     const { data, portions } = this;
-    const places = Array.from({ length: Math.min(PORTION, data.count - number * PORTION) }, (_, n) => number * PORTION + n);
+    const first = number * data.portion;
+    const places = Array.from({ length: Math.min(data.portion, data.count - first) }, (_, n) => first + n);
     const rows = this.rows ? places.map((place) => this.rows[place]) : places;
     const url = new URL(`${data.source}/${rows.join("~")}`, document.baseURI);
     const portion = {};

@@ -10,6 +10,8 @@ import streamlit as st
 if TYPE_CHECKING:
     import numpy as np
 
+PORTION = 48
+"""Pictures that the browser asks for at once, and gets at most."""
 HERE = Path(__file__)
 _component = st.components.v2.component(
     "aecore_wall",
@@ -55,6 +57,7 @@ def wall(
         data={
             "source": source,
             "count": len(rows),
+            "portion": PORTION,
             "rows": "" if len(rows) == every else base64.b64encode(rows.astype("<i4").tobytes()).decode(),
             "label": label,
             "tall": tall,
