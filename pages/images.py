@@ -59,10 +59,15 @@ many, one = st.columns([5, 3], gap="medium")
 with many:
     if len(rows):
         place = next(iter(np.flatnonzero(rows == row).tolist()), None) if row is not None else None
+        first = min(_view.get("from", place or 0, part), len(rows) - 1)
+
+        def press(row: int) -> None:
+            _view.put("row", row, (name, of))
+            _view.put("from", first, part)  # what is in view stays there
+
         wall(
             f"assets/pictures/{name}/{of}", rows, len(split), "wall-of-images", "Images", h / w,
-            first=min(_view.get("from", place or 0, part), len(rows) - 1), chosen=place,
-            on_press=lambda row: _view.put("row", row, (name, of)),
+            first, place, press,
             on_rest=lambda place: _view.put("from", place, part),
         )  # fmt: skip
     else:

@@ -103,6 +103,11 @@ def test_eighty_thousand_blocks_are_scrolled_through(page: Page, server: Server)
     assert first == 1
     assert page.locator(".wall li").count() < 100, "only what is in view is there"
 
+    page.locator('.wall li[data-place="12"] button').click()
+    page.wait_for_url(re.compile("row=12(&|$)"))
+    settle(page)
+    assert place(page)[0] == 1, "nothing moves under the hand"
+
     page.locator(".wall").hover()
     page.mouse.wheel(0, 400_000)
     page.wait_for_url(re.compile(r"from=\d{4,}"))
