@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
@@ -22,11 +23,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: two threads 
 import streamlit as st
 from hostile import HOSTILE, hostile_set
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from streamlit.components.v2.manifest_scanner import scan_component_manifests
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 import aecore
-from aecore import models
+from aecore import models, store
 from aecore.export import Cargo
 from aecore.process.nursery import close_nursery, open_nursery
 
@@ -64,6 +66,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def owner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who visits without a browser sits at this machine."""
     monkeypatch.setattr("streamlit.runtime.context.ContextProxy.ip_address", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _known() -> Iterator[None]:
+    """What never changes is found once, as a server does; each page without a browser would find it anew."""
+    manifests = "streamlit.components.v2.manifest_scanner.scan_component_manifests"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifests, cache(scan_component_manifests))  # reads about every package that is installed
+        patch.setattr(store, "_inflated", lru_cache(16)(store._inflated))  # ten runs that come with the app
+        yield
 
 
 @pytest.fixture(scope="session")
