@@ -187,9 +187,9 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
     press(page, "Delete")
     press(page, "Keep it")
     assert (server.home / "runs" / run_of(page)).exists()
+    gone = run_of(page)
     press(page, "Delete")
     page.get_by_role("button", name="Delete permanently").click()
-    gone = run_of(page)
     page.wait_for_url(lambda url: gone not in url)
     assert not (server.home / "runs" / gone).exists()
 
