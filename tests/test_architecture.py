@@ -154,6 +154,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"data", "models", "networks"},
     "search": {"pixels", "vectors"},
     "store": {"data", "files", "folders", "runs"},
+    "sweep": {"data", "measure.metrics", "measure.pca", "runs", "store"},
     "tags": {"files"},
     "text": set(),
     "training": {"data", "history", "models", "moments", "networks", "parallel", "runs"},

@@ -33,3 +33,75 @@ def blocks(count: int = 80_000, seed: int = 0) -> Dataset:
     test_ids = np.array([f"{height}x{width}" for height, width in pairs[held_out]])
     source = "Generated; no rights reserved."
     return Dataset("blocks", split(drawn), split(held_out, test_ids), source=source)
+
+
+CAUSES = {
+    "height": (6.0, 14.0, 10.0),
+    "width": (6.0, 14.0, 10.0),
+    "x": (-3.0, 3.0, 0.0),
+    "y": (-3.0, 3.0, 0.0),
+    "rotation": (-30.0, 30.0, 0.0),
+    "brightness": (0.4, 1.0, 1.0),
+}
+"""What determines an image of a shape: its lowest and highest value, and the one where it is fixed.
+
+Pixels, degrees, and a share of white. Within these ranges no two combinations give the same image: a rectangle that is
+turned by at most 30 degrees is never another one, turned the other way. None reaches the border.
+"""
+
+EDGE = 2.0
+"""Pixels over which a shape fades to black, so that its image changes smoothly with its causes."""
+
+PARTS = 32
+"""Parts of each range; which of them an image has decides whether it is held out."""
+
+
+def drawn(causes: np.ndarray) -> np.ndarray:
+    """Causes (n, 6), in the order of CAUSES -> images of one rectangle each, (n, 1, 28, 28) uint8."""
+    height, width, x, y, rotation, brightness = (column[:, None, None] for column in causes.T)
+    down, across = np.meshgrid(np.arange(28) - 13.5, np.arange(28) - 13.5, indexing="ij")
+    turn = np.deg2rad(rotation)
+    along = (across - x) * np.cos(turn) + (down - y) * np.sin(turn)
+    upright = (down - y) * np.cos(turn) - (across - x) * np.sin(turn)
+
+    def inside(length: np.ndarray, place: np.ndarray) -> np.ndarray:
+        depth = np.clip((length / 2 - abs(place)) / EDGE + 0.5, 0, 1)
+        return depth * depth * (3 - 2 * depth)
+
+    return np.rint(255 * brightness * inside(width, along) * inside(height, upright)).astype(np.uint8)[:, None]
+
+
+def shapes(number: int, count: int = 4000, seed: int = 0) -> Dataset:
+    """Rectangles of which the first `number` of CAUSES vary, evenly over their ranges, and the others are fixed.
+
+    28x28 images: `count` for training, and an eighth as many for the test. Each range has 32 parts. Test images are
+    those whose parts have numbers that add up to 4 modulo 8: no training image has such a combination, though each
+    value by itself occurs in both where more than one cause varies. Raises ValueError unless number is 1 to 6.
+    """
+    if number not in range(1, len(CAUSES) + 1):
+        raise ValueError(f"number is {number!r}; choose a whole number from 1 to {len(CAUSES)}")
+    rng = np.random.default_rng(seed)
+    places = rng.uniform(size=(4 * count + 100, number))
+    unseen = (places * PARTS).astype(int).sum(axis=1) % 8 == 4
+    low, high, fixed = np.array([*CAUSES.values()]).T
+
+    def split(chosen: np.ndarray) -> Split:
+        causes = np.tile(fixed, (len(chosen), 1))
+        causes[:, :number] = low[:number] + chosen * (high - low)[:number]
+        factors = dict(zip(CAUSES, causes.T[:number].astype(np.float32), strict=False))
+        return Split(drawn(causes), None, None, factors)
+
+    train, test = split(places[~unseen][:count]), split(places[unseen][: max(1, count // 8)])
+    return Dataset(f"shapes_{number}", train, test, source="Generated; no rights reserved.")
+
+
+def _register(number: int) -> None:
+    def load(count: int = 4000, seed: int = 0) -> Dataset:
+        return shapes(number, count, seed)
+
+    load.__name__, load.__doc__ = f"shapes_{number}", shapes.__doc__
+    dataset(f"Shapes, {number} cause{'' if number == 1 else 's'}")(load)
+
+
+for number in range(1, len(CAUSES) + 1):
+    _register(number)
