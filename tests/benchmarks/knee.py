@@ -1,11 +1,14 @@
 """Print the test error over the units of a code for shapes of one to four causes, and whether the knee is there.
 
-python -m tests.benchmarks.knee
+python tests/benchmarks/knee.py, or with the numbers of causes: python tests/benchmarks/knee.py 2 3
 """
 
 import sys
 import tempfile
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import aecore
 from aecore import sweep
