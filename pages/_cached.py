@@ -270,6 +270,14 @@ def lattice_part(view: View, id: str) -> bytes:
     return atlas.lattice(id, checkpoint(view), codes(view.at("train")))
 
 
+@_resource("run", max_entries=6, show_spinner=False)
+def decoder_part(view: View, id: str) -> bytes:
+    """The decoder of a run, for the browser."""
+    from aecore import portable
+
+    return portable.decoder(id, checkpoint(view))
+
+
 @_data("map", max_entries=32, show_spinner="Measuring trust")
 def mean_trust(view: View, count: int) -> float | None:
     """Trustworthiness of a map (12 neighbors, against pixels) on up to 2,000 distinct images of its `count`, seed 0."""

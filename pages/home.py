@@ -3,8 +3,11 @@
 import streamlit as st
 
 from aecore.folders import SHIPPED, own_runs, run_folders
-from pages import _cached, _controls
-from pages._widgets import PAGES, open_view, picture, reset_button, start
+from pages import _cached, _view
+from pages._widgets import PAGES, open_view, reset_button, start
+from pages.components.plane import plane
+
+UNITS = ("unit-1", "unit-2")
 
 st.title("Autoencoders on real images")
 st.write(
@@ -17,15 +20,17 @@ drawing = (PAGES / "components" / "autoencoder.svg").read_text()
 
 @st.fragment
 def decode() -> None:
-    """Two sliders are a code; the decoder of the shipped map of blocks draws it."""
-    run = _cached.recipes()["blocks-map"]["id"]
+    """The point under the hand is a code; the decoder of the shipped map of blocks draws it, in the browser."""
+    view = _cached.newest(_cached.recipes()["blocks-map"]["id"])
+    id = f"{view.run} {view.stamp} decoder"
     st.write("**Be the code.** This decoder draws any of 80,000 images of white blocks from the two units of a code.")
-    sliders, shown = st.columns([3, 2], vertical_alignment="center")
-    with sliders:
-        code = [_controls.slider(f"unit-{unit}", f"Unit {unit}", -2.0, 2.0, 0.0, 0.1) for unit in (1, 2)]
-    with shown:
-        image = _cached.checkpoint(_cached.newest(run)).decode([code])[0]
-        picture(image, f"Decoded from ({code[0]:.1f}, {code[1]:.1f})")
+    plane("code", id, _cached.decoder_part(view, id), [_view.get(unit, 0.0) for unit in UNITS], 2.0, settle)
+
+
+def settle(*code: float) -> None:
+    """Where the hand let go is in the address."""
+    for unit, value in zip(UNITS, code, strict=True):
+        _view.put(unit, value, default=0.0)
 
 
 idea, act = st.columns([3, 2], gap="large", vertical_alignment="center")

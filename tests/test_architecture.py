@@ -102,6 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parallel": set(),
     "parcels": {"data", "data.own", "files", "folders", "runs", "store"},
     "pixels": set(),
+    "portable": {"atlas", "networks", "runs"},
     "process": set(),
     "process.arrivals": {
         *("data", "data.intake", "data.own", "data.pictures", "data.sources", "files"),

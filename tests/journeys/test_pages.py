@@ -57,13 +57,6 @@ def test_a_new_visitor_sees_a_shipped_run(
     assert "Test MSE" in texts(app)
 
 
-def test_home_decodes_two_numbers(home: Path) -> None:
-    app = visit("home")
-    app.slider(key="unit-1").set_value(1.5).run()
-    assert not app.exception
-    assert "Decoded from (1.5, 0.0)" in texts(app)
-
-
 @pytest.mark.parametrize("page", NAMES)
 def test_opens_with_runs(page: str, home_with_runs: Path) -> None:
     visit(page)

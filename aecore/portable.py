@@ -1,0 +1,45 @@
+"""A decoder as bytes, for a forward pass in the browser: what its layers are, and their weights."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from aecore.atlas import packed
+from aecore.networks import Residual
+
+if TYPE_CHECKING:
+    from aecore.runs import Checkpoint
+
+LAYERS: dict[type[nn.Module], Callable[[Any], list[Any]]] = {
+    nn.Linear: lambda layer: ["linear", layer.out_features, layer.in_features],
+    nn.SiLU: lambda layer: ["silu"],
+    Residual: lambda layer: ["residual", layer.wide.out_features, layer.narrow.out_features],
+    nn.Unflatten: lambda layer: ["shape"],
+}
+"""What can be sent: a layer -> its name, its outputs and its inputs; of a residual block, its width and its waist."""
+
+LARGEST = 2**15 - 1
+"""Of the numbers that stand for the weights of a row: with as many bits, floats would be sixteen times as coarse."""
+
+
+def decoder(id: str, checkpoint: "Checkpoint") -> bytes:
+    """The decoder of a checkpoint, packed as `atlas.packed` does it.
+
+    The head has its layers as in LAYERS and the shape of an image (c, h, w). Of every layer in order come a matrix
+    (outputs, inputs) by rows, then its biases as one row more; each row is int16 numbers in `weights` times one
+    float32 in `scales`. The logits are still to go through a sigmoid. Raises ValueError for a layer not in LAYERS.
+    """
+    network = checkpoint.network
+    if strange := {type(layer).__name__ for layer in network.decoder if type(layer) not in LAYERS}:
+        able = ", ".join(layer.__name__ for layer in LAYERS)
+        raise ValueError(f"the decoder has the layer {min(strange)}; what can be sent is {able}")
+    layers = [LAYERS[type(layer)](layer) for layer in network.decoder]
+    rows = [np.atleast_2d(weight.numpy()) for weight in network.decoder.parameters()]
+    scales = [np.maximum(abs(each).max(axis=1, keepdims=True) / LARGEST, 1e-30) for each in rows]
+    weights = [np.rint(each / scale).astype(np.int16).ravel() for each, scale in zip(rows, scales, strict=True)]
+    head = {"id": id, "shape": network.shape, "layers": layers}
+    return packed(
+        head, {"weights": np.concatenate(weights), "scales": np.concatenate(scales, dtype=np.float32).ravel()}
+    )
