@@ -24,17 +24,16 @@ LARGEST = 2**15 - 1
 """Of the numbers that stand for the weights of a row: with as many bits, floats would be sixteen times as coarse."""
 
 
-def decoder(id: str, checkpoint: "Checkpoint") -> bytes:
+def decoder(id: str, checkpoint: "Checkpoint") -> bytes | None:
     """The decoder of a checkpoint, packed as `atlas.packed` does it.
 
     The head has its layers as in LAYERS and the shape of an image (c, h, w). Of every layer in order come a matrix
     (outputs, inputs) by rows, then its biases as one row more; each row is int16 numbers in `weights` times one
-    float32 in `scales`. The logits are still to go through a sigmoid. Raises ValueError for a layer not in LAYERS.
+    float32 in `scales`. The logits are still to go through a sigmoid. None where a layer is not in LAYERS.
     """
     network = checkpoint.network
-    if strange := {type(layer).__name__ for layer in network.decoder if type(layer) not in LAYERS}:
-        able = ", ".join(layer.__name__ for layer in LAYERS)
-        raise ValueError(f"the decoder has the layer {min(strange)}; what can be sent is {able}")
+    if any(type(layer) not in LAYERS for layer in network.decoder):
+        return None
     layers = [LAYERS[type(layer)](layer) for layer in network.decoder]
     rows = [np.atleast_2d(weight.numpy()) for weight in network.decoder.parameters()]
     scales = [np.maximum(abs(each).max(axis=1, keepdims=True) / LARGEST, 1e-30) for each in rows]

@@ -271,8 +271,8 @@ def lattice_part(view: View, id: str) -> bytes:
 
 
 @_resource("run", max_entries=6, show_spinner=False)
-def decoder_part(view: View, id: str) -> bytes:
-    """The decoder of a run, for the browser."""
+def decoder_part(view: View, id: str) -> bytes | None:
+    """The decoder of a run, where the browser can run it."""
     from aecore import portable
 
     return portable.decoder(id, checkpoint(view))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import aecore
-from aecore import models, portable
+from aecore import models, networks, portable
 from aecore.folders import SHIPPED
 from aecore.runs import Checkpoint
 
@@ -54,7 +54,11 @@ def test_what_is_sent_draws_what_torch_draws(recipe: str) -> None:
     assert len(payload) < 2.1 * sum(weight.numel() for weight in checkpoint.network.decoder.parameters())
 
 
-def test_a_layer_that_cannot_be_sent_is_named() -> None:
-    run = aecore.Run("digits", models.Vanilla(latent=2), network="conv", width=32)
-    with pytest.raises(ValueError, match=r"Conv|Crop"):
-        portable.decoder("a", Checkpoint(run, run.build((1, 8, 8))))
+@pytest.mark.parametrize("network", networks.NETWORKS)
+def test_a_network_goes_whole_or_not_at_all(network: str) -> None:
+    run = aecore.Run("digits", models.Vanilla(latent=2), network=network, width=32)
+    checkpoint = Checkpoint(run, run.build((1, 8, 8)))
+    payload, codes = portable.decoder("a", checkpoint), np.array([[0.5, -2.0], [3.0, 1.0]], np.float32)
+    assert (payload is None) == (network in {"conv", "pca_plus"}), "layers that the browser does not know"
+    if payload:
+        np.testing.assert_allclose(drawn(payload, codes), checkpoint.decode(codes), atol=1e-4)

@@ -84,6 +84,7 @@ def _parts(view: View, color: str) -> dict[str, str]:
         "pictures": f"{name} {revision(name)} {view.split} pictures",
         "rebuilt": f"{view.run} {view.stamp} {view.split} rebuilt",
         "lattice": f"{view.run} {view.stamp} lattice",
+        "decoder": f"{view.run} {view.stamp} decoder",
     }
 
 
@@ -128,13 +129,15 @@ def draw(view: View, color: str, mode: str, tile: int, title: str, row: int, mar
 
 
 def send_pictures(view: View, flat: bool) -> None:
-    """What comes after the map: pictures, reconstructions and, for codes of two numbers, the decoder's lattice."""
+    """What comes after the map: pictures, reconstructions and, for codes of two units, the decoder."""
     parts = _parts(view, "")
     with st.container(key="map-pictures", gap=None):
         send_script()
         send("pictures", _cached.pictures_part(_cached.images(view).name, view.split, parts["pictures"]))
         if flat:
             send("lattice", _cached.lattice_part(view, parts["lattice"]))
+            if decoder := _cached.decoder_part(view, parts["decoder"]):
+                send("decoder", decoder)
         send("rebuilt", _cached.rebuilt_part(view, parts["rebuilt"]))
 
 

@@ -12,11 +12,13 @@ SCRIPTS = (
     *("bytes", "elements", "plotly", "viewport", "chart", "tiles"),
     *("lattice", "marks", "card", "pointer", "snapshot", "tools", "main"),
 )
-"""A component is one script without imports: these are joined into it, in this order."""
+"""A component is one script without imports: these are joined into it, in this order, after that of networks."""
 _COMPONENT = st.components.v2.component(
     "latent_map",
     css=(HERE / "latent_map.css").read_text(),
-    js="\n".join((HERE / "latent_map" / f"{name}.js").read_text() for name in SCRIPTS),
+    js="\n".join(
+        path.read_text() for path in [HERE / "network.js", *(HERE / "latent_map" / f"{name}.js" for name in SCRIPTS)]
+    ),
     isolate_styles=False,
 )
 

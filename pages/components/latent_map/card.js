@@ -49,12 +49,21 @@ class Card {
     if (!(x >= left && x <= right && y >= bottom && y <= top)) return this.hide();
     this.ask("");
     this.entitle(["decoded"]);
-    const picture = new ImageData(part.width, part.height);
-    blend(part, x, y, picture.data, part.width, 0);
-    this.pen(0, part).putImageData(picture, 0, 0);
+    const picture = this.decoded(part, x, y);
+    this.pen(0, picture).putImageData(picture, 0, 0);
     const words = isFar(part, x, y) ? " · far from any code: guessing" : "";
     this.caption.textContent = `(${x.toFixed(2)}, ${y.toFixed(2)})${words}`;
     this.put(place, "place");
+  }
+
+  // By the decoder itself or, where only the server can run it, between the pictures of the lattice.
+  decoded(part, x, y) {
+    const network = this.map.network();
+    this.root.dataset.by = network ? "decoder" : "lattice";
+    if (network) return toImageData(network.run([x, y]), network.shape);
+    const picture = new ImageData(part.width, part.height);
+    blend(part, x, y, picture.data, part.width, 0);
+    return picture;
   }
 
   // The original of an image, if there is one, once the pointer rests: many are passed on the way.

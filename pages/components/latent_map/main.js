@@ -52,6 +52,13 @@ class LatentMap {
     return parts.get(this.data.parts[name]);
   }
 
+  // The decoder, where the browser can run it.
+  network() {
+    const part = this.part("decoder");
+    if (part && this.decoder?.part !== part) this.decoder = { part, network: new Network(part) };
+    return part && this.decoder.network;
+  }
+
   // Draw what is new: the chart when points or colors are, the rest always.
   async refresh() {
     if (!this.data) return;
