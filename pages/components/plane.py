@@ -19,7 +19,10 @@ _component = st.components.v2.component(
 </div>
 <p>Drag, or use the arrow keys</p>
 </div>
-<div class="side"><canvas class="picture" role="img"></canvas><p class="caption"></p></div>
+<div class="side">
+<canvas class="picture" role="img" aria-label="The decoded image"></canvas>
+<p class="caption"></p>
+</div>
 </div>""",
     css=HERE.with_suffix(".css").read_text(encoding="utf-8"),
     js="\n".join(script.read_text(encoding="utf-8") for script in SCRIPTS),

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.data import RemoteFile
-from aecore.folders import run_folders
+from aecore.folders import SHIPPED, run_folders
 from aecore.process.jobs import LIVE, Job, tell
 from pages.acts import live, steer
 
@@ -364,6 +364,12 @@ def test_one_press_queues_every_flavor(home: Path) -> None:
         wait_for(lambda job=job: job.state in ("stopped", "done"), job)
 
 
+def square(app: AppTest) -> str:
+    """What the square on Home is told."""
+    (found,) = [part.json for part in components(app) if part.id.endswith("-code")]
+    return found
+
+
 def test_a_shipped_run_is_shown_until_it_is_trained_again(home: Path) -> None:
     """While it waits, trains, or was stopped on the way, the pages show the one that came with the app."""
     run = aecore.RECIPES["blocks-map"].run
@@ -372,7 +378,7 @@ def test_a_shipped_run_is_shown_until_it_is_trained_again(home: Path) -> None:
     for state in ("waiting", "stopped", "failed"):
         tell(job.folder, {"state": state})
         store.save(next(aecore.train(run))) if state == "stopped" else None
-        assert "Decoded from (0.0, 0.0)" in texts(visit("home"))
+        assert f'"part": "{run.id} {aecore.Store(SHIPPED).state(run.id)} decoder"' in square(visit("home"))
         assert "Epoch 16 of 16" in texts(visit("manifold"))
     tell(job.folder, {"state": "done"})
     assert "Epoch 0 of 16" in texts(visit("manifold"))

@@ -194,7 +194,7 @@ def test_a_job_that_cannot_train_fails_with_a_sentence(store: Store) -> None:
     job = _job(store, Run("nowhere", Vanilla()))
     job.start()
     _until(lambda: job.state == "failed")
-    assert job.error.startswith("dataset is 'nowhere'; choose one of blocks, digits")
+    assert job.error.startswith("dataset is 'nowhere'; choose one of blocks, shapes_1")
     assert active(store.folder) == []
 
 
