@@ -23,16 +23,21 @@ LAYERS: dict[type[nn.Module], Callable[[Any], list[Any]]] = {
 LARGEST = 2**15 - 1
 """Of the numbers that stand for the weights of a row: with as many bits, floats would be sixteen times as coarse."""
 
+MOST = 2_000_000
+"""Weights of a decoder that is sent, two bytes each: larger ones would keep a visitor waiting, and the pointer."""
+
 
 def decoder(id: str, checkpoint: "Checkpoint") -> bytes | None:
     """The decoder of a checkpoint, packed as `atlas.packed` does it.
 
     The head has its layers as in LAYERS and the shape of an image (c, h, w). Of every layer in order come a matrix
     (outputs, inputs) by rows, then its biases as one row more; each row is int16 numbers in `weights` times one
-    float32 in `scales`. The logits are still to go through a sigmoid. None where a layer is not in LAYERS.
+    float32 in `scales`. The logits are still to go through a sigmoid. None where a layer is not in LAYERS,
+    or there are more than MOST weights.
     """
     network = checkpoint.network
-    if any(type(layer) not in LAYERS for layer in network.decoder):
+    known = all(type(layer) in LAYERS for layer in network.decoder)
+    if not known or sum(weight.numel() for weight in network.decoder.parameters()) > MOST:
         return None
     layers = [LAYERS[type(layer)](layer) for layer in network.decoder]
     rows = [np.atleast_2d(weight.numpy()) for weight in network.decoder.parameters()]

@@ -127,7 +127,7 @@ def recipes_for(dataset: str, count: int) -> dict[str, Recipe]:
 def sweep_settings(dataset: str, count: int) -> Run:
     """What a sweep over the units trains on a set with `count` training images; the units are not chosen yet.
 
-    Chosen on held-out training images of the generated shapes, where eight runs take under two minutes on two cores.
+    On the generated shapes, eight such runs take under two minutes on two cores.
     """
     fewer = {"epochs": 40} if count < 10_000 else {}
     return Run(dataset, Vanilla(latent=1), **opening_settings(count, Vanilla) | fewer)

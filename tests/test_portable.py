@@ -62,3 +62,13 @@ def test_a_network_goes_whole_or_not_at_all(network: str) -> None:
     assert (payload is None) == (network in {"conv", "pca_plus"}), "layers that the browser does not know"
     if payload:
         np.testing.assert_allclose(drawn(payload, codes), checkpoint.decode(codes), atol=1e-4)
+
+
+def test_a_decoder_that_is_too_large_to_be_sent_stays_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = aecore.Run("digits", models.Vanilla(latent=2), width=32)
+    checkpoint = Checkpoint(run, run.build((1, 8, 8)))
+    count = sum(weight.numel() for weight in checkpoint.network.decoder.parameters())
+    monkeypatch.setattr(portable, "MOST", count)
+    assert portable.decoder("a", checkpoint)
+    monkeypatch.setattr(portable, "MOST", count - 1)
+    assert portable.decoder("a", checkpoint) is None

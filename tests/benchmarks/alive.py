@@ -5,11 +5,14 @@ Run from the top of the checkout: python tests/benchmarks/alive.py
 
 import base64
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import aecore
 from aecore import portable
