@@ -72,7 +72,7 @@ sys.path.insert(0, {tests!r})
 from test_parallel import runs, weights
 with joined() as group:
     if group.first:
-        last = [deque(train(run, group=group), maxlen=1)[0] for run in runs()]
+        last = [deque(train(run, group=group), maxlen=1)[0] for run in runs() for _ in range(2)]
         np.savez(sys.argv[1], *map(weights, last))
         assert all(int(checkpoint.state["processes"]) == 2 for checkpoint in last)
         group.tell()
@@ -83,13 +83,12 @@ with joined() as group:
 
 def test_two_processes_take_the_steps_of_one_and_the_same_each_time(tmp_path: Path) -> None:
     script = SCRIPT.format(tests=str(Path(__file__).parent))
-    for name in ("first", "second"):
-        ended(several(2, ["-c", script, f"{name}.npz"], tmp_path))
-    first, second = (np.load(tmp_path / f"{name}.npz") for name in ("first", "second"))
-    for run, name in zip(runs(), first.files, strict=True):
+    ended(several(2, ["-c", script, "together.npz"], tmp_path))
+    together = iter(np.load(tmp_path / "together.npz").values())
+    for run, first, second in zip(runs(), together, together, strict=True):
         alone = weights(deque(train(run), maxlen=1)[0])
-        assert np.abs(first[name] - alone).max() < 1e-5, run
-        np.testing.assert_array_equal(first[name], second[name], str(run))
+        assert np.abs(first - alone).max() < 1e-5, run
+        np.testing.assert_array_equal(first, second, str(run))
 
 
 def test_a_run_goes_on_with_another_number_of_processes_and_its_codes_are_the_same(tmp_path: Path) -> None:

@@ -57,13 +57,14 @@ def test_its_figures_are_what_one_measures(name: str) -> None:
 @pytest.mark.fashion
 def test_its_neighbors_are_as_good_as_one_measures_and_better_than_the_aim() -> None:
     checkpoint, clothes = SHIPPED.load(RECIPES["fashion-search"].run.id), load_dataset("fashion_mnist")
-    codes = [checkpoint.encode(split.images) for split in (clothes.test, clothes.train)]
+    some = np.s_[::4]  # 2,500 queries: their mean is within .005 of that of all, two times of three
+    codes = [checkpoint.encode(images) for images in (clothes.test.images[some], clothes.train.images)]
     known = measured(SHIPPED, checkpoint.run.id)["parts"]["retrieval"]["rows"]
     for row, change in (("code", lambda codes: codes), ("half-whitened code", Whitening.fit(codes[1]))):
         queries, gallery = map(change, codes)
         _, rows = aecore.Index(gallery).nearest(queries, 4)
-        same = clothes.train.labels[rows] == clothes.test.labels[:, None]
-        assert same.mean() == pytest.approx(known[row]["P@4"], abs=2e-3)
+        same = clothes.train.labels[rows] == clothes.test.labels[some, None]
+        assert same.mean() == pytest.approx(known[row]["P@4"], abs=0.015)
     assert known["half-whitened code"]["P@4"] > 0.87 > known["whitened PCA-128"]["P@4"]
 
 

@@ -109,11 +109,15 @@ def begin(page: Page, **knobs: str) -> str:
         field.fill(value)
         field.press("Enter")
         more_settings(page)
-    shown = lambda url: parse_qs(urlparse(url).query).get("run")  # noqa: E731
-    before = shown(page.url)
+    before = parse_qs(urlparse(page.url).query).get("run", [""])[0]
     press(page, "Train")
-    page.wait_for_url(lambda url: shown(url) not in (None, before))
+    await_another(page, before)
     return run_of(page)
+
+
+def await_another(page: Page, run: str) -> None:
+    """Wait until the address names a run, and not this one."""
+    page.wait_for_url(lambda url: parse_qs(urlparse(url).query).get("run", [run])[0] != run)
 
 
 def press(page: Page, name: str) -> None:
@@ -177,7 +181,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
         assert film.format == "GIF"
         assert film.n_frames == len(kept(server.home / "runs" / run)) > 5
     press(page, "New seed")
-    page.wait_for_url(lambda url: run not in url)
+    await_another(page, run)
     says(page, "Training")
     press(page, "Stop and keep")
     says(page, "Stopped and saved")
@@ -195,7 +199,7 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
 
 
 def test_the_queue_is_told_as_it_shrinks(page: Page, server: Server) -> None:
-    page.goto("/train?dataset=digits&latent=4&epochs=25&seed=13")
+    page.goto("/train?dataset=digits&latent=4&epochs=10&seed=13")
     settle(page)
     press(page, "Train every flavor")
     line = page.get_by_text(re.compile("^Also in the queue"))

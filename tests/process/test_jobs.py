@@ -31,7 +31,7 @@ from aecore.store import Store
 from aecore.training import train
 
 SHORT = Run("digits", Vanilla(latent=2), "shallow", epochs=1)
-LONG = Run("digits", VAE(latent=2), "shallow", epochs=300, batch_size=32)
+LONG = Run("digits", VAE(latent=2), "shallow", epochs=120, batch_size=32)
 ENDLESS = Run("digits", Vanilla(latent=3), "shallow", epochs=1000, batch_size=1)
 
 

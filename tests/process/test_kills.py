@@ -28,8 +28,6 @@ def test_after_many_kills_the_weights_are_those_of_an_undisturbed_training(
     flavor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AECORE_HOME", str(tmp_path))
-    monkeypatch.setattr(worker, "PULSE", 0.0)  # a snapshot after every batch, so that most kills hit one
-    monkeypatch.setattr(worker, "SAVE_EVERY", 0.0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a forked process has the threads of its parent no more
     chance = random.Random(flavor)
@@ -38,16 +36,19 @@ def test_after_many_kills_the_weights_are_those_of_an_undisturbed_training(
     store.create(run)
     undisturbed = deque(train(run), maxlen=1)[0]  # and what it imports, the children have already
     kills = 0
-    while kills < KILLS.get(flavor, 8) or (len(set(steps)) < 4 and kills < 60):
-        kills += 1
-        child = os.fork()
-        if not child:
-            _train_and_leave(run.id)
-        time.sleep(chance.uniform(0.0, 0.4))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        if run.id in store.ids():
-            steps.append(store.load(run.id, training=True).step)
+    with monkeypatch.context() as often:
+        often.setattr(worker, "PULSE", 0.0)  # a snapshot after every batch, so that most kills hit one
+        often.setattr(worker, "SAVE_EVERY", 0.0)
+        while kills < KILLS.get(flavor, 8) or (len(set(steps)) < 4 and kills < 60):
+            kills += 1
+            child = os.fork()
+            if not child:
+                _train_and_leave(run.id)
+            time.sleep(chance.uniform(0.0, 0.4))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            if run.id in store.ids():
+                steps.append(store.load(run.id, training=True).step)
     assert steps == sorted(steps), "what was saved is never lost"
     assert len(set(steps)) > 2, "the kills hit a training that goes on, however slow the machine is"
     assert main(["train", "--resume", run.id, "--json"]) == 0
