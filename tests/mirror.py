@@ -74,14 +74,14 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _trickle(self, content: bytes) -> None:
-        """The right bytes, a few at a time: the whole takes four times as long as the tests' limit."""
+        """The right bytes, a few at a time: the whole takes three times as long as the tests' limit."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         step = -(-len(content) // 30)
         for start in range(0, len(content), step):
             self.wfile.write(content[start : start + step])
-            if self.server.closing.wait(0.06):
+            if self.server.closing.wait(0.1):
                 return
         self.server.trickled.append(self.path)
 

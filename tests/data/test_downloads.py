@@ -175,9 +175,11 @@ def mirror(files: dict[str, bytes]) -> Iterator[Mirror]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "ANSWER", 0.5)
-    monkeypatch.setattr(downloads, "SECONDS", 0.4)
+def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short limits where a fault would use them up; on a busy machine a good mirror takes long, too."""
+    if request.node.callspec.params.get("fault") in ("silent", "trickle"):
+        monkeypatch.setattr(downloads, "ANSWER", 1.0)
+        monkeypatch.setattr(downloads, "SECONDS", 1.0)
 
 
 def _use(monkeypatch: pytest.MonkeyPatch, *mirrors: str, name: str = "fashion_mnist") -> None:
@@ -201,6 +203,7 @@ def test_the_next_mirror_helps_out(
     assert not is_here("fashion_mnist")
     assert _is_the_miniature(load_dataset("fashion_mnist"))
     assert mirror.manners().count("good") == 4
+    assert mirror.trickled == [], "given up before the end"
     assert _cached(tmp_path) == files
     assert is_here("fashion_mnist")
 
@@ -215,13 +218,6 @@ def test_without_a_good_mirror_the_message_tells_both_ways_out(
         load_dataset("fashion_mnist")
     assert _cached(tmp_path) == {}
     assert len(load_dataset("digits").train) > 1000
-
-
-@pytest.mark.usefixtures("impatient")
-def test_a_download_that_trickles_is_given_up_before_its_end(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
-    _use(monkeypatch, mirror.base("trickle"), mirror.base("good"))
-    fetch("fashion_mnist")
-    assert mirror.trickled == []
 
 
 def test_a_mirror_that_nobody_answers_at_is_passed_over(
@@ -361,8 +357,8 @@ def test_sets_whose_files_have_the_same_names_do_not_meet(stamps: Mirror, monkey
         assert len(server.asked) == len(stamps.asked) == 2
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_large_file_has_the_time_that_it_takes(stamps: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "SECONDS", 1.0)
     monkeypatch.setattr(downloads, "SLOWEST", 10)
     _use(monkeypatch, stamps.base("trickle"), name="stamps")
     assert _are_the_stamps(load_dataset("stamps"))

@@ -24,7 +24,7 @@ from aecore.runs import Run
 from aecore.store import Store
 from aecore.training import train
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KINDS = ("conv", "edges")
 
 
