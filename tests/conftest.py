@@ -54,8 +54,16 @@ def _answers(tmp_path_factory: pytest.TempPathFactory) -> None:
     ANSWERS = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "answers"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers take whole files, which share a server, in the order below: long ones first, so that none ends alone."""
+    if config.getoption("numprocesses", 0):
+        config.option.dist, config.option.loadscopereorder = "loadfile", False
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: not {"journeys", "process"} & {*item.path.parts})
     for item in items:
         if {"fuzz", "ways"} & {*item.keywords}:
             item.add_marker("slow")
