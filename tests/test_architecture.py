@@ -87,7 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure.evaluate": {
         *("data", "files", "folders", "manifold", "noise", "pixels", "runs", "store", "whitening"),
         *("measure.baselines", "measure.few_labels", "measure.filters", "measure.metrics", "measure.pca"),
-        *("measure.published", "parallel"),
+        *("measure.published", "measure.units", "parallel"),
     },
     "measure.few_labels": {"pixels"},
     "measure.filters": {"data", "measure.metrics", "measure.pca", "noise", "pixels"},
@@ -95,6 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure.pca": {"data", "pixels", "vectors"},
     "measure.published": set(),
     "measure.repair": {"data", "data.pictures", "measure.filters", "measure.metrics", "noise", "pixels", "runs"},
+    "measure.units": set(),
     "models": {"networks", "noise"},
     "moments": {"data", "figures", "files", "folders", "manifold", "pixels", "runs"},
     "networks": set(),

@@ -27,6 +27,7 @@ from aecore.measure.filters import FILTERS, filters
 from aecore.measure.metrics import METRICS, compared, written
 from aecore.measure.pca import linear
 from aecore.measure.published import SOURCE, published
+from aecore.measure.units import active
 from aecore.noise import corrupt
 from aecore.parallel import Group
 from aecore.pixels import flat, to_floats
@@ -295,13 +296,12 @@ def code(checkpoint: Checkpoint, dataset: Dataset, recall: Recall) -> dict[str, 
     images = dataset.test.images[:2000]
     codes = checkpoint.encode(images)
     network, latent = checkpoint.network, checkpoint.run.model.latent
-    scaled = np.abs(codes) * network.unit_lengths().numpy()
-    threshold = 0.01 * float(np.sqrt(np.square(scaled).mean()))
+    on = active(codes, network.unit_lengths().numpy())
     row = {
         "units": latent,
         "active units": int((codes.var(axis=0) > 0.01).sum()),
-        "dead units": int((scaled.max(axis=0) <= threshold).sum()),
-        "fraction active": float((scaled > threshold).mean()),
+        "dead units": int((~on.any(axis=0)).sum()),
+        "fraction active": float(on.mean()),
         "contraction": _contraction(checkpoint, images[:32], float(np.sqrt(codes.var(axis=0).sum()))),
     }
     if checkpoint.run.model.prior:
