@@ -253,3 +253,31 @@ def unit_bars(activity: np.ndarray, title: str) -> alt.Chart:
         alt.Y("value:Q").title(title),
         tooltip=["unit:N", alt.Tooltip("value:N").format(".3g")],
     )
+
+
+def histogram(counts: np.ndarray, edges: np.ndarray, classes: Sequence[str], title: str) -> alt.Chart:
+    """How often a value occurs, counts (classes, bins), one class on top of the other; edges (bins + 1,).
+
+    title names the value. Where there are no classes, the one row has the name "".
+    """
+    rows = [
+        {"low": float(low), "high": float(high), "class": name, "images": int(number), "order": order}
+        for order, (name, line) in enumerate(zip(classes, counts, strict=True))
+        for low, high, number in zip(edges[:-1], edges[1:], line, strict=True)
+        if number
+    ]
+    chart = alt.Chart(_data(rows)).mark_bar(binSpacing=1)
+    chart = chart.encode(
+        alt.X("low:Q").bin("binned").title(title),
+        alt.X2("high"),
+        alt.Y("images:Q").title("images").stack("zero"),
+        tooltip=[
+            *(["class:N"] if classes != [""] else []),
+            alt.Tooltip("low:Q").format(".3g").title("from"), alt.Tooltip("high:Q").format(".3g").title("to"),
+            "images:Q",
+        ],
+    )  # fmt: skip
+    if classes == [""]:
+        return chart
+    color = alt.Color("class:N").sort(None).title(None).scale(domain=list(classes))
+    return chart.encode(color.legend(orient="bottom", columns=3), alt.Order("order:Q"))

@@ -50,6 +50,15 @@ def sheet(images: np.ndarray, columns: int, scale: int = 2, gap: int = 2) -> np.
     return out
 
 
+def lines(images: np.ndarray, gap: int = 2) -> np.ndarray:
+    """images (n, k, c, h, w) -> for each of n a line of k with gray gaps, (n, 3, h, k * (w + gap) - gap) uint8."""
+    n, k, c, h, w = images.shape
+    tiles = pixels(images.reshape(n * k, c, h, w)).reshape(n, k, h, w, 3).transpose(0, 4, 2, 1, 3)
+    out = np.full((n, 3, h, k, w + gap), GROUND, np.uint8)
+    out[..., :w] = tiles
+    return out.reshape(n, 3, h, k * (w + gap))[..., : k * (w + gap) - gap]
+
+
 def pair(images: np.ndarray, made: np.ndarray) -> np.ndarray:
     """Images (n, c, h, w) in a line, over what was made of them -> (height, width, 3) uint8."""
     both = np.concatenate([to_bytes(images), to_bytes(made)])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from aecore import Checkpoint, Dataset, Index, Split, Store
     from aecore.data.pictures import Picture
+    from aecore.measure.units import Units
     from aecore.moments import Moment
     from aecore.tags import Tags
 
@@ -288,6 +289,17 @@ def mean_trust(view: View, count: int) -> float | None:
 def units(view: View) -> dict[str, np.ndarray]:
     """What each unit of a code does, on up to 2,000 test images."""
     return atlas.units(checkpoint(view), images(view).test.images[:2000])
+
+
+@_resource("split", max_entries=6, show_spinner="Looking at every unit")
+def portraits(view: View) -> "Units":
+    """What every unit of a code means, on the distinct images of a split; rows are those of the split."""
+    from aecore.measure.units import described
+
+    first, _ = distinct(images(view).name, view.split)
+    labels, lengths = split(view).labels, checkpoint(view).network.unit_lengths().numpy()
+    found = described(_distinct_codes(view), lengths, None if labels is None else labels[first])
+    return found._replace(most=first[found.most], least=first[found.least])
 
 
 @_data("run", max_entries=16, show_spinner="Drawing the map")

@@ -137,11 +137,13 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     },
     "images": {"set": _text(), "of": _SPLIT, "only": _text(6), "tag": _text(40), "from": _whole(), "row": _whole()},
     "manifold": {
-        "run": _text(120), "mode": _one_of("images", "points", "decoder"), "of": _SPLIT, "color": _text(),
+        "run": _text(120), "mode": _one_of("images", "points", "decoder", "units"), "of": _SPLIT, "color": _text(),
         "tile": _whole(), "by": _one_of("pca", "tsne"), "row": _whole(), "area": _text(4000),
         "tool": _one_of("image", "path", "selection", "dice", "trust"),
         "a": _whole(), "b": _whole(), "line": _one_of("straight", "slerp"), "frame": _whole(),
         "x": _real(-1e6, 1e6), "y": _real(-1e6, 1e6), "units": _numbers(), "dice": _whole(0, 10_000),
+        "sort": _one_of("activity", "variance", "purity", "number"), "unit": _whole(1, 10_000),
+        "sheet": _whole(1, 1000),
     },
     "denoise": {
         "run": _text(120), **_QUERY, "noise": _text(), "level": _real(0, 1), "noise-seed": _whole(0, 10_000),

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from aecore.tags import tags
-from pages import _cached, _controls
+from pages import _cached, _controls, _view
 from pages._visitor import drawer
 from pages._widgets import open_run
-from pages.acts import map, path, selection, units
+from pages.acts import map, path, portraits, selection, units
 from pages.acts.wait import need_codes
 
 head = st.container(horizontal=True, vertical_alignment="bottom")
@@ -22,12 +22,15 @@ with head:
     split = _cached.split(view)
     given = ["tag"] if tags(images.name, drawer()) else []
     colors = [*(["class"] if images.classes else []), *split.factors, "loss", "trust", *given, "none"]
-    color = _controls.choice("color", "Color", colors, colors[0], width=120)
+    color = "none" if mode == "units" else _controls.choice("color", "Color", colors, colors[0], width=120)
     tile = 28
     if mode == "images" or (mode == "decoder" and flat):
         tile = _controls.slider("tile", "Picture size", 12, 64, 28, 4, width=130)
-    way = "codes" if flat else _controls.segments("by", "Map by", map.WAYS, "pca")
+    way = "codes" if flat or mode == "units" else _controls.segments("by", "Map by", map.WAYS, "pca")
 
+if mode == "units":
+    portraits.portraits(view)
+    _view.stop()
 need_codes(view, "train", view.split)
 asked = way == "tsne" and _cached.by_tsne(view).answer() is None
 view = view.at(view.split, "pca" if asked else way)

@@ -17,6 +17,7 @@ class Units(NamedTuple):
     """What is known of every unit of a code, from codes (n, latent); arrays have an entry for each unit.
 
     share (latent,): of the images, on how many it is active, 0 to 1, as `active` says.
+    edge (latent,): the size of a value above which it is active; infinite where nothing depends on the unit.
     variance, mean (latent,): of its values.
     dead (latent,) bool: it is active on no image, or its values span no more than the threshold of `active`.
     purity (latent,): share of the most frequent class, kind (latent,), among the up to 50 images that excite it most
@@ -26,6 +27,7 @@ class Units(NamedTuple):
     """
 
     share: np.ndarray
+    edge: np.ndarray
     variance: np.ndarray
     mean: np.ndarray
     dead: np.ndarray
@@ -45,11 +47,10 @@ class Units(NamedTuple):
         number = np.arange(len(self.dead))
         return number if by == "number" else np.lexsort((number, *keys[by], self.dead))
 
-    def ends(self) -> np.ndarray:
-        """Codes (2, latent, latent): each unit low, then high, all others at their mean."""
-        found = np.tile(self.mean, (2, len(self.mean), 1))
-        found[0][np.diag_indices(len(self.mean))] = self.low
-        found[1][np.diag_indices(len(self.mean))] = self.high
+    def between(self, units: np.ndarray, count: int) -> np.ndarray:
+        """Codes (m, count, latent): each of the units (m,) from low to high, all others at their mean."""
+        found = np.tile(self.mean, (len(units), count, 1))
+        found[np.arange(len(units)), :, units] = np.linspace(self.low[units], self.high[units], count, axis=1)
         return found
 
 
@@ -100,7 +101,8 @@ def _block(
         purity[known] = counts[known].max(axis=1) / counts[known].sum(axis=1)
         kind[known] = counts[known].argmax(axis=1)
     variance, mean = (of(values, axis=1, dtype=np.float64) for of in (np.var, np.mean))
-    return on.mean(axis=1), variance, mean, dead, purity, kind, most, least, low, high
+    edge = np.divide(limit, lengths[:, 0], out=np.full(len(values), np.inf), where=lengths[:, 0] > 0)
+    return on.mean(axis=1), edge, variance, mean, dead, purity, kind, most, least, low, high
 
 
 def outermost(values: np.ndarray, count: int) -> np.ndarray:
@@ -115,10 +117,18 @@ def outermost(values: np.ndarray, count: int) -> np.ndarray:
     return np.take_along_axis(found, order, 1)
 
 
-def histogram(values: np.ndarray, labels: np.ndarray, classes: int, bins: int = 24) -> tuple[np.ndarray, np.ndarray]:
-    """How often a unit has which value: counts (classes, bins) and the edges (bins + 1,) of equal bins.
+def histogram(
+    values: np.ndarray, labels: np.ndarray, bins: int = 24, most: int = 10
+) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """How often a unit has which value: classes (k,), counts (k, bins), and the edges (bins + 1,) of equal bins.
 
-    values (n,) of one unit, labels (n,) from 0 to classes - 1.
+    values (n,) of one unit, labels (n,) the classes. At most so many classes have counts of their own: the rarest are
+    counted together, as class -1.
     """
     edges = np.histogram_bin_edges(np.asarray(values, np.float64), bins)
-    return np.stack([np.histogram(values[labels == label], edges)[0] for label in range(classes)]), edges
+    counted = np.bincount(labels)
+    kinds = np.flatnonzero(counted)
+    if len(kinds) > most:
+        kinds = np.sort(np.argsort(-counted, kind="stable")[: most - 1])
+        labels, kinds = np.where(np.isin(labels, kinds), labels, -1), np.append(kinds, -1)
+    return kinds.tolist(), np.stack([np.histogram(values[labels == kind], edges)[0] for kind in kinds]), edges

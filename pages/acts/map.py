@@ -18,7 +18,7 @@ from pages._widgets import offer_measuring
 from pages.acts.wait import answer
 from pages.components.latent_map import event, latent_map, send, send_script
 
-MODES = {"images": "Images", "points": "Points", "decoder": "Decoder"}
+MODES = {"images": "Images", "points": "Points", "decoder": "Decoder", "units": "Units"}
 SPLITS = {"train": "Training", "test": "Test"}
 KINDS = {"train": "training", "test": "test"}
 WAYS = {"pca": "PCA", "tsne": "t-SNE"}
@@ -43,7 +43,7 @@ def located(run: str, split: str, row: int) -> dict[str, Any]:
     """The values of the Manifold page at which an image is seen at its place."""
     mode = _view.words("manifold").get("mode")
     return {
-        "run": run, "of": split, "row": row, "tool": None, "area": None, "mode": None if mode == "decoder" else mode
+        "run": run, "of": split, "row": row, "tool": None, "area": None, "mode": mode if mode == "points" else None
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ def test_units_are_what_plain_loops_say(codes: np.ndarray) -> None:
         values = codes[:, unit].astype(float)
         on = [abs(value) * LENGTHS[unit] > limit for value in values]
         assert found.share[unit] == pytest.approx(sum(on) / 300)
+        assert found.share[unit] == pytest.approx(np.mean(np.abs(values) > found.edge[unit]))
         assert found.variance[unit] == pytest.approx(np.var(values), abs=1e-9)
         rows = sorted(range(300), key=lambda row: (-values[row], row))
         assert found.most[unit].tolist() == rows[:EXAMPLES]
@@ -60,14 +61,13 @@ def test_an_order_has_every_unit_once_and_the_dead_last(codes: np.ndarray) -> No
         found.order("size")
 
 
-def test_the_ends_move_one_unit_and_leave_the_others_at_their_mean(codes: np.ndarray) -> None:
-    found = described(codes, LENGTHS)
-    low, high = found.ends()
-    for unit in (0, 15, 69):
+def test_a_unit_goes_from_low_to_high_and_the_others_stay_at_their_mean(codes: np.ndarray) -> None:
+    found, chosen = described(codes, LENGTHS), np.array([15, 0, 69])
+    for unit, line in zip(chosen, found.between(chosen, 3), strict=True):
         others = np.arange(70) != unit
-        assert np.array_equal(low[unit, others], found.mean[others])
-        assert np.array_equal(high[unit, others], found.mean[others])
-        assert low[unit, unit] == found.low[unit] < high[unit, unit] == found.high[unit]
+        assert np.array_equal(line[:, others], np.tile(found.mean[others], (3, 1)))
+        assert line[:, unit] == pytest.approx([found.low[unit], (found.low + found.high)[unit] / 2, found.high[unit]])
+        assert found.low[unit] < found.high[unit]
 
 
 def test_a_class_that_a_unit_answers_to_is_its_kind() -> None:
@@ -88,20 +88,24 @@ def test_units_that_say_nothing_are_dead_and_nothing_breaks(codes: np.ndarray, l
     assert found.dead.all()
     assert np.isnan(found.purity).all()
     assert found.most.shape == (codes.shape[1], min(EXAMPLES, len(codes)))
-    assert np.isfinite(found.ends()).all()
+    assert np.isfinite(found.between(np.arange(codes.shape[1]), 2)).all()
     for by in ("activity", "variance", "purity"):
         assert found.order(by).tolist() == list(range(codes.shape[1]))
-    counts, edges = histogram(codes[:, 0], np.zeros(len(codes), int), 1)
+    kinds, counts, edges = histogram(codes[:, 0], np.zeros(len(codes), int))
+    assert kinds == [0]
     assert counts.sum() == len(codes)
     assert (np.diff(edges) > 0).all()
 
 
 def test_a_histogram_counts_every_image_in_its_class(codes: np.ndarray) -> None:
-    labels = np.arange(300) % 3
-    counts, edges = histogram(codes[:, 0], labels, 3, bins=10)
-    assert counts.sum(axis=1).tolist() == [100, 100, 100]
-    inside = [(codes[labels == 1, 0] >= edges[5]) & (codes[labels == 1, 0] < edges[6])]
-    assert counts[1, 5] == np.sum(inside)
+    labels = np.repeat([0, 2, 3, 4], [100, 150, 20, 30])
+    kinds, counts, edges = histogram(codes[:, 0], labels, bins=10)
+    assert kinds == [0, 2, 3, 4]
+    assert counts.sum(axis=1).tolist() == [100, 150, 20, 30]
+    assert counts[1, 5] == sum(edges[5] <= value < edges[6] for value in codes[labels == 2, 0])
+    kinds, few, _ = histogram(codes[:, 0], labels, bins=10, most=3)
+    assert kinds == [0, 2, -1]
+    assert np.array_equal(few, [counts[0], counts[1], counts[2] + counts[3]])
 
 
 def test_active_is_by_what_a_unit_adds_in_the_decoder() -> None:
