@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from aecore.commands import sets, trainings
+from aecore.commands import sets, sweeps, trainings
 from aecore.commands.terminal import Bar, Parser, say
 from aecore.folders import find_run, name_of, own_runs, rename
 from aecore.process.jobs import Job, shown_folder
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     trainings.declare(command)
+    sweeps.declare(command)
     task = command("task", _task, "answer a question that a page has asked")
     task.add_argument("name", metavar="NAME")
 

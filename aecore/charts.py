@@ -215,6 +215,44 @@ def sweep(
     )
 
 
+def knee(
+    errors: Mapping[int, float], linear: Mapping[int, float], chosen: int | None = None, causes: int = 0
+) -> alt.LayerChart:
+    """Test MSE over the units of a code, units -> MSE, beside that of PCA with as many numbers, on a logarithmic axis.
+
+    chosen: the units of the point that stands out; causes: how many the images have, marked by a rule where they are
+    known. A press on a point of the runs selects its "units" under the name "point".
+    """
+    lines = {"these runs": errors, "PCA": linear}
+    rows = [
+        {"by": by, "units": units, "MSE": error}
+        for by, line in lines.items()
+        for units, error in line.items()
+        if error > 0
+    ]
+    most = max([*errors, *linear, causes])
+    x = alt.X("units:Q").title("units of the code").scale(domain=[0, most], nice=False)
+    x = x.axis(values=list(range(most + 1)), format="d", grid=False)
+    y = alt.Y("MSE:Q").title("test MSE").scale(type="log").axis(format="~g", tickCount=5)
+    color = alt.Color("by:N").sort(None).title(None).legend(orient="top").scale(domain=list(lines))
+    base = alt.Chart().encode(x, y, color)
+    marked = alt.Chart(
+        _data([{"units": causes, "text": f"{causes} cause{'' if causes == 1 else 's'}"}] if causes else [])
+    )
+    marked = marked.encode(x)
+    large = alt.when(f"datum.by === 'these runs' && datum.units === {chosen or -1}").then(alt.value(220))
+    tips = ["by:N", "units:N", alt.Tooltip("MSE:Q").format(".3g")]
+    points = base.mark_circle(opacity=1, cursor="pointer").encode(size=large.otherwise(alt.value(70)), tooltip=tips)
+    points = points.add_params(alt.selection_point("point", fields=["units"], on="click", toggle=False))
+    return _layers(
+        rows,
+        marked.mark_rule(color=GREY, strokeDash=[2, 2]),
+        marked.mark_text(align="left", baseline="top", dx=4, y=2, fontSize=12, color=GREY).encode(alt.Text("text:N")),
+        base.mark_line().encode(alt.StrokeDash("by:N").legend(None).scale(domain=list(lines), range=[[1, 0], [5, 3]])),
+        points,
+    )
+
+
 def bars(
     values: Sequence[float],
     across: str,

@@ -20,6 +20,12 @@ def runs_of(run: Run, latents: Iterable[int] = LATENTS) -> list[Run]:
     return [replace(run, model=replace(run.model, latent=latent)) for latent in latents]
 
 
+def family(run: Run, others: Iterable[Run]) -> dict[int, str]:
+    """Units -> id, in their order, of those of the other runs that differ from this one in nothing but their units."""
+    same = runs_of(run, [1])
+    return dict(sorted((other.model.latent, other.id) for other in others if runs_of(other, [1]) == same))
+
+
 def errors(runs: Iterable[Run], dataset: Dataset, store: Store) -> dict[int, float]:
     """Units -> MSE on all test images, for those of the runs that are trained to their end in this store."""
     found, known, test = {}, set(store.ids()), dataset.test.images
@@ -43,8 +49,8 @@ def baseline(dataset: Dataset, latents: Iterable[int] = LATENTS) -> dict[int, fl
 
 def mean_error(dataset: Dataset) -> float:
     """MSE on all test images of the mean training image: what can be rebuilt from no numbers at all."""
-    mean = dataset.train.images.mean(axis=0, dtype=np.float64)
-    return float(np.square((dataset.test.images - mean) / 255).mean())
+    mean = (dataset.train.images.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
+    return mse(dataset.test.images, np.broadcast_to(mean, dataset.test.images.shape))
 
 
 def knee(errors: Mapping[int, float], mean: float) -> int | None:

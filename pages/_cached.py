@@ -6,6 +6,7 @@ What they remember is computed in aecore.
 """
 
 import time
+from contextlib import suppress
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,6 +87,20 @@ def titles(runs: tuple[str, ...]) -> dict[str, str]:
     from aecore.recipes import titles
 
     return titles(runs)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def family(runs: tuple[str, ...], run: str) -> dict[int, str]:
+    """Units -> id of those of the runs that differ from this one in nothing but their units; it is one of them."""
+    from aecore.store import DamagedRun
+    from aecore.sweep import family
+
+    known = []
+    for id in runs:
+        with suppress(DamagedRun, KeyError):
+            known.append(training_store(id).run(id))
+    own = [other for other in known if other.id == run]
+    return family(own[0], known) if own else {}
 
 
 def newest(run: str) -> View:
@@ -372,6 +387,23 @@ def _pca_mse(known: Known, components: int) -> float | None:
 
     test, pca = dataset(known.name).test.images, linear(dataset(known.name))
     return mse(test, pca.rebuild(test, components)) if pca else None
+
+
+@_data("set", max_entries=16, show_spinner="Measuring")
+def sweep_baseline(known: Known, most: int) -> dict[int, float]:
+    """Numbers -> test MSE of PCA with so many, up to `most`; with none, that of the mean image."""
+    from aecore import sweep
+
+    found = dataset(known.name)
+    return {0: sweep.mean_error(found), **sweep.baseline(found, range(1, most + 1))}
+
+
+@_data("run", max_entries=128, show_spinner=False)
+def first_rebuilt(view: View, count: int) -> np.ndarray:
+    """What a run makes of the first test images, (count, c, h, w) uint8."""
+    from aecore.pixels import to_bytes
+
+    return to_bytes(checkpoint(view).reconstruct(images(view).test.images[:count]))
 
 
 @_data("set", max_entries=16, show_spinner=False)

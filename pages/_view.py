@@ -134,6 +134,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     "train": {
         "run": _text(120), "recipe": _text(), "dataset": _text(), "flavor": _text(),
         "moment": _whole(), "log": _flag(), "compare": _several(), "form": _text(), "taken": _SPLIT,
+        "upto": _whole(2, 16),
     },
     "images": {"set": _text(), "of": _SPLIT, "only": _text(6), "tag": _text(40), "from": _whole(), "row": _whole()},
     "manifold": {

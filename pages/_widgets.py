@@ -61,13 +61,21 @@ def start_run(settings: dict[str, Any]) -> str:
 
     Raises ValueError for settings that are impossible, beyond the limits of this server, or another visitor's run.
     """
+    return start_runs([settings])[0]
+
+
+def start_runs(several: Sequence[dict[str, Any]]) -> list[str]:
+    """Start several trainings, one after another, or none of them; returns the ids of the runs.
+
+    Raises ValueError as `start_run` does, before any of them begins.
+    """
     from aecore import Run, Store
     from aecore.process import visitors
 
-    job = visitors.start(Run.from_dict(settings), Store(own_runs()), token())
-    if not may(job):
+    jobs = visitors.start_all([Run.from_dict(settings) for settings in several], Store(own_runs()), token())
+    if not all(may(job) for job in jobs):
         st.toast("Somebody else has a run with these settings; here it is. For your own, choose another seed.")
-    return job.id
+    return [job.id for job in jobs]
 
 
 def all_runs() -> list[str]:

@@ -24,10 +24,10 @@ from pages._widgets import (
     pick_run,
     reset_button,
     sets,
-    start_run,
+    start_runs,
 )
 from pages._words import plain, sentence
-from pages.acts import compare, live
+from pages.acts import compare, knee, live
 from pages.acts.parcel import bring_back
 from pages.acts.take import take
 from pages.components.reveal import reveal
@@ -80,16 +80,18 @@ def settings() -> None:
             model = {"flavor": other, "latent": values["latent"]}
             all_flavors.append(chosen | {"model": model, "loss": loss})
         buttons(chosen, all_flavors)
+        if begun := knee.press(chosen):
+            watch(begun[:1])
 
 
 def buttons(chosen: dict[str, Any], all_flavors: list[dict[str, Any]]) -> None:
     """Start one training, or one for every flavor."""
     try:
         if st.button("Train", type="primary", width="stretch"):
-            watch([start_run(chosen)])
+            watch(start_runs([chosen]))
         help = "The same images, network and seed, one after another; then compare them."
         if all_flavors and st.button("Train every flavor", width="stretch", help=help):
-            watch([start_run(settings) for settings in all_flavors])
+            watch(start_runs(all_flavors))
     except ValueError as error:
         st.error(sentence(error))
 
@@ -135,6 +137,7 @@ with right, st.container(key="training"):
     if run is None:
         st.write("The training appears here: its curves, and eight images getting sharper.")
     else:
+        knee.knee(run)
         job = Job(folder_of(run))
         pace = live.PACE.get(job.state)
         st.fragment(live.live, run_every=pace)(job, pace)

@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "charts": {"history"},
     "commands": set(),
     "commands.sets": {"commands.terminal", "data", "data.intake", "data.own"},
+    "commands.sweeps": {"commands.terminal", "data", "process.worker", "recipes", "store", "sweep"},
     "commands.terminal": set(),
     "commands.trainings": {
         *("commands.terminal", "data", "folders", "parallel", "process.worker", "recipes", "runs", "store", "training"),

@@ -58,13 +58,13 @@ def jobs() -> int:
     return 0 if os.environ.get("AECORE_JOBS", "").strip() == "0" else max(1, int(number("AECORE_JOBS", 1)))
 
 
-def check(name: str, value: float) -> None:
-    """Raise ValueError if a visitor may not have so much."""
+def check(name: str, value: float, advice: str = "") -> None:
+    """Raise ValueError if a visitor may not have so much; advice: what else they can do about it."""
     if value > limit(name):
         about = LIMITS[name]
         raise ValueError(
-            f"{value:,.0f} {about.what}; this server allows {limit(name):,.0f} ({name}): {about.advice}, or run the "
-            "app on your own machine, where there are no limits."
+            f"{value:,.0f} {about.what}; this server allows {limit(name):,.0f} ({name}): {advice}{about.advice}, "
+            "or run the app on your own machine, where there are no limits."
         )
 
 

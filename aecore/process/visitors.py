@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from aecore.training import memory
 IDLE = 3600.0
 """Seconds after which a run that nobody watches makes room for the run of another visitor."""
 
+PATIENCE = 5.0
+"""Seconds in which a training that is cancelled has to end; what takes longer keeps its folder."""
+
 
 def start(run: Run, store: Store, token: str = "") -> Job:
     """Start or continue the training of a run, for the visitor with this secret token; without one, for the owner.
@@ -28,23 +31,50 @@ def start(run: Run, store: Store, token: str = "") -> Job:
     A run with these settings that belongs to somebody else is left alone: ask the job whom it belongs to. Raises
     ValueError when the visitor asks for more than LIMITS allow.
     """
-    known = [path.name for path in run_folders(store.folder)]
+    return start_all([run], store, token)[0]
+
+
+def start_all(runs: Sequence[Run], store: Store, token: str = "") -> list[Job]:
+    """The same for several runs, such as those of a sweep: either all are allowed, or none of them begins.
+
+    What is trained already, or is somebody else's, is left as it is and takes no room.
+    """
+    known = {path.name for path in run_folders(store.folder)}
+    states = {run.id: Job(store.path(run.id)).state for run in runs if run.id in known}
+    fewer = "train fewer at a time, or " if len(runs) > 1 else ""
     if token:
-        check("AECORE_MAX_EPOCHS", run.epochs)
-        _see(run.dataset, token)
-    under_way = run.id in known and Job(store.path(run.id)).state in LIVE
-    weights = 0.0 if under_way else _check_memory(run, token)
+        for run in runs:
+            check("AECORE_MAX_EPOCHS", run.epochs)
+            _see(run.dataset, token)
+    wanted = [run for run in runs if states.get(run.id) != "done"]
+    weights = {run.id: _check_memory(run, token) for run in wanted if states.get(run.id) not in LIVE}
+    new = [run.id for run in wanted if run.id not in known]
     if token:
         live = [id for id in known if (job := Job(store.path(id))).owner and job.state in LIVE]
-        check("AECORE_MAX_TRAININGS", len({*live, run.id}))
-    if run.id not in known and token:
-        _make_room(store.folder, token, 3 * weights)
-    job = Job(store.create(run))
-    if run.id not in known and token:
-        job.claim(token)
-    if not token or job.belongs_to(token):
-        job.start()
-    return job
+        check("AECORE_MAX_TRAININGS", len({*live, *(run.id for run in wanted)}), fewer)
+    if new and token:
+        _make_room(store.folder, token, 3 * sum(weights[id] for id in new), len(new), fewer)
+    jobs = []
+    for run in runs:
+        jobs.append(job := Job(store.create(run)))
+        if run.id in new and token:
+            job.claim(token)
+        if run in wanted and (not token or job.belongs_to(token)):
+            job.start()
+    return jobs
+
+
+def cancel(jobs: Iterable[Job], store: Store) -> None:
+    """End trainings; those that have begun are saved, and of those that only waited nothing stays."""
+    live = sorted((job for job in jobs if job.state in LIVE), key=lambda job: job.state != "waiting")
+    for job in live:
+        job.stop()
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and any(job.state in LIVE for job in live):
+        time.sleep(0.05)
+    for job in live:
+        if job.id not in store.ids() and not job.alive:
+            remove(job.folder)
 
 
 def _check_memory(run: Run, token: str) -> float:
@@ -87,19 +117,19 @@ def _see(dataset: str, token: str) -> None:
         raise ValueError(f"there are no images {dataset!r} here; choose others, or bring your own")
 
 
-def _make_room(root: Path, token: str, more: float = 0.0) -> None:
-    """See that one more run of a visitor fits, of so many megabytes; else, runs of others that nobody watches go."""
+def _make_room(root: Path, token: str, more: float = 0.0, count: int = 1, advice: str = "") -> None:
+    """See that more runs of a visitor fit, `more` megabytes; else, runs of others that nobody watches go."""
     every = [job for job in map(Job, run_folders(root)) if job.owner]
     mine = [job for job in every if job.belongs_to(token)]
-    check("AECORE_MAX_RUNS", len(mine) + 1)
-    check("AECORE_MAX_MB", _megabytes(mine) + more)
+    check("AECORE_MAX_RUNS", len(mine) + count, advice)
+    check("AECORE_MAX_MB", _megabytes(mine) + more, advice)
     for job in sorted(every, key=_seen):
-        if len(every) < limit("AECORE_MAX_ALL_RUNS") and _megabytes(every) <= limit("AECORE_MAX_ALL_MB"):
+        if len(every) + count <= limit("AECORE_MAX_ALL_RUNS") and _megabytes(every) <= limit("AECORE_MAX_ALL_MB"):
             return
         if job not in mine and job.state not in LIVE and time.time() - _seen(job) > IDLE:
             remove(job.folder)
             every.remove(job)
-    check("AECORE_MAX_ALL_RUNS", len(every) + 1)
+    check("AECORE_MAX_ALL_RUNS", len(every) + count, advice)
     check("AECORE_MAX_ALL_MB", _megabytes(every))
 
 
