@@ -14,7 +14,7 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._visitor import drawer, may, owner, token
-from pages._words import plain, sentence
+from pages._words import counted, plain, sentence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -208,7 +208,7 @@ def facts(view: View) -> None:
     baseline = f" (PCA {pca:.4f})" if pca is not None else ""
     st.caption(
         f"{plain(images.title)}, {len(images.train):,} training images  \n"
-        f"{model.title}, {model.latent} units per code, {run.network} network  \n"
+        f"{model.title}, {counted(model.latent, 'unit')} per code, {run.network} network  \n"
         f"Epoch {loaded.epoch:g} of {run.epochs}, seed {run.seed}  \n"
         f"Test MSE {error:.4f}{baseline}"
     )

@@ -67,12 +67,12 @@ def _live(family: dict[int, str]) -> dict[int, Job]:
 
 def _sweep(run: str, family: dict[int, str], before: int) -> None:
     live = _live(family)
-    if len(live) != before:
+    if st.session_state.get("redraw") or len(live) != before:
         st.rerun()
     for job in live.values():
         job.watched()
     if live:
-        _progress(family, live)
+        _progress(run, family, live)
     dataset = _cached.dataset(run.partition("-")[0])
     views = {latent: _cached.newest(id) for latent, id in family.items() if latent not in live and _trained(id)}
     errors = {latent: _cached.test_mse(view)[0] for latent, view in views.items()}
@@ -106,7 +106,7 @@ def _trained(run: str) -> bool:
     return run in _cached.store(run).ids() and _cached.checkpoint(_cached.newest(run)).done
 
 
-def _progress(family: dict[int, str], live: dict[int, Job]) -> None:
+def _progress(run: str, family: dict[int, str], live: dict[int, Job]) -> None:
     """How far the sweep is, all of its runs together, and one button to end it."""
     parts = {latent: job.progress for latent, job in live.items()}
     shares = [part.get("step", 0) / max(1, part.get("steps", 1)) for part in parts.values()]
@@ -115,13 +115,17 @@ def _progress(family: dict[int, str], live: dict[int, Job]) -> None:
     if now is not None and "epoch" in parts[now]:
         words += f", {counted(now, 'unit')}: epoch {parts[now]['epoch']:.0f} of {parts[now]['epochs']}"
     st.progress(min(1.0, 1 - (len(live) - sum(shares)) / len(family)), words)
-    if mine := [job for job in live.values() if may(job)]:
+    if any(may(job) for job in live.values()):
         help = "What is trained stays; what waits is removed from the queue."
-        st.button("Cancel the sweep", key="cancel-sweep", help=help, on_click=_cancel, args=(mine,))
+        st.button("Cancel the sweep", key="cancel-sweep", help=help, on_click=_cancel, args=(run, family))
 
 
-def _cancel(jobs: list[Job]) -> None:
-    visitors.cancel([job for job in jobs if may(job)], Store(own_runs()))
+def _cancel(run: str, family: dict[int, str]) -> None:
+    """End what trains and waits; where the run in front only waited, show another one."""
+    visitors.cancel([job for job in _live(family).values() if may(job)], Store(own_runs()))
+    left = [job.id for job in _jobs(family).values()]
+    if run not in left:
+        _view.put("run", next(iter(left), None), page="train")
     st.session_state["redraw"] = True
 
 

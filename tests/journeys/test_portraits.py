@@ -96,7 +96,7 @@ def test_one_image_or_constant_units_are_dead_and_said_to_be(
     assert "and 16 more, at the end" in texts(app)
     assert "This unit is dead" in texts(app)
     assert numbers(app) == list(range(1, 41))
-    assert not app.get("arrow_vega_lite_chart")
+    assert not app.get("vega_lite_chart")
 
 
 @pytest.mark.browser

@@ -8,7 +8,7 @@ import pytest
 
 from aecore.models import Vanilla
 from aecore.process import visitors
-from aecore.process.jobs import Job
+from aecore.process.jobs import Job, tell
 from aecore.runs import Run
 from aecore.store import Store
 
@@ -147,3 +147,33 @@ def test_a_server_may_train_nothing(store: Store, monkeypatch: pytest.MonkeyPatc
     for token in ("", "ann"):
         with pytest.raises(ValueError, match=r"trains no networks \(AECORE_JOBS=0\)"):
             visitors.start(_run(0), store, token)
+
+
+def test_several_runs_are_allowed_together_or_none_begins(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    several = [_run(seed) for seed in range(8)]
+    for name, most in (("AECORE_MAX_RUNS", "6"), ("AECORE_MAX_TRAININGS", "7"), ("AECORE_MAX_ALL_RUNS", "5")):
+        with monkeypatch.context() as patch:
+            patch.setenv("AECORE_MAX_RUNS", "9")
+            patch.setenv(name, most)
+            with pytest.raises(
+                ValueError, match=rf"8 .*; this server allows {most} \({name}\): train fewer at a time, or"
+            ):
+                visitors.start_all(several, store, "ann")
+            assert not store.folder.exists(), "nothing is left of it"
+    jobs = visitors.start_all(several[:6], store, "ann")
+    assert all(_started(job) and job.belongs_to("ann") for job in jobs)
+    assert len(visitors.start_all(several, store)) == 8, "the owner has no limit"
+
+
+def test_of_several_runs_those_that_are_trained_or_somebody_elses_take_no_room(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_MAX_RUNS", "2")
+    theirs, mine = visitors.start(_run(0), store, "ben"), visitors.start(_run(1), store, "ann")
+    for job in (theirs, mine):
+        (job.folder / "started").unlink()
+        tell(job.folder, {"state": "done"})
+    jobs = visitors.start_all([_run(seed) for seed in range(3)], store, "ann")
+    assert [_started(job) for job in jobs] == [False, False, True]
+    with pytest.raises(ValueError, match="3 saved runs of one visitor"):
+        visitors.start_all([_run(seed) for seed in range(4)], store, "ann")
