@@ -233,8 +233,10 @@ def knee(
     most = max([*errors, *linear, causes])
     x = alt.X("units:Q").title("units of the code").scale(domain=[0, most], nice=False)
     x = x.axis(values=list(range(most + 1)), format="d", grid=False)
-    y = alt.Y("MSE:Q").title("test MSE").scale(type="log").axis(format="~g", tickCount=5)
-    color = alt.Color("by:N").sort(None).title(None).legend(orient="top").scale(domain=list(lines))
+    powers = [10.0**power for power in range(-12, 2)]
+    y = alt.Y("MSE:Q").title("test MSE").scale(type="log").axis(format="~g", values=powers)
+    color = alt.Color("by:N").sort(None).title(None).legend(orient="top", symbolType="stroke")
+    color = color.scale(domain=list(lines))
     base = alt.Chart().encode(x, y, color)
     marked = alt.Chart(
         _data([{"units": causes, "text": f"{causes} cause{'' if causes == 1 else 's'}"}] if causes else [])

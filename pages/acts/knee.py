@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 16
 """Units up to which a page offers a sweep."""
-SEEN = 4
+SEEN = 3
 """Test images that are shown as every run rebuilds them."""
 
 
@@ -155,6 +155,6 @@ def _pictures(
     latents = [None, *views]
     gallery(
         tall, lines, "knee-pictures", "Test images as each run rebuilds them", ("run", "Go to this run"),
-        lambda place, _: lead(latents[place]), side=56, most=96,
+        lambda place, _: lead(latents[place]), side=48, most=96,
         chosen=latents.index(chosen) if chosen in views else None,
     )  # fmt: skip

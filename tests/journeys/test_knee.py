@@ -89,8 +89,9 @@ def test_one_press_trains_all_and_each_point_leads_to_its_run(page: Page) -> Non
     expect(pictures.nth(3)).to_have_attribute("aria-pressed", "true")
     assert run_of(page) != first
     settle(page)
-    point = page.locator(".st-key-knee canvas, .st-key-knee svg").first
-    expect(point).to_be_visible()
+    page.locator(".st-key-knee path[aria-label*='these runs; units: 2;']").first.click()
+    expect(page.locator(".st-key-run input")).to_have_value(re.compile("2 units"))
+    expect(pictures.nth(2)).to_have_attribute("aria-pressed", "true")
 
 
 @pytest.mark.browser
