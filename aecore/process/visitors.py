@@ -66,12 +66,14 @@ def start_all(runs: Sequence[Run], store: Store, token: str = "") -> list[Job]:
 
 def cancel(jobs: Iterable[Job], store: Store) -> None:
     """End trainings; those that have begun are saved, and of those that only waited nothing stays."""
-    live = sorted((job for job in jobs if job.state in LIVE), key=lambda job: job.state != "waiting")
-    for job in live:
-        job.stop()
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and any(job.state in LIVE for job in live):
-        time.sleep(0.05)
+    live = [job for job in jobs if job.state in LIVE]
+    waiting = [job for job in live if job.state == "waiting"]
+    for some in (waiting, [job for job in live if job not in waiting]):  # else, one that waits would come to its turn
+        for job in some:
+            job.stop()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and any(job.state in LIVE or job.alive for job in some):
+            time.sleep(0.05)
     for job in live:
         if job.id not in store.ids() and not job.alive:
             remove(job.folder)

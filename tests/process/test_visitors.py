@@ -177,3 +177,18 @@ def test_of_several_runs_those_that_are_trained_or_somebody_elses_take_no_room(
     assert [_started(job) for job in jobs] == [False, False, True]
     with pytest.raises(ValueError, match="3 saved runs of one visitor"):
         visitors.start_all([_run(seed) for seed in range(4)], store, "ann")
+
+
+def test_of_what_is_cancelled_only_what_has_begun_stays(home: Path) -> None:
+    """In real processes: one trains, two wait for it."""
+    store = Store(home / "runs")
+    runs = [Run("digits", Vanilla(latent=latent), width=32, epochs=1000) for latent in (1, 2, 3)]
+    jobs = visitors.start_all(runs, store)
+    deadline = time.monotonic() + 60
+    while not store.ids() or any(job.progress.get("pid") is None for job in jobs):
+        assert time.monotonic() < deadline, [job.progress for job in jobs]
+        time.sleep(0.05)
+    (begun,) = store.ids()
+    visitors.cancel(jobs, store)
+    assert [path.name for path in sorted(store.folder.glob("digits-*"))] == [begun]
+    assert Job(store.path(begun)).state == "stopped"
