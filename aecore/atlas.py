@@ -156,7 +156,7 @@ def packed(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Sequence[b
     """One block of bytes for the browser: the length of a JSON head (uint32), the head, then the arrays.
 
     head gains "arrays": name -> [type, offset, length]; offsets from the end of the head, in multiples of 8 bytes.
-    A sequence of bytes becomes a list of such entries. Types: float32, uint32, uint16, int16, uint8.
+    A sequence of bytes becomes a list of such entries. Types: float32, uint32, uint16, uint8, int16, int8.
     """
     entries: dict[str, Any] = {}
     body = bytearray()

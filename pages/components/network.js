@@ -1,47 +1,188 @@
-// The forward pass of a decoder, from the bytes that Python packs: code -> pixels from 0 to 1.
+// The forward pass of one half of a network, from the bytes that Python packs: image -> code, or code -> image.
+// Every layer is a function of values, a Float32Array, and their size, [channels, height, width]; it returns both.
 class Network {
-  constructor({ layers, shape, weights, scales }) {
-    this.shape = shape;
-    let [used, row] = [0, 0];
-    const take = (rows, columns) => {
-      const found = new Float32Array(rows * columns);
-      for (let at = 0; at < found.length; at++) found[at] = weights[used++] * scales[row + Math.floor(at / columns)];
-      row += rows;
-      return found;
+  constructor(part) {
+    Object.assign(this, { shape: part.shape, takes: part.takes });
+    const used = { float32: 0, int8: 0, int16: 0, scales: 0 };
+    const take = (name, count) => part[name].subarray(used[name], (used[name] += count));
+    const read = ({ of, rows, columns }) => {
+      const found = Float32Array.from(take(of, rows * columns));
+      if (of === "float32") return found;
+      const scales = take("scales", rows);
+      return found.map((weight, at) => weight * scales[Math.floor(at / columns)]);
     };
-    const linear = (outputs, inputs) => [take(outputs, inputs), take(1, outputs)];
-    this.steps = layers.map(([kind, outputs, inputs]) => {
-      if (kind === "linear") return through(...linear(outputs, inputs));
-      if (kind === "residual") return residual(through(...linear(inputs, outputs)), through(...linear(outputs, inputs)));
-      if (kind === "silu") return silu;
-      return (x) => x; // pixels are one row already
-    });
+    const make = (piece) => {
+      if (piece?.of) return read(piece);
+      if (typeof piece?.[0] === "string") return LAYERS[piece[0]](...piece.slice(1).map(make));
+      return piece;
+    };
+    this.through = make(part.layers);
+    for (const name in used) if (used[name] !== part[name].length) throw new Error(`${name}: not as many as the layers have`);
   }
 
-  run(code) {
-    const logits = this.steps.reduce((x, step) => step(x), Float32Array.from(code));
-    return logits.map((value) => 1 / (1 + Math.exp(-value)));
+  run(values) {
+    return this.through(Float32Array.from(values), this.takes)[0];
   }
 }
 
-function through(matrix, biases) {
-  return (x) => {
+const LAYERS = {
+  chain: (...layers) => (values, size) => layers.reduce((found, layer) => layer(...found), [values, size]),
+  linear: (matrix, biases) => (values) => {
     const out = new Float32Array(biases.length);
-    for (let row = 0, at = 0; row < out.length; row++) {
-      let sum = biases[row];
-      for (let column = 0; column < x.length; column++, at++) sum += matrix[at] * x[column];
-      out[row] = sum;
+    for (let line = 0, at = 0; line < out.length; line++) {
+      let sum = biases[line];
+      for (let column = 0; column < values.length; column++, at++) sum += matrix[at] * values[column];
+      out[line] = sum;
     }
-    return out;
+    return row(out);
+  },
+  conv: (kernels, biases, ...grid) => (values, size) => convolved(values, size, kernels, biases, ...grid),
+  deconv: (kernels, biases, ...grid) => (values, size) => spread(values, size, kernels, biases, ...grid),
+  silu: () => each((value) => value / (1 + Math.exp(-value))),
+  relu: () => each((value) => Math.max(value, 0)),
+  sigmoid: () => each((value) => 1 / (1 + Math.exp(-value))),
+  flat: () => row,
+  shape: (shape) => (values) => [values, shape],
+  first: (count) => (values) => row(values.slice(0, count)),
+  pad: ([left, right, top, bottom]) => (values, [channels, height, width]) =>
+    framed(values, [channels, height, width], [channels, top + height + bottom, left + width + right], top, left),
+  crop: (high, wide) => (values, [channels, height, width]) =>
+    framed(values, [channels, height, width], [channels, high, wide], -((height - high) >> 1), -((width - wide) >> 1)),
+  residual: (narrow, wide) => added(LAYERS.chain(narrow, LAYERS.silu(), wide), (values, size) => [values, size]),
+  sum: (linear, other) => added(linear, other),
+  from_pixels: (count, margin, other) => (values) => {
+    const [more] = other(...row(values.slice(count)));
+    return row(
+      more.map((value, place) => {
+        const pixel = Math.min(Math.max(values[place], margin), 1 - margin);
+        return Math.log(pixel / (1 - pixel)) + value;
+      })
+    );
+  },
+  edges: (...made) => (values, size) => row(edges(values, size, ...made)),
+};
+
+function row(values) {
+  return [values, [values.length, 1, 1]];
+}
+
+function each(change) {
+  return (values, size) => [values.map(change), size];
+}
+
+function added(one, other) {
+  return (values, size) => {
+    const [[first, shape], [second]] = [one(values, size), other(values, size)];
+    return [first.map((value, place) => value + second[place]), shape];
   };
 }
 
-function residual(narrow, wide) {
-  return (x) => wide(silu(narrow(x))).map((value, place) => value + x[place]);
+// Planes of one size in planes of another, from this line and column on; black around, cut off where they are larger.
+function framed(values, [channels, height, width], [, high, wide], top, left) {
+  const out = new Float32Array(channels * high * wide);
+  for (let channel = 0; channel < channels; channel++) {
+    for (let line = Math.max(0, top); line < Math.min(high, top + height); line++) {
+      for (let column = Math.max(0, left); column < Math.min(wide, left + width); column++) {
+        const from = (channel * height + line - top) * width + column - left;
+        out[(channel * high + line) * wide + column] = values[from];
+      }
+    }
+  }
+  return [out, [channels, high, wide]];
 }
 
-function silu(x) {
-  return x.map((value) => value / (1 + Math.exp(-value)));
+// kernels: for every output and input, side x side weights.
+function convolved(values, [channels, height, width], kernels, biases, side, stride, padding) {
+  const [high, wide] = [height, width].map((length) => Math.floor((length + 2 * padding - side) / stride) + 1);
+  const out = new Float32Array(biases.length * high * wide);
+  for (let output = 0, to = 0; output < biases.length; output++) {
+    for (let line = 0; line < high; line++) {
+      for (let column = 0; column < wide; column++, to++) {
+        const [top, left] = [line * stride - padding, column * stride - padding];
+        let sum = biases[output];
+        for (let channel = 0; channel < channels; channel++) {
+          for (let down = Math.max(0, -top); down < Math.min(side, height - top); down++) {
+            const from = (channel * height + top + down) * width + left;
+            const weight = ((output * channels + channel) * side + down) * side;
+            const end = Math.min(side, width - left);
+            for (let across = Math.max(0, -left); across < end; across++) {
+              sum += values[from + across] * kernels[weight + across];
+            }
+          }
+        }
+        out[to] = sum;
+      }
+    }
+  }
+  return [out, [biases.length, high, wide]];
+}
+
+// The transposed convolution. kernels: for every input and output, side x side weights.
+function spread(values, [channels, height, width], kernels, biases, side, stride, padding) {
+  const [high, wide] = [height, width].map((length) => (length - 1) * stride - 2 * padding + side);
+  const out = new Float32Array(biases.length * high * wide);
+  biases.forEach((bias, output) => out.fill(bias, output * high * wide, (output + 1) * high * wide));
+  for (let channel = 0, from = 0; channel < channels; channel++) {
+    for (let line = 0; line < height; line++) {
+      for (let column = 0; column < width; column++, from++) {
+        const [top, left] = [line * stride - padding, column * stride - padding];
+        for (let output = 0; output < biases.length; output++) {
+          for (let down = Math.max(0, -top); down < Math.min(side, high - top); down++) {
+            const to = (output * high + top + down) * wide + left;
+            const weight = ((channel * biases.length + output) * side + down) * side;
+            const end = Math.min(side, wide - left);
+            for (let across = Math.max(0, -left); across < end; across++) {
+              out[to + across] += values[from] * kernels[weight + across];
+            }
+          }
+        }
+      }
+    }
+  }
+  return [out, [biases.length, high, wide]];
+}
+
+// As `Edges` in aecore/networks.py: brightness and edges of every cell of a grid. cells: means over lines, over columns.
+function edges(values, [channels, height, width], step, side, patterns, lines, columns, average) {
+  const [high, wide] = [height, width].map((length) => Math.floor(length / step));
+  const [flat, count] = [new Float32Array(side * side).fill(1 / side ** 2), patterns.length / side ** 2];
+  const found = [];
+  for (let channel = 0; channel < channels; channel++) {
+    const plane = values.subarray(channel * height * width, (channel + 1) * height * width);
+    const small = convolved(plane, [1, height, width], new Float32Array(step ** 2).fill(1 / step ** 2), [0], step, step, 0)[0];
+    const filtered = (what, kernels) =>
+      convolved(what, [1, high, wide], kernels, new Float32Array(kernels.length / side ** 2), side, 1, 2);
+    const [light, [, down, across]] = filtered(small, flat);
+    const contrast = filtered(small.map((value) => value * value), flat)[0].map(
+      (square, place) => side * Math.sqrt(Math.max(square - light[place] ** 2, 0) + 0.01)
+    );
+    const answers = filtered(small, patterns)[0].map((answer, place) => answer / contrast[place % contrast.length]);
+    const averaged = (what) => inCells(what, down, across, lines, columns);
+    found.push(...averaged(light));
+    const [positive, both] = [averaged(answers.map((answer) => Math.max(answer, 0))), averaged(answers)];
+    found.push(...positive, ...positive.map((value, place) => value - both[place]));
+  }
+  return Float32Array.from(found, (value, place) => 10 * Math.sqrt(Math.max(value, 0) + 1e-3) - average[place]);
+}
+
+// Means of planes over the cells of a grid, given as a matrix for lines and one for columns.
+function inCells(values, high, wide, lines, columns) {
+  const [down, across, planes] = [lines.length / high, columns.length / wide, values.length / (high * wide)];
+  const out = new Float32Array(planes * down * across);
+  for (let plane = 0, at = 0; plane < planes; plane++) {
+    for (let line = 0; line < high; line++) {
+      for (let column = 0; column < wide; column++, at++) {
+        for (let y = 0; y < down; y++) {
+          const share = lines[y * high + line] * values[at];
+          if (!share) continue;
+          for (let x = 0; x < across; x++) {
+            out[(plane * down + y) * across + x] += share * columns[x * wide + column];
+          }
+        }
+      }
+    }
+  }
+  return out;
 }
 
 // Pixels of one gray or color image, as a canvas takes them.

@@ -1,60 +1,94 @@
-"""Decoders in the browser: how long one picture takes there, and how far it is from torch's.
+"""Networks in the browser: how long an image or a code takes there, and how far what comes out is from torch's.
 
-Run from the top of the checkout: python tests/benchmarks/alive.py
+For each run that comes with the app, and for every flavor and kind of network after one epoch of Fashion-MNIST, where
+that is here. Run from the top of the checkout: python tests/benchmarks/alive.py
 """
 
 import base64
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import aecore
-from aecore import portable
+from aecore import models, networks, portable
+from aecore.data import is_here
 from aecore.folders import SHIPPED
 
 COMPONENTS = Path(__file__).parents[2] / "pages" / "components"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-CODES = 200
-LINE = "{:<18}{:>8}{:>9}{:>14}{:>14}{:>14}"
-RUN = """([bytes, codes]) => {
+COUNT = 200
+LINE = "{:<24}{:>6}  {:>8}{:>7}{:>7}  {:>8}{:>7}{:>7}  {:>8}{:>10}"
+RUN = """([bytes, rows]) => {
   const network = new Network(unpack(Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))));
-  codes.slice(0, 20).forEach((code) => network.run(code));
+  rows.slice(0, 20).forEach((row) => network.run(row));
   const times = [];
-  const pictures = codes.map((code) => {
+  const found = rows.map((row) => {
     const start = performance.now();
-    const picture = network.run(code);
+    const out = network.run(row);
     times.push(performance.now() - start);
-    return Array.from(picture);
+    return Array.from(out);
   });
-  return [pictures, times];
+  return [found, times];
 }"""
 
 
 def main() -> None:
-    """Print one line for every shipped run that the browser can run."""
-    print(LINE.format("run", "units", "MB sent", "ms, mean", "ms, worst", "off, of 255"))
-    scripts = [COMPONENTS / "latent_map" / "bytes.js", COMPONENTS / "network.js"]
+    """Print one line for every run that the browser can run."""
+    print(
+        LINE.format(*("run", "units"), *("encoder", "ms", "worst"), *("decoder", "ms", "worst"), "decoded", "rebuilt")
+    )
+    print(LINE.format("", "", *("MB", "", "") * 2, "off, of", "255"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
-        for script in scripts:
+        for script in (COMPONENTS / "latent_map" / "bytes.js", COMPONENTS / "network.js"):
             page.add_script_tag(content=script.read_text(encoding="utf-8"))
-        for name, recipe in aecore.RECIPES.items():
-            checkpoint = aecore.Store(SHIPPED).load(recipe.run.id)
-            latent, rng = checkpoint.run.model.latent, torch.Generator().manual_seed(0)
-            codes = torch.randn(CODES, latent, generator=rng).numpy()
-            if payload := portable.decoder(name, checkpoint):
-                pictures, times = page.evaluate(RUN, [base64.b64encode(payload).decode(), codes.tolist()])
-                off = np.abs(np.array(pictures).reshape(CODES, -1) - checkpoint.decode(codes).reshape(CODES, -1)).max()
-                figures = [f"{np.mean(times):.2f}", f"{max(times):.2f}", f"{255 * off:.2f}"]
-                print(LINE.format(name, latent, f"{len(payload) / 1e6:.2f}", *figures))
+        for name, checkpoint in checkpoints():
+            measure(page, name, checkpoint)
         browser.close()
+
+
+def checkpoints() -> Iterator[tuple[str, aecore.Checkpoint]]:
+    """What is measured, by name."""
+    for name, recipe in aecore.RECIPES.items():
+        if is_here(recipe.run.dataset):
+            yield name, aecore.Store(SHIPPED).load(recipe.run.id)
+    if is_here("fashion_mnist"):
+        for network in networks.NETWORKS:
+            for name, flavor in models.FLAVORS.items():
+                run = aecore.Run("fashion_mnist", flavor(latent=32), network, width=512, loss="kl", epochs=1)
+                yield f"{network}, {name}", list(aecore.train(run))[-1]
+
+
+def measure(page: Page, name: str, checkpoint: aecore.Checkpoint) -> None:
+    """Print the line of one run, on its first test images and on random codes."""
+    latent, rng = checkpoint.run.model.latent, torch.Generator().manual_seed(0)
+    images = aecore.load_dataset(checkpoint.run.dataset).test.images[:COUNT]
+    codes = torch.randn(COUNT, latent, generator=rng).numpy()
+    halves = portable.encoder("encoder", checkpoint), portable.decoder("decoder", checkpoint)
+    if not all(halves):
+        print(f"{name:<24}stays on the server")
+        return
+
+    def ran(half: bytes, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        out, times = page.evaluate(RUN, [base64.b64encode(half).decode(), rows.reshape(len(rows), -1).tolist()])
+        return np.array(out), [f"{len(half) / 1e6:.2f}", f"{np.mean(times):.2f}", f"{max(times):.2f}"]
+
+    def off(found: np.ndarray, right: np.ndarray) -> str:
+        return f"{255 * np.abs(found - right.reshape(len(right), -1)).max():.3f}"
+
+    coded, there = ran(halves[0], images / 255)
+    decoded, back = ran(halves[1], codes)
+    rebuilt, _ = ran(halves[1], coded)
+    errors = off(decoded, checkpoint.decode(codes)), off(rebuilt, checkpoint.reconstruct(images))
+    print(LINE.format(name, latent, *there, *back, *errors), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 // The parts of a map: what Python packs into bytes, a JSON head and the arrays behind it. All maps of a page share them.
 const KEEP = 24; // parts of maps that were left stay this many, newest last
-const TYPES = { float32: Float32Array, uint32: Uint32Array, uint16: Uint16Array, int16: Int16Array, uint8: Uint8Array };
+const TYPES = {
+  float32: Float32Array, uint32: Uint32Array, uint16: Uint16Array, uint8: Uint8Array, int16: Int16Array, int8: Int8Array,
+};
 const parts = (window.latentMapParts ??= new Map());
 
 function keepPart(bytes) {
