@@ -82,6 +82,15 @@ def pictures(id: str, images: np.ndarray) -> bytes:
     return packed(head, {"sheets": sprites(resized(images, height, width), COLUMNS, LINES)})
 
 
+def examples(id: str, dataset: "Dataset", count: int) -> bytes:
+    """The first test images of a set as they are, uint8, each with a name for it: its class or its row."""
+    test = dataset.test
+    rows = range(min(count, len(test)))
+    named = dataset.classes is not None and test.labels is not None
+    names = [f"test image {row}{f', {dataset.classes[test.labels[row]]}' if named else ''}" for row in rows]
+    return packed({"id": id, "shape": test.images.shape[1:], "names": names}, {"images": test.images[: len(rows)]})
+
+
 def reconstructions(id: str, checkpoint: "Checkpoint", codes: np.ndarray) -> bytes:
     """What the decoder makes of codes (n, latent), as sprites."""
     side = tile_side(len(codes), *checkpoint.network.shape[1:])

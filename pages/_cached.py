@@ -294,6 +294,20 @@ def decoder_part(view: View, id: str) -> bytes | None:
     return portable.decoder(id, checkpoint(view))
 
 
+@_resource("run", max_entries=6, show_spinner=False)
+def encoder_part(view: View, id: str) -> bytes | None:
+    """The encoder of a run, where the browser can run it."""
+    from aecore import portable
+
+    return portable.encoder(id, checkpoint(view))
+
+
+@_resource("set", max_entries=6, show_spinner=False)
+def examples_part(known: Known, count: int, id: str) -> bytes:
+    """The first test images of a set, as they are."""
+    return atlas.examples(id, dataset(known.name), count)
+
+
 @_data("map", max_entries=32, show_spinner="Measuring trust")
 def mean_trust(view: View, count: int) -> float | None:
     """Trustworthiness of a map (12 neighbors, against pixels) on up to 2,000 distinct images of its `count`, seed 0."""

@@ -2,12 +2,16 @@
 
 import streamlit as st
 
+from aecore.data import is_here
 from aecore.folders import SHIPPED, own_runs, run_folders
 from pages import _cached, _view
 from pages._widgets import PAGES, open_view, reset_button, start
+from pages.components.board import board
+from pages.components.latent_map import send
 from pages.components.plane import plane
 
 UNITS = ("unit-1", "unit-2")
+EXAMPLES = "fashion_mnist examples"
 
 st.title("Autoencoders on real images")
 st.write(
@@ -42,6 +46,15 @@ with idea:
     )
 with act:
     decode()
+
+st.header("Draw a piece of clothing")
+st.write(
+    "This autoencoder has only ever seen clothes. It turns whatever you draw into a code of 128 units, and rebuilds it "
+    "from them as the clothing it knows."
+)
+sketched = _cached.newest(_cached.recipes()["fashion-sample"]["id"])
+halves = [f"{sketched.run} {sketched.stamp} {half}" for half in ("encoder", "decoder")]
+board("sketch", *halves, EXAMPLES)
 
 st.header("Two experiments")
 recipes, trained = _cached.recipes(), {path.name for path in [*run_folders(own_runs()), *run_folders(SHIPPED)]}
@@ -88,3 +101,9 @@ with st.grid(4, min_column_width=220):
             st.page_link(PAGES / f"{page}.py", label=f"**{title}**")
             st.write(words)
 reset_button()
+
+with st.container(key="parts", gap=None):
+    send("encoder", _cached.encoder_part(sketched, halves[0]))
+    send("decoder-of-clothes", _cached.decoder_part(sketched, halves[1]))
+    if is_here("fashion_mnist"):
+        send("examples", _cached.examples_part("fashion_mnist", 40, EXAMPLES))

@@ -25,6 +25,22 @@ class Network {
   }
 }
 
+const networks = new WeakMap();
+
+// The network in the part of this id: null while it is on its way, undefined where it did not arrive whole.
+function networkOf(id) {
+  const part = parts.get(id);
+  if (!part) return parts.broken ? undefined : null;
+  if (!networks.has(part)) {
+    try {
+      networks.set(part, new Network(part));
+    } catch {
+      networks.set(part, undefined);
+    }
+  }
+  return networks.get(part);
+}
+
 const LAYERS = {
   chain: (...layers) => (values, size) => layers.reduce((found, layer) => layer(...found), [values, size]),
   linear: (matrix, biases) => (values) => {

@@ -75,7 +75,7 @@ class Plane {
   }
 
   draw() {
-    const part = parts.get(this.data.part);
+    const network = networkOf(this.data.part);
     const { code, field, data: { most } } = this;
     const [x, y] = code.map((value) => value.toFixed(2));
     field.setAttribute("aria-valuenow", x);
@@ -84,28 +84,28 @@ class Plane {
     field.setAttribute("aria-valuetext", `unit 1 at ${x}, unit 2 at ${y}`);
     this.handle.style.left = `${((code[0] + most) / (2 * most)) * 100}%`;
     this.handle.style.top = `${((most - code[1]) / (2 * most)) * 100}%`;
-    this.caption.textContent = part ? `Decoded from (${x}, ${y})` : "The decoder is on its way";
-    if (!part) return;
-    if (this.part !== part) {
-      this.part = part;
-      this.network = new Network(part);
+    const missing = network === null ? "The decoder is on its way" : "The decoder did not arrive whole: reload the page";
+    this.caption.textContent = network ? `Decoded from (${x}, ${y})` : missing;
+    if (!network) return;
+    if (this.network !== network) {
+      this.network = network;
       this.drawGround();
     }
-    const [, height, width] = part.shape;
+    const [, height, width] = network.shape;
     if (this.picture.width !== width || this.picture.height !== height) Object.assign(this.picture, { width, height });
-    this.picture.getContext("2d").putImageData(toImageData(this.network.run(code), part.shape), 0, 0);
+    this.picture.getContext("2d").putImageData(toImageData(network.run(code), network.shape), 0, 0);
     this.picture.setAttribute("aria-label", this.caption.textContent);
   }
 
   // What the decoder draws all over the square.
   drawGround() {
-    const [, height, width] = this.part.shape;
+    const [, height, width] = this.network.shape;
     Object.assign(this.ground, { width: CELLS * width, height: CELLS * height });
     const pen = this.ground.getContext("2d");
     for (let line = 0; line < CELLS; line++) {
       for (let column = 0; column < CELLS; column++) {
         const code = [column, CELLS - 1 - line].map((cell) => ((cell + 0.5) / CELLS - 0.5) * 2 * this.data.most);
-        pen.putImageData(toImageData(this.network.run(code), this.part.shape), column * width, line * height);
+        pen.putImageData(toImageData(this.network.run(code), this.network.shape), column * width, line * height);
       }
     }
   }

@@ -5,11 +5,16 @@ const TYPES = {
 };
 const parts = (window.latentMapParts ??= new Map());
 
+// What did not arrive whole is not kept, and no part by its id may come any more: `broken` says so.
 function keepPart(bytes) {
-  const part = unpack(bytes);
-  if (parts.has(part.id)) return;
-  parts.set(part.id, part);
-  if (parts.size > KEEP) parts.delete(parts.keys().next().value);
+  try {
+    const part = unpack(bytes);
+    if (parts.has(part.id)) return;
+    parts.set(part.id, part);
+    if (parts.size > KEEP) parts.delete(parts.keys().next().value);
+  } catch (error) {
+    parts.broken = error;
+  }
   window.dispatchEvent(new Event("latent-map-part"));
 }
 

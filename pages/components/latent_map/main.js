@@ -54,9 +54,7 @@ class LatentMap {
 
   // The decoder, where the browser can run it.
   network() {
-    const part = this.part("decoder");
-    if (part && this.decoder?.part !== part) this.decoder = { part, network: new Network(part) };
-    return part && this.decoder.network;
+    return networkOf(this.data.parts.decoder);
   }
 
   // Draw what is new: the chart when points or colors are, the rest always.
