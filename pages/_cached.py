@@ -287,19 +287,19 @@ def lattice_part(view: View, id: str) -> bytes:
 
 
 @_resource("run", max_entries=6, show_spinner=False)
-def decoder_part(view: View, id: str) -> bytes | None:
+def decoder_part(view: View) -> bytes | None:
     """The decoder of a run, where the browser can run it."""
     from aecore import portable
 
-    return portable.decoder(id, checkpoint(view))
+    return portable.decoder(view.half("decoder"), checkpoint(view))
 
 
 @_resource("run", max_entries=6, show_spinner=False)
-def encoder_part(view: View, id: str) -> bytes | None:
+def encoder_part(view: View) -> bytes | None:
     """The encoder of a run, where the browser can run it."""
     from aecore import portable
 
-    return portable.encoder(id, checkpoint(view))
+    return portable.encoder(view.half("encoder"), checkpoint(view))
 
 
 @_resource("set", max_entries=6, show_spinner=False)

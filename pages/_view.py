@@ -35,6 +35,10 @@ class View(NamedTuple):
         """The same run, with another split and way."""
         return View(self.run, self.stamp, split, way)
 
+    def half(self, name: str) -> str:
+        """The id of the "encoder" or the "decoder" of the run, in the browser."""
+        return f"{self.run} {self.stamp} {name}"
+
 
 class Parameter(NamedTuple):
     """One thing that is looked at: how its word in an address is read (ValueError: not at all) and written."""
@@ -141,7 +145,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "run": _text(120), "mode": _one_of("images", "points", "decoder", "units"), "of": _SPLIT, "color": _text(),
         "tile": _whole(), "by": _one_of("pca", "tsne"), "row": _whole(), "area": _text(4000),
         "tool": _one_of("image", "path", "selection", "dice", "trust"),
-        "a": _whole(), "b": _whole(), "line": _one_of("straight", "slerp"), "frame": _whole(),
+        "a": _whole(), "b": _whole(), "line": _one_of("straight", "slerp"), "frame": _real(1, 9),
         "x": _real(-1e6, 1e6), "y": _real(-1e6, 1e6), "units": _numbers(), "dice": _whole(0, 10_000),
         "sort": _one_of("activity", "variance", "purity", "number"), "unit": _whole(1, 10_000),
         "sheet": _whole(1, 1000),

@@ -26,9 +26,10 @@ drawing = (PAGES / "components" / "autoencoder.svg").read_text()
 def decode() -> None:
     """The point under the hand is a code; the decoder of the shipped map of blocks draws it, in the browser."""
     view = _cached.newest(_cached.recipes()["blocks-map"]["id"])
-    id = f"{view.run} {view.stamp} decoder"
     st.write("**Be the code.** This decoder draws any of 80,000 images of white blocks from the two units of a code.")
-    plane("code", id, _cached.decoder_part(view, id), [_view.get(unit, 0.0) for unit in UNITS], 2.0, settle)
+    plane(
+        "code", view.half("decoder"), _cached.decoder_part(view), [_view.get(unit, 0.0) for unit in UNITS], 2.0, settle
+    )
 
 
 def settle(*code: float) -> None:
@@ -53,8 +54,7 @@ st.write(
     "from them as the clothing it knows."
 )
 sketched = _cached.newest(_cached.recipes()["fashion-sample"]["id"])
-halves = [f"{sketched.run} {sketched.stamp} {half}" for half in ("encoder", "decoder")]
-board("sketch", *halves, EXAMPLES)
+board("sketch", sketched.half("encoder"), sketched.half("decoder"), EXAMPLES)
 
 st.header("Two experiments")
 recipes, trained = _cached.recipes(), {path.name for path in [*run_folders(own_runs()), *run_folders(SHIPPED)]}
@@ -103,7 +103,7 @@ with st.grid(4, min_column_width=220):
 reset_button()
 
 with st.container(key="parts", gap=None):
-    send("encoder", _cached.encoder_part(sketched, halves[0]))
-    send("decoder-of-clothes", _cached.decoder_part(sketched, halves[1]))
+    send("encoder", _cached.encoder_part(sketched))
+    send("decoder-of-clothes", _cached.decoder_part(sketched))
     if is_here("fashion_mnist"):
         send("examples", _cached.examples_part("fashion_mnist", 40, EXAMPLES))

@@ -84,7 +84,7 @@ def _parts(view: View, color: str) -> dict[str, str]:
         "pictures": f"{name} {revision(name)} {view.split} pictures",
         "rebuilt": f"{view.run} {view.stamp} {view.split} rebuilt",
         "lattice": f"{view.run} {view.stamp} lattice",
-        "decoder": f"{view.run} {view.stamp} decoder",
+        "decoder": view.half("decoder"),
     }
 
 
@@ -136,7 +136,7 @@ def send_pictures(view: View, flat: bool) -> None:
         send("pictures", _cached.pictures_part(_cached.images(view).name, view.split, parts["pictures"]))
         if flat:
             send("lattice", _cached.lattice_part(view, parts["lattice"]))
-            if decoder := _cached.decoder_part(view, parts["decoder"]):
+            if decoder := _cached.decoder_part(view):
                 send("decoder", decoder)
         send("rebuilt", _cached.rebuilt_part(view, parts["rebuilt"]))
 

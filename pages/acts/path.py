@@ -11,8 +11,11 @@ from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._widgets import picture
+from pages.components.live import Follower, Line, live
 
 FRAMES = 9
+BETWEEN = 4
+"""Steps of the slider from one frame of the strip to the next."""
 
 
 def path(view: View) -> dict[str, Any]:
@@ -29,16 +32,24 @@ def path(view: View) -> dict[str, Any]:
             help = "slerp follows an arc instead of a straight line: codes with many units lie near a sphere."
             kind = _controls.segments("line", "Line", manifold.WAYS, "straight", help=help)
     pair = to_floats(split.images[ends])
-    along = manifold.path(*checkpoint.encode(split.images[ends]), FRAMES, kind)
-    decoded = checkpoint.decode(along)
-    faded = manifold.path(pair[0].ravel(), pair[1].ravel(), FRAMES).reshape(decoded.shape)
-    frame = _controls.slider("frame", "Along the path", 1, FRAMES, (FRAMES + 1) // 2) - 1
+    count = (FRAMES - 1) * BETWEEN + 1
+    along = manifold.path(*checkpoint.encode(split.images[ends]), count, kind)
+    decoded = checkpoint.decode(along[::BETWEEN])
+    fading = manifold.path(pair[0].ravel(), pair[1].ravel(), count).reshape(-1, *pair.shape[1:])
+    frame = _controls.slider("frame", "Along the path", 1.0, float(FRAMES), (FRAMES + 1) / 2, 1 / BETWEEN)
+    step = round((frame - 1) * BETWEEN)
     both = st.columns(2)
-    with both[0]:
-        picture(decoded[frame], "Through the code", side=168)
-    with both[1]:
-        picture(faded[frame], "Cross-fade of pixels", side=168)
-    strip = np.concatenate([decoded, faded])
+    with both[0], st.container(key="path-decoded"):
+        picture(checkpoint.decode(along[step : step + 1])[0], "Through the code", side=168)
+    with both[1], st.container(key="path-faded"):
+        picture(fading[step], "Cross-fade of pixels", side=168)
+    half = view.half("decoder")
+    live(
+        "path", _cached.shape(view), [Follower("path-decoded", "codes", [half]), Follower("path-faded", "pixels")],
+        {"codes": along, "pixels": fading}, {half: _cached.decoder_part(view)},
+        Line("frame", frame, 1.0, 1 / BETWEEN),
+    )  # fmt: skip
+    strip = np.concatenate([decoded, fading[::BETWEEN]])
     scale = max(1, 56 // strip.shape[2])
     st.image(
         sheet(strip, FRAMES, scale, gap=2), width="stretch", alt="Film strip: through the code above, cross-fade below"
@@ -53,7 +64,7 @@ def path(view: View) -> dict[str, Any]:
     if view.way == "tsne":
         return {}
     spots = manifold.project(along, *_cached.axes(view))
-    return {"path": spots.tolist(), "place": spots[frame].tolist()}
+    return {"path": spots[::BETWEEN].tolist(), "place": spots[step].tolist()}
 
 
 def samples(view: View, row: int) -> dict[str, Any]:

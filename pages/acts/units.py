@@ -11,6 +11,7 @@ from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._widgets import go, picture
+from pages.components.live import Follower, live
 
 RACK = 8
 STEPS = 11
@@ -95,8 +96,13 @@ def rack(view: View, code: np.ndarray, row: int) -> np.ndarray:
                 format="%.2f", help=f"{name} {known['activity'][unit]:.3g}; from its 1st to its 99th percentile.",
                 on_change=move, args=(unit,),
             )  # fmt: skip
-    with left:
+    with left, st.container(key="rack-decoded"):
         picture(_cached.checkpoint(view).decode(made[None])[0], "Decoded", side=168)
+    half = view.half("decoder")
+    live(
+        "rack", _cached.shape(view), [Follower("rack-decoded", "code", [half])], {"code": made[None]},
+        {half: _cached.decoder_part(view)}, units={f"unit-{unit}": unit for unit in order},
+    )  # fmt: skip
     return made
 
 

@@ -1,0 +1,132 @@
+"""Images that follow a slider under the hand: in the browser what torch makes of it; let go, what the server draws."""
+
+import re
+
+import numpy as np
+import pytest
+from conftest import Server, run_of, settle
+from playwright.sync_api import Locator, Page, expect
+
+import aecore
+from aecore import models
+from aecore.runs import Checkpoint
+
+pytestmark = pytest.mark.browser
+
+PIXELS = """async (image, [height, width]) => {
+  await image.decode();
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const pen = canvas.getContext("2d");
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(image, 0, 0, width, height);
+  return Array.from(pen.getImageData(0, 0, width, height).data).filter((_, place) => place % 4 === 0);
+}"""
+DIGITS = aecore.load_dataset("digits").test.images
+
+
+def shown(page: Page, key: str) -> np.ndarray:
+    return np.array(page.locator(f".st-key-{key} img").evaluate(PIXELS, [8, 8])).reshape(1, 8, 8)
+
+
+def is_by(page: Page, key: str, browser: bool) -> None:
+    """Who drew the image."""
+    expect(page.locator(f".st-key-{key} img")).to_have_attribute("src", re.compile("^data:" if browser else "/media/"))
+
+
+def handle(page: Page, key: str) -> Locator:
+    return page.locator(f".st-key-{key} input[type=range]")
+
+
+def hold(page: Page, key: str, move: float) -> float:
+    """Press the handle of the slider and drag it by so many pixels; its value there."""
+    box = handle(page, key).locator("xpath=../..").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + move, y, steps=5)
+    return float(handle(page, key).input_value())
+
+
+def saved(server: Server, width: int) -> Checkpoint:
+    """An untrained run on digits, whose code of 16 units nevertheless says much."""
+    run = aecore.Run("digits", models.Denoising(latent=16), width=width)
+    checkpoint = Checkpoint(run, run.build((1, 8, 8)))
+    checkpoint.network.decoder[0].weight *= 8
+    aecore.Store(server.home / "runs").save(checkpoint)
+    return checkpoint
+
+
+@pytest.fixture
+def denoising(server: Server) -> Checkpoint:
+    return saved(server, 64)
+
+
+def rack(page: Page, checkpoint: Checkpoint) -> tuple[np.ndarray, int]:
+    """The rack of sliders of the first test image: its code, and one of its units that stands far from the right."""
+    page.goto(f"/manifold?run={checkpoint.run.id}&mode=decoder&of=test")
+    settle(page)
+    expect(page.locator(".st-key-rack-decoded img")).to_be_visible()
+    code = checkpoint.encode(DIGITS[:1])
+    racked = [each.get_attribute("class") for each in page.locator("[class*=st-key-unit-]").all()]
+    units = [int(re.search(r"st-key-unit-(\d+)", each)[1]) for each in racked]
+    return code, min(units, key=lambda unit: code[0, unit])
+
+
+def test_a_unit_is_decoded_while_it_is_dragged(page: Page, denoising: Checkpoint) -> None:
+    code, unit = rack(page, denoising)
+    before = shown(page, "rack-decoded")
+    value = hold(page, f"unit-{unit}", 40)
+    is_by(page, "rack-decoded", browser=True)
+    code[0, unit] = value
+    decoded = 255 * denoising.decode(code)[0]
+    assert np.abs(shown(page, "rack-decoded") - decoded).max() < 1.5
+    assert np.abs(decoded - before).max() > 10
+    assert "units=" not in page.url, "nothing is settled while the hand moves"
+    page.mouse.up()
+    page.wait_for_url(re.compile(f"units={unit}%3A"))
+    is_by(page, "rack-decoded", browser=False)
+    assert np.abs(shown(page, "rack-decoded") - decoded).max() < 1.5
+
+
+def test_a_unit_is_moved_by_keys(page: Page, denoising: Checkpoint) -> None:
+    code, unit = rack(page, denoising)
+    handle(page, f"unit-{unit}").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_url(re.compile(f"units={unit}%3A"))
+    settle(page)
+    code[0, unit] = float(handle(page, f"unit-{unit}").input_value())
+    assert np.abs(shown(page, "rack-decoded") - 255 * denoising.decode(code)[0]).max() < 1.5
+
+
+def test_a_path_is_decoded_and_faded_along_the_hand(page: Page, denoising: Checkpoint) -> None:
+    page.goto(f"/manifold?run={denoising.run.id}&of=test&tool=path&a=0&b=1")
+    settle(page)
+    frame = hold(page, "frame", 30)
+    is_by(page, "path-decoded", browser=True)
+    assert 5 < frame < 9
+    share = (frame - 1) / 8
+    start, end = denoising.encode(DIGITS[:2])
+    decoded = 255 * denoising.decode((start + share * (end - start))[None])[0]
+    faded = DIGITS[0] + share * (DIGITS[1].astype(float) - DIGITS[0])
+    for key, right in (("path-decoded", decoded), ("path-faded", faded)):
+        assert np.abs(shown(page, key) - right).max() < 1.5
+    page.mouse.up()
+    page.wait_for_url(f"**frame={frame:g}*")
+    is_by(page, "path-decoded", browser=False)
+    for key, right in (("path-decoded", decoded), ("path-faded", faded)):
+        assert np.abs(shown(page, key) - right).max() < 1.5
+
+
+def test_what_the_browser_cannot_run_waits_for_the_server(page: Page, server: Server) -> None:
+    large = saved(server, 2300)
+    code, unit = rack(page, large)
+    assert run_of(page) == large.run.id
+    before = shown(page, "rack-decoded")
+    code[0, unit] = hold(page, f"unit-{unit}", 40)
+    is_by(page, "rack-decoded", browser=False)
+    assert np.array_equal(shown(page, "rack-decoded"), before)
+    page.mouse.up()
+    page.wait_for_url(re.compile(f"units={unit}%3A"))
+    settle(page)
+    assert np.abs(shown(page, "rack-decoded") - 255 * large.decode(code)[0]).max() < 1.5
