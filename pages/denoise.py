@@ -13,7 +13,7 @@ from pages import _cached, _controls, _view
 from pages._widgets import open_run, picture, titles
 from pages._words import plain
 from pages.acts.query import pick_query
-from pages.acts.repairs import Noise, over_levels, runs_of_shape, walk, whole_set
+from pages.acts.repairs import STEP, Noise, follow, over_levels, runs_of_shape, walk, whole_set
 from pages.components.gallery import gallery
 
 st.title("Denoise")
@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     noises = {name: name.replace("_", " ") for name in NOISES}
     help = "  \n".join(f"**{noises[name]}**: {add.__doc__}" for name, add in NOISES.items())
     kind = _controls.segments("noise", "Noise", noises, "gaussian", help=help, wrap=True)
-    level = _controls.slider("level", "Level", 0.0, 1.0, 0.5, 0.05, width=180)
+    level = _controls.slider("level", "Level", 0.0, 1.0, 0.5, STEP, width=180)
     seed = _controls.number("noise-seed", "Seed", 0, 10_000, 0, width=120)
     help = "Clip the noisy image to [0, 1], as an image file would. PSNR compares clipped images in either case."
     clip = _controls.toggle("clip", "Clip", True, help=help)
@@ -54,14 +54,15 @@ def score(image: np.ndarray) -> list[str]:
 def show(chosen: str) -> None:
     """The image, the noisy one, and what is made of that, large."""
     with st.grid(4, min_column_width=150):
-        for image, caption in (
-            (clean[0], f"Clean · {query.name}"),
-            (noisy[0], " · ".join(["Noisy", *score(noisy[0])])),
-            (repaired[chosen][0], " · ".join([short.get(chosen, chosen), *score(repaired[chosen][0])])),
-            (difference(clean, repaired[chosen])[0], "Difference · red: too bright, blue: too dark"),
+        for key, image, caption in (
+            ("clean", clean[0], f"Clean · {query.name}"),
+            ("noisy", noisy[0], " · ".join(["Noisy", *score(noisy[0])])),
+            ("repaired", repaired[chosen][0], " · ".join([short.get(chosen, chosen), *score(repaired[chosen][0])])),
+            ("difference", difference(clean, repaired[chosen])[0], "Difference · red: too bright, blue: too dark"),
         ):
-            with st.container():
+            with st.container(key=f"shown-{key}"):
                 picture(image, caption)
+    follow(clean, Noise(kind, level, clip, seed), _cached.newest(chosen) if chosen in runs else None)
 
 
 shown, below = st.container(), st.container()

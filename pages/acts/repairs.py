@@ -10,6 +10,7 @@ from aecore.charts import bars, sweep
 from aecore.data import revision
 from aecore.measure.filters import FILTERS
 from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, trained_on
+from aecore.noise import corrupt
 from aecore.process.arrivals import receive, throw_away
 from aecore.process.questions import filtered
 from aecore.process.repairs import repaired, result, told
@@ -22,12 +23,17 @@ from pages._words import counted, sentence
 from pages.acts.arrive import KINDS
 from pages.acts.wait import answer
 from pages.components.gallery import gallery
+from pages.components.live import Follower, Line, live
 
 if TYPE_CHECKING:
     from aecore import Checkpoint
 
 MOST = 10
 """Runs that repair at the same time."""
+STEP = 0.05
+"""From one level of the noise to the next."""
+SENT = 300_000
+"""Numbers of an image at all levels that are sent at most, so that it can follow; 69 x 69 pixels in color."""
 ASKED = "repairing"
 """Under which a session knows what arrived to be repaired, and the task."""
 
@@ -58,6 +64,29 @@ def runs_of_shape(view: View) -> "dict[str, Checkpoint]":
         if len(found) == MOST:
             break
     return found
+
+
+def follow(clean: np.ndarray, noise: Noise, chosen: View | None) -> None:
+    """While the level is dragged, have the noisy image follow, and what a run makes of it; the difference pales.
+
+    clean (1, c, h, w). Without a run, its place pales too: filters are the server's.
+    """
+    levels = np.linspace(0, 1, round(1 / STEP) + 1)
+    noisy = np.concatenate([corrupt(clean, noise.kind, float(level), noise.seed, noise.clip) for level in levels])
+    if noisy.size > SENT:
+        return
+    halves = {}
+    if chosen:
+        halves = {
+            chosen.half("encoder"): _cached.encoder_part(chosen),
+            chosen.half("decoder"): _cached.decoder_part(chosen),
+        }
+    followers = [
+        Follower("shown-noisy", "noisy", caption=True),
+        Follower("shown-repaired", "noisy" if chosen else "", [*halves], caption=True),
+        Follower("shown-difference"),
+    ]
+    live("denoising", clean.shape[1:], followers, {"noisy": noisy}, halves, Line("level", noise.level, 0.0, STEP))
 
 
 def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import aecore
 from aecore import models
+from aecore.noise import NOISES, corrupt
 from aecore.runs import Checkpoint
 
 pytestmark = pytest.mark.browser
@@ -116,6 +117,46 @@ def test_a_path_is_decoded_and_faded_along_the_hand(page: Page, denoising: Check
     is_by(page, "path-decoded", browser=False)
     for key, right in (("path-decoded", decoded), ("path-faded", faded)):
         assert np.abs(shown(page, key) - right).max() < 1.5
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_noise_and_repair_follow_the_level(page: Page, denoising: Checkpoint, noise: str) -> None:
+    page.goto(f"/denoise?run={denoising.run.id}&source=test&image=3&noise={noise}&noise-seed=7")
+    settle(page)
+    caption = page.locator(".st-key-shown-noisy [data-testid=stCaptionContainer]")
+    expect(caption).to_contain_text("dB")
+    level = hold(page, "level", -25)
+    is_by(page, "shown-repaired", browser=True)
+    assert 0 < level < 0.5
+    noisy = corrupt(DIGITS[3:4], noise, level, seed=7)
+    pictures = {"shown-noisy": 255 * noisy[0], "shown-repaired": 255 * denoising.reconstruct(noisy)[0]}
+    for key, right in pictures.items():
+        assert np.abs(shown(page, key) - right).max() < 1.5
+    paled = [caption, page.locator(".st-key-shown-difference img")]
+    for each in paled:  # what is for another level
+        expect(each).to_have_attribute("style", re.compile("opacity: 0.3"))
+    page.mouse.up()
+    page.wait_for_url(f"**level={level:g}*")
+    settle(page)
+    for each in paled:
+        expect(each).not_to_have_attribute("style", re.compile("opacity"))
+    for key, right in pictures.items():
+        is_by(page, key, browser=False)
+        assert np.abs(shown(page, key) - right).max() < 1.5
+
+
+def test_a_filter_waits_for_the_server_and_its_place_pales(page: Page, denoising: Checkpoint) -> None:
+    page.goto(f"/denoise?run={denoising.run.id}&source=test&repair=median")
+    settle(page)
+    before = shown(page, "shown-repaired")
+    hold(page, "level", -25)
+    is_by(page, "shown-noisy", browser=True)
+    expect(page.locator(".st-key-shown-repaired img")).to_have_css("opacity", "0.3")
+    assert np.array_equal(shown(page, "shown-repaired"), before)
+    box = handle(page, "level").locator("xpath=../../..").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)  # back to where it was
+    expect(handle(page, "level")).to_have_value("0.5")
+    expect(page.locator(".st-key-shown-repaired img")).to_have_css("opacity", "1")
 
 
 def test_what_the_browser_cannot_run_waits_for_the_server(page: Page, server: Server) -> None:
