@@ -165,3 +165,13 @@ def test_rows_are_drawn_once_for_all_and_in_order() -> None:
     assert len(np.unique(rows)) == 30
     assert (np.diff(rows) > 0).all()
     np.testing.assert_array_equal(rows, atlas.drawn(1000, 30))
+
+
+def test_examples_are_the_first_test_images_with_their_class() -> None:
+    digits, blocks = aecore.load_dataset("digits"), aecore.load_dataset("blocks")
+    head, arrays = unpacked(atlas.examples("e", digits, 3))
+    assert head["names"][2] == f"test image 2, {digits.classes[digits.test.labels[2]]}"
+    np.testing.assert_array_equal(arrays["images"].reshape(3, *head["shape"]), digits.test.images[:3])
+    head, arrays = unpacked(atlas.examples("e", blocks, 10**6))
+    assert head["names"][-1] == f"test image {len(blocks.test) - 1}"
+    assert arrays["images"].size == blocks.test.images.size

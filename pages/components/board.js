@@ -4,7 +4,7 @@ const RADIUS = 1.6; // of the brush, in pixels of the image; its edge is soft
 const MOST = 3; // where the bars end; the prior of a code is the unit Gaussian
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 const STATES = {
-  away: "The network is on its way: 1.3 MB.",
+  away: "The network is on its way.",
   broken: "The network did not arrive whole, so nothing can be drawn here now. Reload the page to try again.",
 };
 const boards = new WeakMap();

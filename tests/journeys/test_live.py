@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import Server, run_of, settle
 from playwright.sync_api import Locator, Page, expect
+from test_plane import PIXELS as CANVAS
 
 import aecore
 from aecore import models
@@ -48,10 +49,11 @@ def hold(page: Page, key: str, move: float) -> float:
     return float(handle(page, key).input_value())
 
 
-def saved(server: Server, width: int) -> Checkpoint:
-    """An untrained run on digits, whose code of 16 units nevertheless says much."""
-    run = aecore.Run("digits", models.Denoising(latent=16), width=width)
+def saved(server: Server, width: int, latent: int = 16) -> Checkpoint:
+    """An untrained run on digits, whose code nevertheless says much."""
+    run = aecore.Run("digits", models.Denoising(latent=latent), width=width)
     checkpoint = Checkpoint(run, run.build((1, 8, 8)))
+    checkpoint.network.encoder[-1].weight *= width / 64
     checkpoint.network.decoder[0].weight *= 8
     aecore.Store(server.home / "runs").save(checkpoint)
     return checkpoint
@@ -171,3 +173,19 @@ def test_what_the_browser_cannot_run_waits_for_the_server(page: Page, server: Se
     page.wait_for_url(re.compile(f"units={unit}%3A"))
     settle(page)
     assert np.abs(shown(page, "rack-decoded") - 255 * large.decode(code)[0]).max() < 1.5
+    assert np.abs(shown(page, "rack-decoded") - before).max() > 10
+
+
+def test_a_map_whose_decoder_the_browser_cannot_run_shows_its_lattice(page: Page, server: Server) -> None:
+    large = saved(server, 2300, latent=2)
+    page.goto(f"/manifold?run={large.run.id}&mode=decoder")
+    expect(page.locator(".latent-map[data-ready]")).to_be_visible()
+    settle(page)
+    box = page.locator(".latent-map .nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.35, steps=2)
+    card = page.locator('.latent-map-card[data-shown="place"][data-by="lattice"]')
+    expect(card).to_be_visible()
+    where = [float(number) for number in re.findall(r"-?\d+\.\d+", card.inner_text())[:2]]
+    drawn = np.array(card.locator("canvas").evaluate(CANVAS)).reshape(1, 8, 8)
+    assert np.abs(drawn - 255 * large.decode(np.array([where]))[0]).mean() < 6
+    assert np.ptp(drawn) > 100

@@ -9,8 +9,10 @@ const parts = (window.latentMapParts ??= new Map());
 function keepPart(bytes) {
   try {
     const part = unpack(bytes);
-    if (parts.has(part.id)) return;
-    parts.set(part.id, part);
+    const known = parts.get(part.id);
+    parts.delete(part.id); // what is in use again is among the newest
+    parts.set(part.id, known ?? part);
+    if (known) return;
     if (parts.size > KEEP) parts.delete(parts.keys().next().value);
   } catch (error) {
     parts.broken = error;
