@@ -110,7 +110,7 @@ def test_manifold_of_many_dimensions_names_its_projection_and_moves_single_numbe
     assert re.fullmatch(r"1,437 training images · PCA of 16 units, trustworthiness 0\.\d{3}", map_of(app)["title"])
     app.segmented_control(key="mode").set_value("decoder").run()
     assert not app.exception
-    assert components(app) == []
+    assert not [part for part in components(app) if part.id.endswith("-map")]
     assert "Each row of pictures moves one unit" in texts(app)
     images = aecore.load_dataset("digits").test.images
     active = np.argsort(-digits_runs[1].encode(images).var(axis=0))[:8]
