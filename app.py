@@ -81,12 +81,23 @@ def warm_up() -> None:
         open_nursery()
     finally:
         quiet.set()
+    tell_lessons()
     warm_opening_views()
     while True:
         hand_back_memory()
         for _ in range(10):
             time.sleep(3)
             make_room()
+
+
+def tell_lessons() -> None:
+    """Have the log name what is wrong with lessons; whatever that is, the server goes on."""
+    try:
+        from pages import _lessons
+
+        _lessons.report()
+    except Exception:
+        logging.getLogger("aecore.lessons").exception("the lessons could not be checked")
 
 
 def warm_opening_views() -> None:

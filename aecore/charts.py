@@ -321,3 +321,21 @@ def histogram(counts: np.ndarray, edges: np.ndarray, classes: Sequence[str], tit
         return chart
     color = alt.Color("class:N").sort(None).title(None).scale(domain=list(classes))
     return chart.encode(color.legend(orient="bottom", columns=3), alt.Order("order:Q"))
+
+
+def guessed(choices: Sequence[tuple[str, float, str]], right: int, guess: int) -> alt.LayerChart:
+    """A bar for each choice (words, value, the value as it is written); says which is right, and which was guessed."""
+    rows = []
+    for place, (words, value, written) in enumerate(choices):
+        marks = [*(["right"] if place == right else []), *(["your guess"] if place == guess else [])]
+        rows.append({
+            "choice": words, "value": value, "words": " · ".join([written, *marks]),
+            "kind": "right" if place == right else "other",
+        })  # fmt: skip
+    across = alt.X("value:Q").axis(None).scale(domain=[0, 1.9 * max(value for _, value, _ in choices)])
+    base = alt.Chart().encode(alt.Y("choice:N").sort(None).title(None).axis(labelFontSize=15, labelLimit=230), across)
+    bar = base.mark_bar(height=22).encode(
+        alt.Opacity("kind:N").legend(None).scale(domain=["right", "other"], range=[1, 0.35])
+    )
+    text = base.mark_text(align="left", dx=6, fontSize=15).encode(alt.Text("words:N"))
+    return _layers(rows, bar, text).properties(height=alt.Step(38))

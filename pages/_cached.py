@@ -420,6 +420,15 @@ def first_rebuilt(view: View, count: int) -> np.ndarray:
     return to_bytes(checkpoint(view).reconstruct(images(view).test.images[:count]))
 
 
+@_data("set", max_entries=64, show_spinner=False)
+def linear_rebuilt(known: Known, split: str, row: int, components: int) -> np.ndarray:
+    """An image of a split as PCA rebuilds it from so many numbers, (1, c, h, w)."""
+    from aecore.measure.pca import linear
+
+    found = dataset(known.name)
+    return linear(found).rebuild(found.split(split).images[row : row + 1], components)
+
+
 @_data("set", max_entries=16, show_spinner=False)
 def mean_image_mse(known: Known) -> float:
     """Of the images behind the curves, their MSE to the mean training image."""

@@ -21,9 +21,9 @@ def segments(
 ) -> Any:
     """One of a few, side by side; options by their key, with the words on screen."""
     value = _hand(name, default, scope, lambda value: value in options)
-    st.segmented_control(
-        label, list(options), default=value, required=True, format_func=_words(options),
-        **_keep(name, scope, default), **look,
+    _draw(
+        st.segmented_control, name, scope, default, label, list(options), default=value, required=True,
+        format_func=_words(options), **look,
     )  # fmt: skip
     return value
 
@@ -34,17 +34,17 @@ def choice(
     """One of many, in a list."""
     value = _hand(name, default, scope, lambda value: value in options)
     place = list(options).index(value) if value in options else 0
-    st.selectbox(label, list(options), place, format_func=_words(options), **_keep(name, scope, default), **look)
+    _draw(st.selectbox, name, scope, default, label, list(options), place, format_func=_words(options), **look)
     return value
 
 
 def several(name: str, label: str, options: Mapping[str, str], default: list[str], scope: Scope, **look: Any) -> Any:
     """Any of a few, as pills."""
     value = [key for key in _view.get(name, default, scope) if key in options]
-    _view.hand(name, value, [options[key] for key in value])
-    st.pills(
-        label, list(options), default=value, selection_mode="multi", format_func=lambda key: plain(options[key]),
-        **_keep(name, scope, default), **look,
+    _give(name, value, [options[key] for key in value])
+    _draw(
+        st.pills, name, scope, default, label, list(options), default=value, selection_mode="multi",
+        format_func=lambda key: plain(options[key]), **look,
     )  # fmt: skip
     return value
 
@@ -52,9 +52,9 @@ def several(name: str, label: str, options: Mapping[str, str], default: list[str
 def many(name: str, label: str, options: Mapping[str, str], most: int, **look: Any) -> list[str]:
     """Any of many, at most so many, in a list; at first none."""
     value = [key for key in _view.get(name, []) if key in options][:most]
-    _view.hand(name, value, [options[key] for key in value])
-    st.multiselect(
-        label, list(options), value, format_func=options.get, max_selections=most, **_keep(name, (), []), **look
+    _give(name, value, [options[key] for key in value])
+    _draw(
+        st.multiselect, name, (), [], label, list(options), value, format_func=options.get, max_selections=most, **look
     )
     return value
 
@@ -65,7 +65,7 @@ def number(
     """A number in a field; whole where its default is whole."""
     value = _hand(name, default, scope, lambda value: _within(value, low, high, default), type(default))
     value = type(default)(value)
-    st.number_input(label, low, high, value, **_keep(name, scope, default), **look)
+    _draw(st.number_input, name, scope, default, label, low, high, value, **look)
     return value
 
 
@@ -75,21 +75,21 @@ def slider(
     """A number on a line; whole where its default is whole."""
     value = _hand(name, default, scope, lambda value: _within(value, low, high, default), type(default))
     value = type(default)(value)
-    st.slider(label, low, high, value, step, **_keep(name, scope, default), **look)
+    _draw(st.slider, name, scope, default, label, low, high, value, step, **look)
     return value
 
 
 def stops(name: str, label: str, options: Mapping[Any, str], default: Any, scope: Scope = (), **look: Any) -> Any:
     """One of many in their order, on a line."""
     value = _hand(name, default, scope, lambda value: value in options)
-    st.select_slider(label, list(options), value, format_func=options.get, **_keep(name, scope, default), **look)
+    _draw(st.select_slider, name, scope, default, label, list(options), value, format_func=options.get, **look)
     return value
 
 
 def toggle(name: str, label: str, default: bool, scope: Scope = (), **look: Any) -> bool:
     """Yes or no."""
     value = _hand(name, default, scope, lambda value: value in (True, False))
-    st.toggle(label, value, **_keep(name, scope, default), **look)
+    _draw(st.toggle, name, scope, default, label, value, **look)
     return value
 
 
@@ -114,12 +114,20 @@ def _hand(
     if value != default and not fits(value):
         value = default
         _view.put(name, None, scope)
-    _view.hand(name, shown(value))
+    _give(name, shown(value))
     return value
 
 
-def _keep(name: str, scope: Scope, default: Any) -> dict[str, Any]:
-    return {"key": name, "on_change": _changed, "args": (_view.page(), name, scope, default)}
+def _give(name: str, shown: Any, words: Any = None) -> None:
+    """Hand a control its value, where the page has it."""
+    if _view.shows(name):
+        _view.hand(name, shown, words)
+
+
+def _draw(control: Callable[..., Any], name: str, scope: Scope, default: Any, /, *given: Any, **look: Any) -> None:
+    """Draw a control, where the page has it: a lesson shows few, and the others have their values all the same."""
+    if _view.shows(name):
+        control(*given, key=name, on_change=_changed, args=(_view.page(), name, scope, default), **look)
 
 
 def _changed(page: str, name: str, scope: Scope, default: Any) -> None:

@@ -15,6 +15,8 @@ st.set_page_config(page_title="Autoencoders", page_icon=str(HERE / "icon.png"), 
 page = st.navigation(
     [
         st.Page(HERE / "home.py", title="Home", default=True, help="What an autoencoder is, and where to start."),
+        st.Page(HERE / "lessons.py", title="Lessons", help="Short lessons: guess, then see what was measured."),
+        st.Page(HERE / "lesson.py", title="Lesson", visibility="hidden"),
         st.Page(HERE / "train.py", title="Train", help="Choose images and a flavor; start, watch and stop a training."),
         st.Page(HERE / "manifold.py", title="Manifold", help="Every image at the place of its code."),
         st.Page(HERE / "denoise.py", title="Denoise", help="Add noise to an image and see each run repair it."),

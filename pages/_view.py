@@ -6,7 +6,7 @@ opening view of its page.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -110,6 +110,36 @@ def _numbers() -> Parameter:
     return Parameter(read, lambda given: "~".join(f"{unit}:{number:.6g}" for unit, number in given.items()))
 
 
+def _guesses() -> Parameter:
+    """What was guessed in all lessons, by lesson and step: bottleneck.2:1~nonlinear.4:0.5,-1.2."""
+
+    def read(word: str) -> dict[tuple[str, int], tuple[float, ...]]:
+        found = {}
+        for part in word[:4000].split("~"):
+            place, _, guess = part.partition(":")
+            lesson, _, step = place.rpartition(".")
+            found[lesson, _whole(1, 99).read(step)] = tuple(_real(-1e6, 1e6).read(each) for each in guess.split(","))
+        return found
+
+    def write(guesses: dict[tuple[str, int], tuple[float, ...]]) -> str:
+        return "~".join(
+            f"{lesson}.{step}:{','.join(f'{number:.6g}' for number in guess)}"
+            for (lesson, step), guess in guesses.items()
+        )
+
+    return Parameter(read, write)
+
+
+def _steps() -> Parameter:
+    """At which step each lesson was left: bottleneck.4~nonlinear.2."""
+
+    def read(word: str) -> dict[str, int]:
+        parts = [part.rpartition(".") for part in word[:2000].split("~")]
+        return {lesson: _whole(1, 99).read(step) for lesson, _, step in parts}
+
+    return Parameter(read, lambda left: "~".join(f"{lesson}.{step}" for lesson, step in left.items()))
+
+
 def _any_number() -> Parameter:
     """A knob of a flavor or a run; its control knows what it may be."""
 
@@ -161,8 +191,16 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "act": _one_of("scores", "duplicates", "outliers"), "near": _real(0, 1e6), "odd": _one_of("error", "far"),
     },
     "classify": {"run": _text(120), "labels": _whole(), "draw": _whole(0, 1000)},
+    "lessons": {"left": _steps()._replace(shared=True), "guesses": _guesses()._replace(shared=True)},
 }  # fmt: skip
 """page -> name -> what is in its address. Every other name on Train is a knob. A page that is not here has a run."""
+PARAMETERS["lesson"] = {
+    name: parameter._replace(shared=False)
+    for page in ("train", "classify", "denoise", "search", "manifold")
+    for name, parameter in PARAMETERS[page].items()
+    if name != "run"
+} | {"name": _text(), "step": _whole(1, 99), **PARAMETERS["lessons"]}
+"""A lesson plays the parts of these pages, each at the values of its step; of "act" it shows what the step says."""
 
 
 def _parameters(page: str) -> dict[str, Parameter]:
@@ -184,6 +222,8 @@ class _Held:
     handed: dict[str, Any] = field(default_factory=dict)
     drawn: set[str] = field(default_factory=set)
     whole: bool = True
+    opening: Mapping[str, Any] = field(default_factory=dict)
+    shown: Collection[str] | None = None
 
     def of(self, page: str, name: str) -> dict[tuple[str, Scope], Any]:
         return self.values.setdefault("" if _known(page, name).shared else page, {})
@@ -212,7 +252,20 @@ def enter(page: str) -> None:
     if page != held.page or not held.whole:  # a run that was cut off may have given values to controls it never drew
         held.page, held.handed = page, {}
     held.drawn, held.whole = set(), False
+    held.opening, held.shown = {}, None
     write()
+
+
+def open_on(values: Mapping[str, Any], shown: Collection[str]) -> None:
+    """Until the page ends, it opens on these values instead of its defaults, and has only the controls `shown`."""
+    held = _held()
+    held.opening, held.shown = values, shown
+
+
+def shows(name: str) -> bool:
+    """Whether the page has the control of this name: on most pages, each."""
+    shown = _held().shown
+    return shown is None or name in shown
 
 
 def leave() -> None:
@@ -262,6 +315,8 @@ def words(page: str) -> dict[str, str]:
     for place in (page, ""):
         for (name, scope), value in held.values.get(place, {}).items():
             parameter = _parameters(page).get(name) if place == "" else _known(page, name)
+            if place == "" and not (parameter and parameter.shared):
+                continue
             if parameter and scope in ((), _NOT_KNOWN_YET, held.scopes.get((page, name))):
                 found[name] = parameter.write(value)
     if held.pick and "run" in _parameters(page):
@@ -287,7 +342,7 @@ def get(name: str, default: Any = None, scope: Scope = ()) -> Any:
     held.scopes[held.page, name] = scope
     if (name, _NOT_KNOWN_YET) in values:
         values[name, scope] = values.pop((name, _NOT_KNOWN_YET))
-    return values.get((name, scope), default)
+    return values.get((name, scope), held.opening.get(name, default))
 
 
 def put(name: str, value: Any, scope: Scope = (), default: Any = None, page: str | None = None) -> None:
@@ -297,12 +352,21 @@ def put(name: str, value: Any, scope: Scope = (), default: Any = None, page: str
     values = held.of(page, name)
     values.pop((name, _NOT_KNOWN_YET), None)
     held.scopes[page, name] = scope
+    if page == held.page:
+        default = held.opening.get(name, default)
     if value is None or value == default:
         values.pop((name, scope), None)
     else:
         values[name, scope] = value
     if page == held.page and get_script_run_ctx().fragment_ids_this_run:  # the rest of the page does not run
         write()
+
+
+def forget(names: Collection[str]) -> None:
+    """These values of the page in front are at their defaults again, whatever they belong to."""
+    values = _held().values.get(_held().page, {})
+    for key in [key for key in values if key[0] in names]:
+        del values[key]
 
 
 def hand(key: str, value: Any, shown: Any = None) -> None:

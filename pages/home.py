@@ -19,6 +19,7 @@ st.write(
     "tells it what the images show: to rebuild them, it has to discover what they have in common. "
     "Train one here, see what it learned, and use it."
 )
+st.page_link(PAGES / "lessons.py", label="New to this? Start with a lesson of a few minutes.")
 drawing = (PAGES / "components" / "autoencoder.svg").read_text()
 
 

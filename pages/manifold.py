@@ -2,38 +2,22 @@
 
 import streamlit as st
 
-from aecore.tags import tags
 from pages import _cached, _controls, _view
-from pages._visitor import drawer
 from pages._widgets import open_run
 from pages.acts import map, path, portraits, selection, units
-from pages.acts.wait import need_codes
+from pages.acts.layout import arrange
 
 head = st.container(horizontal=True, vertical_alignment="bottom")
 head.title("Manifold", width="content")
 view = open_run("blocks-map")
-checkpoint, images = _cached.checkpoint(view), _cached.images(view)
+checkpoint = _cached.checkpoint(view)
 flat, variational = checkpoint.run.model.latent == 2, checkpoint.run.model.prior is not None
 
-with head:
-    mode = _controls.segments("mode", "Show", map.MODES, "images")
-    first = "test" if len(images.test) >= 500 else "train"
-    view = view.at(_controls.segments("of", "Images", map.SPLITS, first))
-    split = _cached.split(view)
-    given = ["tag"] if tags(images.name, drawer()) else []
-    colors = [*(["class"] if images.classes else []), *split.factors, "loss", "trust", *given, "none"]
-    color = "none" if mode == "units" else _controls.choice("color", "Color", colors, colors[0], width=120)
-    tile = 28
-    if mode == "images" or (mode == "decoder" and flat):
-        tile = _controls.slider("tile", "Picture size", 12, 64, 28, 4, width=130)
-    way = "codes" if flat or mode == "units" else _controls.segments("by", "Map by", map.WAYS, "pca")
-
+view, mode, color, tile, asked = arrange(view, head)
 if mode == "units":
     portraits.portraits(view)
     _view.stop()
-need_codes(view, "train", view.split)
-asked = way == "tsne" and _cached.by_tsne(view).answer() is None
-view = view.at(view.split, "pca" if asked else way)
+split = _cached.split(view)
 code_of = lambda row: checkpoint.encode(split.images[row : row + 1])[0]  # noqa: E731
 
 left, right = st.columns([5, 3], gap="medium")

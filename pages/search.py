@@ -4,14 +4,13 @@ import numpy as np
 import streamlit as st
 
 from aecore.charts import bars
-from aecore.search import METRICS
 from pages import _cached, _controls
 from pages._widgets import go, open_run, picture
 from pages._words import counted
 from pages.acts.files import files
-from pages.acts.query import SOURCES, pick_query
-from pages.acts.similar import SPACES, Place, duplicates, examples, hit_gallery, name_of, outliers, show_examples
-from pages.acts.wait import need_codes
+from pages.acts.query import pick_query
+from pages.acts.similar import duplicates, examples, hit_gallery, name_of, outliers, show_examples
+from pages.acts.where import choose_place
 from pages.components.reveal import reveal
 
 if "locate" in st.session_state:
@@ -22,17 +21,8 @@ images, latent = _cached.images(view), _cached.checkpoint(view).run.model.latent
 
 with st.container(key="query"):
     query = pick_query(images)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    where = _controls.segments("gallery", "Search in", {name: SOURCES[name] for name in ("train", "test")}, "train")
-    help = "What is compared. Whitened: codes along their principal axes, with strong axes scaled down."
-    space = _controls.segments("space", "Space", SPACES, "code", help=help)
-    flat = (latent == 2 and space != "pixels") or space == "map"  # of two numbers, a direction tells too little
-    metric = _controls.segments("metric", "Metric", METRICS, "euclidean" if flat else "cosine", (flat,))
-    k = _controls.number("k", "How many", 1, 100, 4, width=90)
-if space != "pixels":
-    needed = [where, *(["train"] if space != "code" else []), *(["test"] if query.row < 0 else [])]
-    need_codes(view, *needed)
-place, split = Place(view.at(where), space, metric), images.split(where)
+place, k = choose_place(view, query)
+where, space, metric, split = place.view.split, place.space, place.metric, images.split(place.view.split)
 
 chosen = examples(images)
 wanted, unwanted = ([images.split(of).images[row] for sign, of, row in chosen if sign == kind] for kind in "pm")

@@ -81,6 +81,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "folders": {"files", "text"},
     "history": set(),
+    "lesson_files": {"lessons"},
+    "lessons": {"folders", "measure.evaluate", "measure.metrics", "recipes", "runs", "store"},
     "kept": {"files"},
     "manifold": {"vectors"},
     "measure": set(),

@@ -21,7 +21,7 @@ LOCKED = [package for package in LOCK if package["name"] != PROJECT["name"]]
 SOURCES = [ROOT / "app.py", *(ROOT / "aecore").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]
 
 PYTHONS = [(3, minor) for minor in range(11, 15)]
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-image"}
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-image", "yaml": "pyyaml"}
 OWN = {"aecore", "pages"}
 EXTRA = {"faiss"}
 """Imported only where it is installed."""

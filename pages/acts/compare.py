@@ -37,6 +37,12 @@ def comparison() -> None:
         st.fragment(_comparison, run_every=3.0 if live else None)(runs, live)
 
 
+def side_by_side() -> None:
+    """The chosen runs side by side, without a way to choose others."""
+    runs = _controls.many("compare", "Runs", titles(), MOST)
+    _comparison(runs, sum(_training(run) for run in runs))
+
+
 def _training(run: str) -> bool:
     return Job(folder_of(run)).state in LIVE
 

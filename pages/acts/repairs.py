@@ -8,9 +8,11 @@ import streamlit as st
 
 from aecore.charts import bars, sweep
 from aecore.data import revision
+from aecore.figures import difference
 from aecore.measure.filters import FILTERS
+from aecore.measure.metrics import compared, written
 from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, trained_on
-from aecore.noise import corrupt
+from aecore.noise import NOISES, corrupt
 from aecore.process.arrivals import receive, throw_away
 from aecore.process.questions import filtered
 from aecore.process.repairs import repaired, result, told
@@ -18,7 +20,7 @@ from pages import _cached, _controls
 from pages._uploads import upload_limit
 from pages._view import View
 from pages._visitor import drawer
-from pages._widgets import all_runs, titles
+from pages._widgets import all_runs, picture, titles
 from pages._words import counted, sentence
 from pages.acts.arrive import KINDS
 from pages.acts.wait import answer
@@ -46,6 +48,45 @@ class Noise:
     level: float
     clip: bool
     seed: int
+
+    def added(self, clean: np.ndarray) -> np.ndarray:
+        """Images (n, c, h, w) in [0, 1] with this noise."""
+        return corrupt(clean, self.kind, self.level, self.seed, self.clip)
+
+
+def choose_noise() -> Noise:
+    """Which noise, and how much."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        noises = {name: name.replace("_", " ") for name in NOISES}
+        help = "  \n".join(f"**{noises[name]}**: {add.__doc__}" for name, add in NOISES.items())
+        kind = _controls.segments("noise", "Noise", noises, "gaussian", help=help, wrap=True)
+        level = _controls.slider("level", "Level", 0.0, 1.0, 0.5, STEP, width=180)
+        seed = _controls.number("noise-seed", "Seed", 0, 10_000, 0, width=120)
+        help = "Clip the noisy image to [0, 1], as an image file would. PSNR compares clipped images in either case."
+        return Noise(kind, level, _controls.toggle("clip", "Clip", True, help=help), seed)
+
+
+def words(clean: np.ndarray, image: np.ndarray, figures: dict[str, float] | None = None) -> list[str]:
+    """Every metric of a repaired image (1, c, h, w) or (c, h, w) in words; decibels speak for themselves."""
+    image = image.reshape(clean.shape)
+    if (image == clean).all():
+        return ["identical to the image"]
+    figures = compared("denoising", clean, image) if figures is None else figures
+    found = {name: written(name, value) for name, value in figures.items()}
+    return [value if value.endswith("dB") else f"{name} {value}" for name, value in found.items()]
+
+
+def large(clean: np.ndarray, noisy: np.ndarray, restored: np.ndarray, name: str, by: str) -> None:
+    """The image, the noisy one, and what is made of that (1, c, h, w each), large, with what is still wrong."""
+    with st.grid(4, min_column_width=150):
+        for key, image, caption in (
+            ("clean", clean[0], f"Clean · {name}"),
+            ("noisy", noisy[0], " · ".join(["Noisy", *words(clean, noisy)])),
+            ("repaired", restored[0], " · ".join([by, *words(clean, restored)])),
+            ("difference", difference(clean, restored)[0], "Difference · red: too bright, blue: too dark"),
+        ):
+            with st.container(key=f"shown-{key}"):
+                picture(image, caption)
 
 
 def runs_of_shape(view: View) -> "dict[str, Checkpoint]":

@@ -17,8 +17,8 @@ RACK = 8
 STEPS = 11
 
 
-def image(view: View, row: int) -> None:
-    """An image, its reconstruction, what is known of it, and what to do with it."""
+def pair(view: View, row: int) -> None:
+    """An image, its reconstruction, and what is known of it."""
     images, split = _cached.images(view), _cached.split(view)
     one = split.images[row : row + 1]
     rebuilt = _cached.checkpoint(view).reconstruct(one)
@@ -34,6 +34,12 @@ def image(view: View, row: int) -> None:
     with pair[1]:
         error = np.square(rebuilt - to_floats(one)).mean()
         picture(rebuilt[0], f"Reconstruction, MSE {error:.4f}" if error >= 5e-5 else "Reconstruction, MSE below 0.0001")
+
+
+def image(view: View, row: int) -> None:
+    """An image, its reconstruction, what is known of it, and what to do with it."""
+    pair(view, row)
+    images = _cached.images(view)
     with st.container(horizontal=True):
         for page, label in (("denoise", "Use in Denoise"), ("search", "Find similar")):
             if st.button(label):

@@ -1,0 +1,22 @@
+"""An image beside what a linear map and the run rebuild from equally few numbers."""
+
+import streamlit as st
+
+from aecore.measure.metrics import mse
+from pages import _cached
+from pages._view import View
+from pages._widgets import picture
+
+
+def beside(view: View, row: int) -> None:
+    """An image, rebuilt by PCA and by the run, from as many numbers each."""
+    one, checkpoint = _cached.split(view).images[row : row + 1], _cached.checkpoint(view)
+    latent, name = checkpoint.run.model.latent, _cached.images(view).name
+    rebuilt = {
+        f"PCA with {latent} numbers": _cached.linear_rebuilt(name, view.split, row, latent),
+        f"{checkpoint.run.model.title} with {latent}": checkpoint.reconstruct(one),
+    }
+    for column, (words, image) in zip(st.columns(3), {"The image": one, **rebuilt}.items(), strict=True):
+        with column:
+            error = "" if image is one else f", MSE {mse(one, image):.4f}"
+            picture(image[0], f"{words}{error}", 280)

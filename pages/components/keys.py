@@ -1,0 +1,14 @@
+"""Keys of the keyboard that press buttons of the page."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+_COMPONENT = st.components.v2.component("aecore_keys", js=Path(__file__).with_suffix(".js").read_text())
+
+
+def keys(pressed: Mapping[str, str]) -> None:
+    """While the page shows this: key, as the browser calls it -> the key of the button that it presses. Invisible."""
+    with st.container(key="reveal-keys"):
+        _COMPONENT(key="keys", data={"keys": dict(pressed)})

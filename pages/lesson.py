@@ -1,0 +1,76 @@
+"""A lesson: one act a step, a question, and what was measured."""
+
+import streamlit as st
+
+from aecore.lessons import BrokenLesson
+from aecore.store import DamagedRun
+from pages import _cached, _lessons, _view
+from pages._widgets import PAGES, need_dataset
+from pages._words import sentence
+from pages.acts import guess, stage
+from pages.components.keys import keys
+
+
+def move(name: str, step: int) -> None:
+    """Go to a step; what was changed stays as it is, unless the step says how it begins."""
+    now = _lessons.lesson(name)
+    other = name != _view.get("name")
+    _view.forget(_view.PARAMETERS["lesson"] if other else now.steps[step - 1].view)
+    _view.put("name", name)
+    _view.put("step", step, default=1)
+
+
+name = _view.get("name", "")
+try:
+    lesson = _lessons.lesson(name)
+except KeyError:
+    st.title("There is no lesson of this name")
+    st.write("The list has all lessons of this server.")
+    st.page_link(PAGES / "lessons.py", label="All lessons")
+    _view.stop()
+except BrokenLesson as error:
+    st.title("This lesson cannot be played yet")
+    st.write("Its file has to be mended first:")
+    for problem in error.problems:
+        st.text(str(problem))
+    _view.stop()
+
+count = len(lesson.steps)
+number = min(_view.get("step", 1), count)
+step = lesson.steps[number - 1]
+_view.open_on(step.view, step.controls)
+_view.put("left", {**_view.get("left", {}), name: number})
+
+with st.container(horizontal=True, vertical_alignment="center", key="lesson-head"):
+    st.page_link(PAGES / "lessons.py", label="All lessons", width="content")
+    st.caption(f"{lesson.title} · step {number} of {count}", width="stretch")
+    st.button("Back", key="lesson-back", disabled=number == 1, on_click=move, args=(name, number - 1),
+              help="Or the left arrow key.")  # fmt: skip
+    if number < count:
+        st.button("Next", key="lesson-next", type="primary", on_click=move, args=(name, number + 1),
+                  help="Or the right arrow key.")  # fmt: skip
+    elif after := _lessons.after(lesson):
+        st.button(f"Next lesson: {after.title}", key="lesson-next", type="primary", on_click=move, args=(after.name, 1))
+keys({"ArrowLeft": "lesson-back", "ArrowRight": "lesson-next", **{str(n): f"choice-{n}" for n in range(1, 6)}})
+
+shown, told = st.columns([3, 2], gap="large")
+with told, st.container(key="lesson-words"):
+    st.title(step.title)
+    st.markdown(lesson.filled(step.text, _lessons.facts))
+    if step.question:
+        guess.choose(lesson, step, number)
+    asked = st.container()
+    st.page_link(PAGES / f"{step.page}.py", label=f"Open on the page {step.page.capitalize()}",
+                 query_params=_view.words_of(step.page, {**step.view, "run": step.run}))  # fmt: skip
+with shown:
+    try:
+        view = _cached.newest(step.run)
+        need_dataset(_cached.checkpoint(view).run.dataset)
+    except DamagedRun as error:
+        st.text(sentence(error))
+        _view.stop()
+    marks = {}
+    if step.point:
+        with asked:
+            marks = guess.point(lesson, step, number, view)
+    stage.play(step.page, view, step.show, marks)

@@ -1,0 +1,25 @@
+"""All lessons: the idea in small steps, each with a question before the answer."""
+
+import streamlit as st
+
+from pages import _lessons, _view
+from pages._widgets import PAGES
+from pages._words import counted
+
+st.title("Lessons")
+st.write("Each lesson takes a few minutes. Look, guess, and compare your guess with what was measured.")
+lessons, broken = _lessons.lessons()
+left = _view.get("left", {})
+with st.grid(3, min_column_width=260):
+    for place, lesson in enumerate(lessons, start=1):
+        with st.container(border=True, height="stretch"):
+            words = {"name": lesson.name}
+            if (step := min(left.get(lesson.name, 1), len(lesson.steps))) > 1:
+                words["step"] = str(step)
+            st.page_link(PAGES / "lesson.py", label=f"**{place}. {lesson.title}**", query_params=words)
+            st.write(lesson.about)
+            here = f"At step {step} of {len(lesson.steps)}" if step > 1 else counted(len(lesson.steps), "step")
+            st.caption(here)
+for error in broken:
+    for problem in error.problems:
+        st.text(f"This lesson cannot be played: {problem}")
