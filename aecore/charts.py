@@ -332,8 +332,8 @@ def guessed(choices: Sequence[tuple[str, float, str]], right: int, guess: int) -
             "choice": words, "value": value, "words": " · ".join([written, *marks]),
             "kind": "right" if place == right else "other",
         })  # fmt: skip
-    across = alt.X("value:Q").axis(None).scale(domain=[0, 1.9 * max(value for _, value, _ in choices)])
-    base = alt.Chart().encode(alt.Y("choice:N").sort(None).title(None).axis(labelFontSize=15, labelLimit=230), across)
+    across = alt.X("value:Q").axis(None).scale(domain=[0, 2.4 * max(value for _, value, _ in choices)])
+    base = alt.Chart().encode(alt.Y("choice:N").sort(None).title(None).axis(labelFontSize=15, labelLimit=260), across)
     bar = base.mark_bar(height=22).encode(
         alt.Opacity("kind:N").legend(None).scale(domain=["right", "other"], range=[1, 0.35])
     )

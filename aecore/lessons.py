@@ -121,7 +121,7 @@ class Lesson:
             return FORMS[form](value)
         combined = COMBINED.fullmatch(self.figures[name])
         if combined and combined[2] == "/":
-            return FORMS["times"](value)
+            return FORMS["times" if value >= 1 else "percent"](value)
         path = self.figures[combined[1] if combined else name]
         return written(path.split("/")[-1], value)
 

@@ -13,8 +13,8 @@ def beside(view: View, row: int) -> None:
     one, checkpoint = _cached.split(view).images[row : row + 1], _cached.checkpoint(view)
     latent, name = checkpoint.run.model.latent, _cached.images(view).name
     rebuilt = {
-        f"PCA with {latent} numbers": _cached.linear_rebuilt(name, view.split, row, latent),
-        f"{checkpoint.run.model.title} with {latent}": checkpoint.reconstruct(one),
+        f"PCA with {latent}": _cached.linear_rebuilt(name, view.split, row, latent),
+        f"Autoencoder with {latent}": checkpoint.reconstruct(one),
     }
     for column, (words, image) in zip(st.columns(3), {"The image": one, **rebuilt}.items(), strict=True):
         with column:

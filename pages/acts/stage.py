@@ -22,6 +22,8 @@ from pages.acts.wait import FEW, answer, need_codes
 from pages.acts.where import choose_place
 
 Marks = Mapping[str, Any]
+UNCODED = {"image", "linear", "place", "units", "numbers"}
+"""Parts of the map's page that do without the codes of all images."""
 
 
 def play(page: str, view: View, parts: Sequence[str], marks: Marks) -> None:
@@ -31,7 +33,7 @@ def play(page: str, view: View, parts: Sequence[str], marks: Marks) -> None:
 
 def _manifold(view: View, parts: Sequence[str], marks: Marks) -> None:
     head = st.container(horizontal=True, vertical_alignment="bottom")
-    view, mode, color, tile, _ = arrange(view, head, coded=not {"image", "linear"}.issuperset(parts))
+    view, mode, color, tile, _ = arrange(view, head, coded=not UNCODED.issuperset(parts))
     row, own = map.picked_row(view), {}
     flat = _cached.checkpoint(view).run.model.latent == 2
     columns = dict(zip(parts, st.columns([5 if part == "map" else 3 for part in parts]), strict=True))
