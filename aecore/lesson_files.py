@@ -129,17 +129,24 @@ class _Reader:
         ]
 
     def step(self, node: yaml.Node, section: Section, figures: Mapping[str, str]) -> Step:
-        known = self.mapping(node, ("view", "show", "controls", "question", "point"), ("view", "show"))
+        known = self.mapping(node, ("view", "show", "after", "controls", "question", "point"), ("view",))
         page, run, view = self.view(known.get("view"))
         keys = self.grammar.keys.get(page, {})
         show = self.names(known.get("show"), self.grammar.parts.get(page, ()), "part")
+        after = self.names(known.get("after"), self.grammar.parts.get(page, ()), "part")
+        if not show and not after:
+            self.wrong(self.line(node), "'show' is missing")
+        if after and "question" not in known:
+            self.wrong(self.line(known["after"]), "'after' needs a question: it names what is seen after the guess")
         controls = self.names(known.get("controls"), keys, "control")
         question = self.question(known["question"], figures) if "question" in known else None
         point = self.point(known["point"]) if "point" in known else None
         if bool(question or point) != bool(section.reveal):
             missing = f"{REVEAL} is missing below" if question or point else f"{REVEAL} needs a question in the head"
             self.wrong(section.line, f"{missing}: {section.title}")
-        return Step(section.title, page, run, view, show, controls, question, point, section.text, section.reveal)
+        return Step(
+            section.title, page, run, view, show, after, controls, question, point, section.text, section.reveal
+        )
 
     def view(self, node: yaml.Node | None) -> tuple[str, str, dict[str, Any]]:
         """Page, run, and the values of the page's address."""

@@ -77,13 +77,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Step:
-    """What is seen (a page, its parts, a run, the values of its address), what can be moved, what is asked and told."""
+    """What is seen (a page, its parts, a run, the values of its address), what can be moved, what is asked and told.
+
+    after: parts that are seen after the guess only, because they hold the answer.
+    """
 
     title: str
     page: str
     run: str
     view: Mapping[str, Any]
     show: tuple[str, ...]
+    after: tuple[str, ...]
     controls: tuple[str, ...]
     question: Question | None
     point: Point | None

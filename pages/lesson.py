@@ -73,4 +73,8 @@ with shown:
     if step.point:
         with asked:
             marks = guess.point(lesson, step, number, view)
-    stage.play(step.page, view, step.show, marks)
+    parts = step.show + (step.after if guess.guessed_at(lesson, number) else ())
+    if parts:
+        stage.play(step.page, view, parts, marks)
+    else:
+        st.caption("Guess first: what was measured is shown after that.")

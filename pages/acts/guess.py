@@ -12,7 +12,8 @@ from pages._view import View
 from pages.acts.stage import truth
 
 
-def _guessed(lesson: Lesson, step: int) -> tuple[float, ...]:
+def guessed_at(lesson: Lesson, step: int) -> tuple[float, ...]:
+    """What was guessed at a step; empty before."""
     return _view.get("guesses", {}).get((lesson.name, step), ())
 
 
@@ -27,7 +28,7 @@ def choose(lesson: Lesson, step: Step, number: int) -> None:
     """The choices of a question; after the guess, the figures they are about, and the answer."""
     question = step.question
     st.markdown(f"**{question.ask}**")
-    guess = _guessed(lesson, number)
+    guess = guessed_at(lesson, number)
     if len(guess) != 1 or guess[0] not in range(len(question.choices)):
         for place, choice in enumerate(question.choices):
             st.button(choice.say, key=f"choice-{place + 1}", width="stretch", on_click=_keep,
@@ -49,7 +50,7 @@ def choose(lesson: Lesson, step: Step, number: int) -> None:
 def point(lesson: Lesson, step: Step, number: int, view: View) -> dict[str, Any]:
     """The place that is guessed on the map; after the guess the right one, and how far it is; returns their marks."""
     st.markdown(f"**{step.point.ask}**")
-    guess = _guessed(lesson, number)
+    guess = guessed_at(lesson, number)
     if len(guess) != 2:
         here = tuple(float(_view.get(axis, 0.0, (view.run,))) for axis in "xy")
         st.caption("Press the map, or type the place. Then:")
