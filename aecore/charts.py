@@ -324,10 +324,10 @@ def histogram(counts: np.ndarray, edges: np.ndarray, classes: Sequence[str], tit
 
 
 def guessed(choices: Sequence[tuple[str, float, str]], right: int, guess: int) -> alt.LayerChart:
-    """A bar for each choice (words, value, the value as it is written); says which is right, and which was guessed."""
+    """A bar for each choice (words, value, the value as it is written); says which is right, and which is the guess."""
     rows = []
     for place, (words, value, written) in enumerate(choices):
-        marks = [*(["right"] if place == right else []), *(["your guess"] if place == guess else [])]
+        marks = [*(["right"] if place == right else []), *(["yours"] if place == guess else [])]
         rows.append({
             "choice": words, "value": value, "words": " · ".join([written, *marks]),
             "kind": "right" if place == right else "other",
@@ -337,5 +337,5 @@ def guessed(choices: Sequence[tuple[str, float, str]], right: int, guess: int) -
     bar = base.mark_bar(height=22).encode(
         alt.Opacity("kind:N").legend(None).scale(domain=["right", "other"], range=[1, 0.35])
     )
-    text = base.mark_text(align="left", dx=6, fontSize=15).encode(alt.Text("words:N"))
+    text = base.mark_text(align="left", dx=6, fontSize=15, color=GREY).encode(alt.Text("words:N"))
     return _layers(rows, bar, text).properties(height=alt.Step(38))
