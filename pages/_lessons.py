@@ -1,6 +1,7 @@
 """The lessons of the app: where they lie, and what they can show."""
 
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def facts(run: str) -> dict[str, Any]:
 
 def report() -> None:
     """Tell the log what is wrong with lessons, by file and line."""
-    for problem in check_lessons(FOLDER, GRAMMAR, facts_of_id):
+    for problem in check_lessons(FOLDER, GRAMMAR, cache(facts_of_id)):
         logging.getLogger("aecore.lessons").warning("lesson %s", problem)
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from pages import _view
 from pages._visitor import meet
 from pages.components.history import one_step_per_act
+from pages.components.present import present
 from pages.components.sidebar import fold_on_phones
 
 HERE = Path(__file__).parent
@@ -37,5 +38,6 @@ with st.container(key="unseen"):
 if words := st.session_state.pop("toast", ""):
     st.toast(words)
 _view.enter(page.url_path or "home")
+present()
 page.run()
 _view.leave()

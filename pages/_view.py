@@ -217,6 +217,7 @@ class _Held:
 
     page: str = ""
     pick: str | None = None
+    presenting: bool = False
     values: dict[str, dict[tuple[str, Scope], Any]] = field(default_factory=dict)
     scopes: dict[tuple[str, str], Scope] = field(default_factory=dict)
     handed: dict[str, Any] = field(default_factory=dict)
@@ -246,6 +247,7 @@ def enter(page: str) -> None:
     walked = bool(get_script_run_ctx().is_history_navigation)
     first = not held.page
     if first or walked or (page != held.page and address):
+        held.presenting |= address.get("present") == "1"
         _read(page, address)
         if "run" in address and "run" in _parameters(page) and page != "train" and (first or held.page == "train"):
             pick(address["run"])
@@ -321,6 +323,8 @@ def words(page: str) -> dict[str, str]:
                 found[name] = parameter.write(value)
     if held.pick and "run" in _parameters(page):
         found.setdefault("run", held.pick)
+    if held.presenting:
+        found["present"] = "1"
     return {name: word for name, word in found.items() if word}
 
 
@@ -400,6 +404,16 @@ def pick(run: str | None) -> None:
     for values in held.values.values():
         for key in [key for key in values if key[0] == "run"]:
             del values[key]
+
+
+def presenting() -> bool:
+    """Whether pages are shown to a room: large, and without what is around them."""
+    return _held().presenting
+
+
+def present(on: bool) -> None:
+    """Begin or end that, on all pages."""
+    _held().presenting = on
 
 
 def reset() -> None:

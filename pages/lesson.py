@@ -51,7 +51,9 @@ with st.container(horizontal=True, vertical_alignment="center", key="lesson-head
                   help="Or the right arrow key.")  # fmt: skip
     elif after := _lessons.after(lesson):
         st.button(f"Next lesson: {after.title}", key="lesson-next", type="primary", on_click=move, args=(after.name, 1))
-keys({"ArrowLeft": "lesson-back", "ArrowRight": "lesson-next", **{str(n): f"choice-{n}" for n in range(1, 6)}})
+keys(
+    "lesson", {"ArrowLeft": "lesson-back", "ArrowRight": "lesson-next", **{str(n): f"choice-{n}" for n in range(1, 6)}}
+)
 
 shown, told = st.columns([3, 2], gap="large")
 with told, st.container(key="lesson-words"):

@@ -13,7 +13,7 @@ left = _view.get("left", {})
 with st.grid(3, min_column_width=260):
     for place, lesson in enumerate(lessons, start=1):
         with st.container(border=True, height="stretch"):
-            words = {"name": lesson.name}
+            words = _view.words("lessons") | {"name": lesson.name}
             if (step := min(left.get(lesson.name, 1), len(lesson.steps))) > 1:
                 words["step"] = str(step)
             st.page_link(PAGES / "lesson.py", label=f"**{place}. {lesson.title}**", query_params=words)

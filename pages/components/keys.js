@@ -1,13 +1,16 @@
 // Keys that press a button of the page, except where a key already means something: in a field, on a slider, in a menu.
+const TAKEN = "input:not([type=checkbox]), textarea, select, [contenteditable], [role=slider], [role=listbox], ul";
+
 export default function ({ data }) {
-  window.aecoreKeys = data.keys;
+  window.aecoreKeys = { ...window.aecoreKeys, [data.name]: data.keys };
   if (window.aecoreKeysHeard) return;
   window.aecoreKeysHeard = true;
-  const taken = "input:not([type=checkbox]), textarea, select, [contenteditable], [role=slider], [role=listbox], ul";
   window.addEventListener("keydown", (event) => {
-    const button = document.querySelector(`.st-key-${CSS.escape(window.aecoreKeys[event.key] ?? "")} button`);
-    if (!button || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    if (event.composedPath().some((part) => part.matches?.(taken))) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    if (event.composedPath().some((part) => part.matches?.(TAKEN)) || document.querySelector("[role=dialog]")) return;
+    const keys = Object.values(window.aecoreKeys).map((each) => each[event.key]).filter(Boolean);
+    const button = keys.map((key) => document.querySelector(`.st-key-${CSS.escape(key)} button`)).find(Boolean);
+    if (!button) return;
     event.preventDefault();
     button.click();
   });

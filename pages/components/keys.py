@@ -8,7 +8,10 @@ import streamlit as st
 _COMPONENT = st.components.v2.component("aecore_keys", js=Path(__file__).with_suffix(".js").read_text())
 
 
-def keys(pressed: Mapping[str, str]) -> None:
-    """While the page shows this: key, as the browser calls it -> the key of the button that it presses. Invisible."""
-    with st.container(key="reveal-keys"):
-        _COMPONENT(key="keys", data={"keys": dict(pressed)})
+def keys(name: str, pressed: Mapping[str, str]) -> None:
+    """While the page shows this: key, as the browser calls it -> the key of the button that it presses. Invisible.
+
+    name tells several of these on a page apart.
+    """
+    with st.container(key=f"reveal-keys-{name}"):
+        _COMPONENT(key=f"keys-{name}", data={"name": name, "keys": dict(pressed)})

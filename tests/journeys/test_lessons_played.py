@@ -1,15 +1,18 @@
 """Lessons, played to their end as a visitor does: by mouse and by keyboard, with right and with wrong guesses."""
 
 import re
+from functools import cache
 
 import pytest
 from conftest import Server, settle, visit
 from playwright.sync_api import Page, expect
 
 from aecore.lesson_files import read_lesson
-from aecore.lessons import Lesson, Step, facts_of_id, lesson_names
+from aecore.lessons import Lesson, Step, lesson_names
+from aecore.lessons import facts_of_id as measured
 from pages._lessons import FOLDER, GRAMMAR
 
+facts_of_id = cache(measured)
 LESSONS = [read_lesson(FOLDER / f"{name}.md", GRAMMAR) for name in lesson_names(FOLDER)]
 
 
