@@ -93,9 +93,9 @@ def warm_up() -> None:
 def tell_lessons() -> None:
     """Have the log name what is wrong with lessons; whatever that is, the server goes on."""
     try:
-        from pages import _lessons
+        from pages import _syllabus
 
-        _lessons.report()
+        _syllabus.report()
     except Exception:
         logging.getLogger("aecore.lessons").exception("the lessons could not be checked")
 

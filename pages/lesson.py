@@ -4,7 +4,7 @@ import streamlit as st
 
 from aecore.lessons import BrokenLesson
 from aecore.store import DamagedRun
-from pages import _cached, _lessons, _view
+from pages import _cached, _syllabus, _view
 from pages._widgets import PAGES, need_dataset
 from pages._words import sentence
 from pages.acts import guess, stage
@@ -13,7 +13,7 @@ from pages.components.keys import keys
 
 def move(name: str, step: int) -> None:
     """Go to a step; what was changed stays as it is, unless the step says how it begins."""
-    now = _lessons.lesson(name)
+    now = _syllabus.lesson(name)
     other = name != _view.get("name")
     _view.forget(_view.PARAMETERS["lesson"] if other else now.steps[step - 1].view)
     _view.put("name", name)
@@ -22,7 +22,7 @@ def move(name: str, step: int) -> None:
 
 name = _view.get("name", "")
 try:
-    lesson = _lessons.lesson(name)
+    lesson = _syllabus.lesson(name)
 except KeyError:
     st.title("There is no lesson of this name")
     st.write("The list has all lessons of this server.")
@@ -49,7 +49,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="lesson-head
     if number < count:
         st.button("Next", key="lesson-next", type="primary", on_click=move, args=(name, number + 1),
                   help="Or the right arrow key.")  # fmt: skip
-    elif after := _lessons.after(lesson):
+    elif after := _syllabus.after(lesson):
         st.button(f"Next lesson: {after.title}", key="lesson-next", type="primary", on_click=move, args=(after.name, 1))
 keys(
     "lesson", {"ArrowLeft": "lesson-back", "ArrowRight": "lesson-next", **{str(n): f"choice-{n}" for n in range(1, 6)}}
@@ -58,7 +58,7 @@ keys(
 shown, told = st.columns([3, 2], gap="large")
 with told, st.container(key="lesson-words"):
     st.title(step.title)
-    st.markdown(lesson.filled(step.text, _lessons.facts))
+    st.markdown(lesson.filled(step.text, _syllabus.facts))
     if step.question:
         guess.choose(lesson, step, number)
     asked = st.container()

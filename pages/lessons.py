@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from pages import _lessons, _view
+from pages import _syllabus, _view
 from pages._widgets import PAGES
 from pages._words import counted
 
 st.title("Lessons")
 st.write("Each lesson takes a few minutes. Look, guess, and compare your guess with what was measured.")
-lessons, broken = _lessons.lessons()
+lessons, broken = _syllabus.lessons()
 left = _view.get("left", {})
 with st.grid(3, min_column_width=260):
     for place, lesson in enumerate(lessons, start=1):

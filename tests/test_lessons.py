@@ -7,7 +7,7 @@ import pytest
 
 from aecore.lesson_files import check_lessons, read_lesson
 from aecore.lessons import VARIABLE, BrokenLesson, Lesson, facts_of_id, lesson_names
-from pages._lessons import FOLDER, GRAMMAR
+from pages._syllabus import FOLDER, GRAMMAR
 
 LESSONS = {name: read_lesson(FOLDER / f"{name}.md", GRAMMAR, facts_of_id) for name in lesson_names(FOLDER)}
 each_lesson = pytest.mark.parametrize("lesson", LESSONS.values(), ids=LESSONS)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from aecore.charts import guessed
 from aecore.lessons import Lesson, Step
-from pages import _lessons, _view
+from pages import _syllabus, _view
 from pages._view import View
 from pages.acts.stage import truth
 
@@ -34,16 +34,16 @@ def choose(lesson: Lesson, step: Step, number: int) -> None:
             st.button(choice.say, key=f"choice-{place + 1}", width="stretch", on_click=_keep,
                       args=(lesson, number, (float(place),)))  # fmt: skip
         return
-    place, right = int(guess[0]), lesson.right(question, _lessons.facts)
+    place, right = int(guess[0]), lesson.right(question, _syllabus.facts)
     _verdict(question.choices[place].say, None if right is None else place == right)
     if question.right and right is not None:
         rows = [
-            (choice.say, lesson.value(choice.figure, _lessons.facts), lesson.written(choice.figure, _lessons.facts))
+            (choice.say, lesson.value(choice.figure, _syllabus.facts), lesson.written(choice.figure, _syllabus.facts))
             for choice in question.choices
         ]
         st.altair_chart(guessed(rows, right, place), alt="What was measured for each choice")
     elif right is not None:
-        st.markdown(f"Measured: **{lesson.written(question.figure, _lessons.facts)}**. {question.choices[right].say}.")
+        st.markdown(f"Measured: **{lesson.written(question.figure, _syllabus.facts)}**. {question.choices[right].say}.")
     _tell(lesson, step, number)
 
 
@@ -69,5 +69,5 @@ def _verdict(guess: str, right: bool | None) -> None:
 
 
 def _tell(lesson: Lesson, step: Step, number: int) -> None:
-    st.markdown(lesson.filled(step.reveal, _lessons.facts))
+    st.markdown(lesson.filled(step.reveal, _syllabus.facts))
     st.button("Guess again", key="guess-again", type="tertiary", on_click=_keep, args=(lesson, number, ()))

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from aecore.lesson_files import read_lesson
 from aecore.lessons import Lesson, Step, lesson_names
 from aecore.lessons import facts_of_id as measured
-from pages._lessons import FOLDER, GRAMMAR
+from pages._syllabus import FOLDER, GRAMMAR
 
 facts_of_id = cache(measured)
 LESSONS = [read_lesson(FOLDER / f"{name}.md", GRAMMAR) for name in lesson_names(FOLDER)]
