@@ -55,7 +55,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "fashion-search": Recipe(
         "Similar clothes",
-        "128 units per image, learned without labels; the nearest codes by cosine distance are similar clothes.",
+        "128 units per image, learned without labels; images with the nearest codes, by cosine distance, look alike.",
         _clothes_by_edges(Vanilla(latent=128)),
     ),
     "fashion-labels": Recipe(

@@ -19,7 +19,7 @@ st.write(
     "tells it what the images show: to rebuild them, it has to discover what they have in common. "
     "Train one here, see what it learned, and use it."
 )
-st.page_link(PAGES / "lessons.py", label="New to this? Start with a lesson of a few minutes.")
+st.page_link(PAGES / "lessons.py", label="New to this? Start with a lesson that takes a few minutes.")
 drawing = (PAGES / "components" / "autoencoder.svg").read_text()
 
 
@@ -51,8 +51,8 @@ with act:
 
 st.header("Draw a piece of clothing")
 st.write(
-    "This autoencoder has only ever seen clothes. It turns whatever you draw into a code of 128 units, and rebuilds it "
-    "from them as the clothing it knows."
+    "This autoencoder has only ever seen clothes. It turns whatever you draw into a code of 128 units; from the code "
+    "it draws the clothing that it knows."
 )
 sketched = _cached.newest(_cached.recipes()["fashion-sample"]["id"])
 board("sketch", sketched.half("encoder"), sketched.half("decoder"), EXAMPLES)
