@@ -97,9 +97,15 @@ def test_a_unit_is_moved_by_keys(page: Page, denoising: Checkpoint) -> None:
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     page.wait_for_url(re.compile(f"units={unit}%3A"))
-    settle(page)
-    code[0, unit] = float(handle(page, f"unit-{unit}").input_value())
-    assert np.abs(shown(page, "rack-decoded") - 255 * denoising.decode(code)[0]).max() < 1.5
+    off = np.inf
+    for _ in range(100):  # on a busy machine, the server draws the first presses before it hears of the last
+        settle(page)
+        code[0, unit] = float(handle(page, f"unit-{unit}").input_value())
+        off = np.abs(shown(page, "rack-decoded") - 255 * denoising.decode(code)[0]).max()
+        if off < 1.5:
+            break
+        page.wait_for_timeout(100)
+    assert off < 1.5
 
 
 def test_a_path_is_decoded_and_faded_along_the_hand(page: Page, denoising: Checkpoint) -> None:
