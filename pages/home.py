@@ -27,7 +27,7 @@ drawing = (PAGES / "components" / "autoencoder.svg").read_text()
 def decode() -> None:
     """The point under the hand is a code; the decoder of the shipped map of blocks draws it, in the browser."""
     view = _cached.newest(_cached.recipes()["blocks-map"]["id"])
-    st.write("**Be the code.** This decoder draws any of 80,000 images of white blocks from the two units of a code.")
+    st.write("**Be the code.** From the two units of a code, this decoder draws white blocks; it learned from 80,000.")
     plane(
         "code", view.half("decoder"), _cached.decoder_part(view), [_view.get(unit, 0.0) for unit in UNITS], 2.0, settle
     )
