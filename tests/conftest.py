@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache, lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
@@ -56,6 +57,33 @@ def _answers(tmp_path_factory: pytest.TempPathFactory) -> None:
     ANSWERS = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "answers"
 
 
+def matrix(*axes: Iterable[Any], rounds: int = 1) -> list[Any]:
+    """Every cell of a matrix, for `parametrize`: those that run always, and with `pytest -m matrix` all the others.
+
+    Always runs a selection in which each value of each axis occurs at least `rounds` times. The keys of a dictionary
+    name its values.
+    """
+    named = [
+        tuple((axis if isinstance(axis, Mapping) else {str(each): each for each in axis}).items()) for axis in axes
+    ]
+    longest = max(map(len, named))
+    always = {
+        tuple(named[place][(turn + place * shift) % len(named[place])][0] for place in range(len(named)))
+        for shift in range(rounds)
+        for turn in range(longest)
+    }
+    cells = [tuple(zip(*cell, strict=True)) for cell in product(*named)]
+    return [
+        pytest.param(*values, id="-".join(names), marks=[] if names in always else pytest.mark.matrix)
+        for names, values in cells
+    ]
+
+
+def rarely(*values: Any) -> Any:
+    """A cell of a matrix, for `parametrize`, that runs with `pytest -m matrix` only."""
+    return pytest.param(*values, marks=pytest.mark.matrix)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Workers take whole files, which share a server, in the order below: long ones first, so that none ends alone."""
     if config.getoption("numprocesses", 0):
@@ -67,7 +95,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: not {"journeys", "process"} & {*item.path.parts})
     for item in items:
-        if {"fuzz", "ways"} & {*item.keywords}:
+        if {"fuzz", "ways", "matrix"} & {*item.keywords}:
             item.add_marker("slow")
         if {"journeys", "process"} & {*item.path.parts}:
             item.add_marker("journey")
@@ -263,13 +291,21 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(
-        self, script: str = "app.py", root: Path = ROOT, public: bool = True, options: Sequence[str] = ()
+        self,
+        script: str = "app.py",
+        root: Path = ROOT,
+        public: bool = True,
+        options: Sequence[str] = (),
+        through: Sequence[str] = (),
     ) -> None:
-        """Serve the checkout at `root`, and return once it is healthy. public: nobody is the owner."""
+        """Serve the checkout at `root`, and return once it is healthy. public: nobody is the owner.
+
+        through: a command that runs the one given to it.
+        """
         from urllib.error import URLError
         from urllib.request import urlopen
 
-        command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
+        command = [*through, sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
         command += [f"--server.port={self.port}", *options]
         with self.log.open("ab") as log:
             about = {

@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 import pytest
+from conftest import matrix
 
 from aecore import charts, figures, manifold
 from aecore.data import Dataset, Split
@@ -67,9 +68,7 @@ def _is_of_use(dataset: Dataset, run: Run) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flavor", FLAVORS)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize(("count", "kind", "flavor"), matrix(COUNTS, KINDS, FLAVORS.keys(), rounds=4))
 def test_any_number_of_any_images(count: int, kind: str, flavor: str) -> None:
     dataset = _dataset(_images(kind, count))
     if not count:

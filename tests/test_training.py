@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import matrix
 from torch import Tensor
 
 from aecore import training
@@ -118,8 +119,7 @@ def test_a_row_is_the_mean_over_the_images_since_the_row_before() -> None:
     assert checkpoints[-1].history[-1]["test"]["mse"] == pytest.approx(np.square(rebuilt).mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("name", FLAVORS)
+@pytest.mark.parametrize(("name", "kind"), matrix(FLAVORS.keys(), NETWORKS.keys(), rounds=2))
 def test_every_flavor_learns_on_every_network(name: str, kind: str) -> None:
     digits = load_dataset("digits")
     small = Dataset("digits", Split(digits.train.images[:300].copy()), Split(digits.test.images[:100].copy()))

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from conftest import visit
+from conftest import matrix, visit
 
 import aecore
 from pages._view import PARAMETERS
@@ -28,10 +28,9 @@ ADDRESSES = [(page, name) for page, names in PARAMETERS.items() for name in name
 ADDRESSES += [("train", name) for name in dict.fromkeys(KNOBS)]
 
 
-@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
-@pytest.mark.parametrize("page", PARAMETERS)
+@pytest.mark.parametrize(("word", "page"), matrix(WORDS, PARAMETERS.keys()))
 def test_every_parameter_at_once(
-    page: str, word: str, home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
+    word: str, page: str, home_with_runs: Path, digits_runs: list[aecore.Checkpoint]
 ) -> None:
     """All but the run, so that there is something to look at."""
     names = [name for other, name in ADDRESSES if other == page]

@@ -13,6 +13,8 @@ from aecore.lessons import facts_of_id as measured
 from pages._syllabus import FOLDER, GRAMMAR
 
 facts_of_id = cache(measured)
+ALWAYS = ("bottleneck", "nonlinear", "denoising")
+"""By keys and by mouse, with choices and with a place to point at."""
 LESSONS = [read_lesson(FOLDER / f"{name}.md", GRAMMAR) for name in lesson_names(FOLDER)]
 
 
@@ -35,8 +37,10 @@ def guess(page: Page, lesson: Lesson, step: Step, right: bool, by_keys: bool) ->
 
 
 @pytest.mark.fashion
-@pytest.mark.parametrize(("lesson", "by_keys"), [(each, n % 2 == 0) for n, each in enumerate(LESSONS)],
-                         ids=[each.name for each in LESSONS])  # fmt: skip
+@pytest.mark.parametrize(("lesson", "by_keys"), [
+    pytest.param(lesson, number % 2 == 0, id=lesson.name, marks=[] if lesson.name in ALWAYS else pytest.mark.matrix)
+    for number, lesson in enumerate(LESSONS)
+])  # fmt: skip
 def test_a_lesson_is_played_to_its_end(page: Page, server: Server, lesson: Lesson, by_keys: bool) -> None:
     page.goto(f"{server.url}/lesson?name={lesson.name}")
     page.wait_for_function("window.aecoreKeysHeard")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Server, components, settle, tables, texts, visit
+from conftest import Server, components, matrix, rarely, settle, tables, texts, visit
 from PIL import Image
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
@@ -211,7 +211,7 @@ def test_outliers_are_those_with_the_highest_error(home_with_runs: Path, digits_
 
 
 @pytest.mark.fashion
-@pytest.mark.parametrize("kind", ["Trouser", "Shirt"])
+@pytest.mark.parametrize("kind", ["Trouser", rarely("Shirt")])
 def test_the_queries_of_the_experiment_find_its_neighbors(kind: str, home: Path) -> None:
     """One press on a class is the query of `python -m aecore experiment fashion-search`."""
     run, clothes = aecore.RECIPES["fashion-search"].run, load_dataset("fashion_mnist")
@@ -245,8 +245,7 @@ UPLOADS = {
 }
 
 
-@pytest.mark.parametrize("page", ["denoise", "search"])
-@pytest.mark.parametrize("name", UPLOADS)
+@pytest.mark.parametrize(("name", "page"), matrix(UPLOADS.keys(), ["denoise", "search"]))
 def test_an_upload_gives_a_result_or_one_sentence(name: str, page: str, home_with_runs: Path) -> None:
     app = visit(page, source="upload")
     assert "Choose a picture of your own" in texts(app)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PAGES, components, texts, visit
+from conftest import PAGES, components, matrix, texts, visit
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -15,6 +15,16 @@ from pages import _cached
 
 SOURCES = sorted(PAGES.rglob("*.py"))
 DIGITS = load_dataset("digits")
+NONSENSE = {"inf": "inf", "nan": "nan", "1e999": "1e999", "huge": "9" * 400, "foreign": "²"}
+NUMBERS = {
+    "manifold": ("row", "x", "tile", "units", "dice"),
+    "search": ("image", "k", "near"),
+    "denoise": ("level", "times", "image"),
+    "classify": ("draw", "labels"),
+    "train": ("lr", "latent"),
+    "home": ("unit-1",),
+}
+"""Parameters of each page that are numbers."""
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.stem != "_view"], ids=lambda path: path.stem)
@@ -25,18 +35,11 @@ def test_the_address_has_one_owner(path: Path) -> None:
         assert not (isinstance(node, ast.keyword) and node.arg in ("bind", "persist_state")), node.lineno
 
 
-@pytest.mark.parametrize("word", ["inf", "nan", "1e999", "9" * 400, "²"])
-@pytest.mark.parametrize(
-    ("page", "names"),
-    [
-        ("manifold", ("row", "x", "tile", "units", "dice")), ("search", ("image", "k", "near")),
-        ("denoise", ("level", "times", "image")), ("classify", ("draw", "labels")), ("train", ("lr", "latent")),
-        ("home", ("unit-1",)),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("word", "page"), matrix(NONSENSE, NUMBERS.keys()))
 def test_an_address_that_says_nonsense_shows_the_default(
-    page: str, names: tuple[str, ...], word: str, home_with_runs: Path, digits_runs: list[Checkpoint]
+    word: str, page: str, home_with_runs: Path, digits_runs: list[Checkpoint]
 ) -> None:
+    names = NUMBERS[page]
     run = {} if page == "home" else {"run": digits_runs[1].run.id}
     app = visit(page, **run, **dict.fromkeys(names, word))
     assert not set(names) & set(app.query_params)

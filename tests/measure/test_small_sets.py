@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from conftest import matrix
 
 from aecore.data import Dataset, Split
 from aecore.measure import evaluate as evaluation
@@ -28,9 +29,10 @@ def _numbers(value: object) -> Iterator[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("labeled", [True, False], ids=["labeled", "unlabeled"])
-@pytest.mark.parametrize("flavor", ["vanilla", "vae"])
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 13, 40, 1001])
+@pytest.mark.parametrize(
+    ("count", "flavor", "labeled"),
+    matrix((1, 2, 3, 5, 13, 40, 1001), ("vanilla", "vae"), {"labeled": True, "unlabeled": False}, rounds=2),
+)
 def test_a_run_on_few_images_is_measured(
     count: int, flavor: str, labeled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import rarely
 
 from aecore.__main__ import main
 from aecore.models import FLAVORS
@@ -23,7 +24,7 @@ KILLS = {"vae": 20}
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("flavor", FLAVORS)
+@pytest.mark.parametrize("flavor", [name if name in KILLS else rarely(name) for name in FLAVORS])
 def test_after_many_kills_the_weights_are_those_of_an_undisturbed_training(
     flavor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
