@@ -1,28 +1,25 @@
 """The server: streamlit run app.py"""
 
-import ctypes
 import gc
 import logging
 import runpy
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from aecore.process.memory import own, scarce
 from aecore.process.nursery import close_nursery, open_nursery, quiet
 from aecore.process.questions import coded, labels, labels_of_pixels
 from aecore.process.tasks import SERVER, Task
+from pages._memory import hand_back_memory, make_room, spare_memory
 from pages._routes import routes
 from pages._uploads import Gate
 
-LARGE = 560.0
-"""Megabytes of a server whose caches are full; after a visit of every page, on the runs shown first, it has 470."""
 ROUTER = Path(__file__).parent / "pages" / "_router.py"
 
 
@@ -34,31 +31,6 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     threading.Thread(target=warm_up, daemon=True).start()
     yield
     close_nursery()
-
-
-def spare_memory() -> None:
-    """Have the C library hand freed memory back: each visitor's thread would keep what its largest array took."""
-    with suppress(OSError, AttributeError):  # only glibc knows these two: M_ARENA_MAX and M_MMAP_THRESHOLD
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-8, 2)
-        libc.mallopt(-3, 2**20)
-
-
-def hand_back_memory() -> None:
-    """Have the C library hand back what is free between what is used; 40 MB after all that is imported."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def make_room() -> None:
-    """Where memory is scarce and the caches hold much of it, forget them: better a page that takes its time than none.
-
-    To fill small ones again would take more memory for a moment than they hold.
-    """
-    if scarce() and own() > LARGE:
-        st.cache_data.clear()
-        st.cache_resource.clear()
-        hand_back_memory()
 
 
 def warm_up() -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from aecore.folders import SHIPPED, folder_of, name_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
+from pages._memory import give_up
 from pages._view import View
 from pages._visitor import drawer, may, owner, token
 from pages._words import counted, plain, sentence
@@ -72,7 +73,13 @@ def start_runs(several: Sequence[dict[str, Any]]) -> list[str]:
     from aecore import Run, Store
     from aecore.process import visitors
 
-    jobs = visitors.start_all([Run.from_dict(settings) for settings in several], Store(own_runs()), token())
+    runs, store = [Run.from_dict(settings) for settings in several], Store(own_runs())
+    try:
+        jobs = visitors.start_all(runs, store, token())
+    except visitors.Crowded as crowded:
+        if not give_up(crowded.missing):
+            raise
+        jobs = visitors.start_all(runs, store, token())
     if not all(may(job) for job in jobs):
         st.toast("Somebody else has a run with these settings; here it is. For your own, choose another seed.")
     return [job.id for job in jobs]

@@ -25,6 +25,14 @@ PATIENCE = 5.0
 """Seconds in which a training that is cancelled has to end; what takes longer keeps its folder."""
 
 
+class Crowded(ValueError):
+    """A training needs more memory than is free here; `missing` megabytes more."""
+
+    def __init__(self, said: str, missing: float) -> None:
+        super().__init__(said)
+        self.missing = missing
+
+
 def start(run: Run, store: Store, token: str = "") -> Job:
     """Start or continue the training of a run, for the visitor with this secret token; without one, for the owner.
 
@@ -37,6 +45,7 @@ def start(run: Run, store: Store, token: str = "") -> Job:
 def start_all(runs: Sequence[Run], store: Store, token: str = "") -> list[Job]:
     """The same for several runs, such as those of a sweep: either all are allowed, or none of them begins.
 
+    Raises ValueError when the visitor asks for more than LIMITS allow, and of these Crowded where memory is short.
     What is trained already, or is somebody else's, is left as it is and takes no room.
     """
     known = {path.name for path in run_folders(store.folder)}
@@ -80,7 +89,7 @@ def cancel(jobs: Iterable[Job], store: Store) -> None:
 
 
 def _check_memory(run: Run, token: str) -> float:
-    """The megabytes of a run's weights. Raises ValueError where its training needs more memory than there is."""
+    """The megabytes of a run's weights. Raises ValueError where its training is too large, Crowded where it is now."""
     if not jobs():
         raise ValueError("this server trains no networks (AECORE_JOBS=0); run the app on your own machine to train")
     try:
@@ -90,11 +99,12 @@ def _check_memory(run: Run, token: str) -> float:
     weights, need = memory(run, shape)
     if token:
         check("AECORE_MAX_TRAINING_MB", need)
-    if need + SCARCE > free():
-        raise ValueError(
-            f"this training needs about {need:,.0f} MB of memory, and {max(0, free() - SCARCE):,.0f} MB are free here: "
+    if (missing := need + SCARCE - (there := free())) > 0:
+        said = (
+            f"this training needs about {need:,.0f} MB of memory, and {max(0, there - SCARCE):,.0f} MB are free here: "
             "choose a smaller width or batch size, or try again later"
         )
+        raise Crowded(said, missing)
     return weights
 
 

@@ -75,6 +75,7 @@ class Visitor:
         self.buttons: dict[str, tuple[str, str]] = {}  # label -> id, its fragment
         self.states: dict[str, WidgetState] = {}
         self.beats: dict[str, float] = {}  # fragment -> seconds between two ticks
+        self.errors: list[str] = []  # sentences that the last page run showed
         self.parts: dict[str, int] = {}  # hash of a big message that need not be sent again -> run when it was seen
         self.runs = 0
 
@@ -146,6 +147,7 @@ class Visitor:
             self.widgets.clear()
             self.buttons.clear()
             self.beats.clear()
+            self.errors.clear()
         elif kind == "navigation":
             names = {page.page_script_hash: page.url_pathname or "home" for page in message.navigation.app_pages}
             self.hashes = {name: page for page, name in names.items()}
@@ -169,6 +171,8 @@ class Visitor:
         kind = element.WhichOneof("type")
         if kind == "exception":
             self.record.failures[f"{self.page}?{self.query}: {element.exception.type}"] += 1
+        elif kind == "alert" and element.alert.format == element.alert.ERROR:
+            self.errors.append(element.alert.body)
         elif kind == "button":
             self.buttons[element.button.label] = (element.button.id, fragment)
         elif kind in ("number_input", "slider") and not getattr(element, kind).disabled:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from conftest import Server, settle, texts, visit
+from conftest import Server, rarely, settle, texts, visit
 from playwright.sync_api import Browser, expect
 from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore import files
+from aecore.process import visitors
 from aecore.process.jobs import Job, tell
+from pages import _memory
 from pages.acts import live
 
 WORDS = {
@@ -92,21 +94,33 @@ def test_every_page_opens_where_nothing_can_be_written(page: str, refused: str) 
 def test_where_memory_is_scarce_and_caches_are_large_they_are_forgotten(
     scarce: bool, own: float, computed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import app
-
     st.cache_resource.clear()
     done: list[int] = []
     large = st.cache_resource(lambda: done.append(1))
-    monkeypatch.setattr(app, "scarce", lambda: scarce)
-    monkeypatch.setattr(app, "own", lambda: own)
+    monkeypatch.setattr(_memory, "scarce", lambda: scarce)
+    monkeypatch.setattr(_memory, "own", lambda: own)
     large()
-    app.make_room()
+    _memory.make_room()
     large()
     assert len(done) == computed
 
 
+@pytest.mark.parametrize(("own", "begins"), [(900.0, True), (400.0, False)])
+def test_a_training_begins_where_the_caches_hold_the_memory_that_it_lacks(
+    own: float, begins: bool, home_with_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[bool] = []
+    monkeypatch.setattr(_memory, "own", lambda: own)
+    monkeypatch.setattr(_memory, "forget", lambda: forgotten.append(True))
+    monkeypatch.setattr(visitors, "free", lambda: 500.0 if forgotten else 50.0)
+    monkeypatch.setattr(Job, "start", lambda job: None)
+    app = _train("")
+    assert bool(forgotten) == begins
+    assert ("MB are free here: choose a smaller" in texts(app)) != begins
+
+
 @pytest.mark.browser
-@pytest.mark.parametrize("page", ["search", "manifold", "denoise", "train"])
+@pytest.mark.parametrize("page", ["search", *map(rarely, ("manifold", "denoise", "train"))])
 def test_who_comes_first_to_a_run_that_is_gone_sees_another_one(page: str, browser: Browser, server: Server) -> None:
     """A visitor without a cookie: the page learns who they are and picks a run in the same moment."""
     context = browser.new_context(base_url=server.url)
