@@ -14,6 +14,8 @@ from aecore.history import clipped, terms, thinned
 
 GREY = "#8A8894"
 """Rules and notes, on a light or dark background."""
+GUIDE: Mapping[str, Any] = {"color": GREY, "aria": False}
+"""The same, not read aloud: one without rows would be a picture without a name."""
 DASHES = [[1, 0], [1, 0], [5, 7]]
 """Every third line is dashed: that of the principal components lies on that of the pixels, and both are seen."""
 
@@ -57,9 +59,11 @@ def curves(
         alt.StrokeDash("images:N").legend(None).scale(domain=["training", "held out"], range=[[1, 0], [4, 3]]),
         tooltip=["term:N", "images:N", "epoch:N", "value:N"],
     )
-    here = alt.Chart(_data([] if cursor is None else [{"epoch": cursor}])).mark_rule(strokeWidth=2, opacity=0.5)
+    here = alt.Chart(_data([] if cursor is None else [{"epoch": cursor}])).mark_rule(
+        strokeWidth=2, opacity=0.5, aria=False
+    )
     marks = alt.Chart(_data([{"epoch": epoch, "clipped gradients": count} for epoch, count in clipped(history)]))
-    marks = marks.mark_point(shape="triangle-up", size=40, filled=True, color=GREY, opacity=0.8)
+    marks = marks.mark_point(**GUIDE, shape="triangle-up", size=40, filled=True, opacity=0.8)
     marks = marks.encode(x, y=alt.value("height"), tooltip=["epoch:N", "clipped gradients:N"])
     return _layers(own, lines, here.encode(x), marks)
 
@@ -207,9 +211,9 @@ def sweep(
     here = alt.Chart(_data([] if now is None else [{"level": now}])).encode(x)
     return _layers(
         points,
-        marks.mark_rule(color=GREY, strokeDash=[2, 2]),
-        marks.mark_text(align="left", baseline="top", dx=4, y=2, fontSize=12, color=GREY).encode(alt.Text("text:N")),
-        here.mark_rule(color=GREY, opacity=0.5),
+        marks.mark_rule(**GUIDE, strokeDash=[2, 2]),
+        marks.mark_text(**GUIDE, align="left", baseline="top", dx=4, y=2, fontSize=12).encode(alt.Text("text:N")),
+        here.mark_rule(**GUIDE, opacity=0.5),
         alt.Chart().mark_rule(strokeWidth=2).encode(x, alt.Y("low:Q"), alt.Y2("high"), color),
         lines,
     )
@@ -248,8 +252,8 @@ def knee(
     points = points.add_params(alt.selection_point("point", fields=["units"], on="click", toggle=False))
     return _layers(
         rows,
-        marked.mark_rule(color=GREY, strokeDash=[2, 2]),
-        marked.mark_text(align="left", baseline="top", dx=4, y=2, fontSize=12, color=GREY).encode(alt.Text("text:N")),
+        marked.mark_rule(**GUIDE, strokeDash=[2, 2]),
+        marked.mark_text(**GUIDE, align="left", baseline="top", dx=4, y=2, fontSize=12).encode(alt.Text("text:N")),
         base.mark_line().encode(alt.StrokeDash("by:N").legend(None).scale(domain=list(lines), range=[[1, 0], [5, 3]])),
         points,
     )

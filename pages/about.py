@@ -40,7 +40,7 @@ if public():
 st.subheader("Limits for visitors")
 try:
     rows = [{"limit": about.what, "at most": _written(limit(name)), "set by": name} for name, about in LIMITS.items()]
-    st.dataframe(rows, hide_index=True, width="content")
+    st.table(rows, hide_index=True, width="content")
     st.caption(
         f"A picture may have up to {LARGEST_AREA // 10**6} megapixels. A single picture that you upload is not saved; "
         "many at once are deleted after a day. A dataset that you keep on Images stays until you delete it, and only "

@@ -57,7 +57,8 @@ def settings() -> None:
         return
     name = _controls.choice("dataset", "Dataset", sets(), "digits")
     images = need_dataset(name)
-    st.image(figures.sheet(images.train.images[:8], columns=8, scale=max(1, 56 // images.shape[2])), width="stretch")
+    sheet = figures.sheet(images.train.images[:8], columns=8, scale=max(1, 56 // images.shape[2]))
+    st.image(sheet, width="stretch", alt=f"Eight training images of {images.title}")
     st.caption(f"{plain(images.title)}: {len(images.train):,} training and {len(images.test):,} test images")
     flavor = _controls.segments(
         "flavor", "Flavor", {name: kind.title for name, kind in FLAVORS.items()}, "vanilla", wrap=True

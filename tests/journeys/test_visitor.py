@@ -83,7 +83,7 @@ def test_a_server_says_who_you_are_and_what_it_allows(
     app.run()
     assert "You are a visitor. You own 1 run of 2 here" in texts(app)
     assert "This is a public server" in texts(app)
-    shown = app.dataframe[0].value.set_index("set by")
+    shown = app.table[0].value.set_index("set by")
     assert shown.loc["AECORE_MAX_RUNS", "at most"] == "3"
     assert len(shown) == len(LIMITS)
     monkeypatch.setenv("AECORE_MAX_RUNS", "many")
