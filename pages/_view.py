@@ -174,6 +174,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     "manifold": {
         "run": _text(120), "mode": _one_of("images", "points", "decoder", "units"), "of": _SPLIT, "color": _text(),
         "tile": _whole(), "by": _one_of("pca", "tsne"), "row": _whole(), "area": _text(4000),
+        "beside": _text(120), "beside-area": _text(4000),
         "tool": _one_of("image", "path", "selection", "dice", "trust"),
         "a": _whole(), "b": _whole(), "line": _one_of("straight", "slerp"), "frame": _real(1, 9),
         "x": _real(-1e6, 1e6), "y": _real(-1e6, 1e6), "units": _numbers(), "dice": _whole(0, 10_000),

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages import _cached, _controls, _view
 from pages._widgets import open_run
-from pages.acts import map, path, portraits, selection, units
+from pages.acts import beside, map, path, portraits, selection, units
 from pages.acts.layout import arrange
 
 head = st.container(horizontal=True, vertical_alignment="bottom")
@@ -13,9 +13,13 @@ view = open_run("blocks-map")
 checkpoint = _cached.checkpoint(view)
 flat, variational = checkpoint.run.model.latent == 2, checkpoint.run.model.prior is not None
 
-view, mode, color, tile, asked = arrange(view, head)
+layout = arrange(view, head, beside.choose(view))
+view, mode = layout.view, layout.mode
 if mode == "units":
     portraits.portraits(view)
+    _view.stop()
+if layout.beside:
+    beside.side_by_side(layout)
     _view.stop()
 split = _cached.split(view)
 code_of = lambda row: checkpoint.encode(split.images[row : row + 1])[0]  # noqa: E731
@@ -30,7 +34,7 @@ with right:
     if tool in ("image", "dice") and not (mode == "decoder" and flat and tool == "image"):
         map.row_field(view)
     if tool == "selection":
-        selection.selection(view, map.selected(view))
+        selection.selection(view, map.selected(map.area(view)))
     elif tool == "path":
         marks = path.path(view)
     elif tool == "dice":
@@ -44,14 +48,14 @@ with right:
     else:
         units.image(view, row)
 with left:
-    layout = st.container()
+    more = st.container()
     if mode == "decoder" and not flat:
         units.traversals(view, made if tool == "image" else code_of(row))
     else:
-        map.draw(view, color, mode, tile, map.title(view), row, marks)
+        map.draw(view, layout.color, mode, layout.tile, row, marks)
     map.quality(view)
 if mode != "decoder" or flat:
-    map.send_pictures(view, flat)
-if asked:
-    with layout:
+    map.send_pictures(view)
+if layout.asked(view):
+    with more:
         map.lay_out(view)

@@ -10,7 +10,7 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import may
-from pages._widgets import need_dataset, titles, toasting
+from pages._widgets import go, need_dataset, titles, toasting
 from pages._words import counted, plain
 
 COLUMNS = {
@@ -35,6 +35,10 @@ def comparison() -> None:
     if len(runs) > 1:
         live = sum(_training(run) for run in runs)
         st.fragment(_comparison, run_every=3.0 if live else None)(runs, live)
+    alike = len(runs) == 2 and len({run.partition("-")[0] for run in runs}) == 1
+    help = "Both maps on one page: pointer, selection and colors are shared."
+    if alike and all(map(_ready, runs)) and st.button("Link their maps", help=help):
+        go("manifold", run=runs[0], beside=runs[1])
 
 
 def side_by_side() -> None:

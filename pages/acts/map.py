@@ -1,7 +1,7 @@
 """The map itself: which parts it is made of, and what a click, a lasso or a place on it changes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -23,8 +23,16 @@ SPLITS = {"train": "Training", "test": "Test"}
 KINDS = {"train": "training", "test": "test"}
 WAYS = {"pca": "PCA", "tsne": "t-SNE"}
 
-Area = tuple[list[tuple[float, float]], list[int]]
-"""Corners, and the classes that were shown when they were drawn (none: all)."""
+AREAS = {"map": "area", "map-beside": "beside-area"}
+"""Key of a map -> the parameter that holds the area which is selected on it."""
+
+
+class Area(NamedTuple):
+    """Corners on a map, and the classes that were shown when they were drawn (none: all); no corners select nothing."""
+
+    view: View
+    corners: list[tuple[float, float]]
+    classes: list[int]
 
 
 def picked_row(view: View) -> int:
@@ -47,23 +55,28 @@ def located(run: str, split: str, row: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def area(view: View) -> Area:
-    """The area that is selected on this map; no corners without a selection."""
-    outline, _, classes = _view.get("area", "", (view.run, view.split, view.way)).partition(";")
+def area(view: View, beside: View | None = None) -> Area:
+    """The area that is selected on this map or, without one, on the map beside it."""
+    found = _area(view, "map")
+    return _area(beside, "map-beside") if beside and not found.corners else found
+
+
+def _area(view: View, key: str) -> Area:
+    outline, _, classes = _view.get(AREAS[key], "", (view.run, view.split, view.way)).partition(";")
     try:
         numbers, shown = (
             [float(part) for part in outline.split(",")],
             [int(part) for part in classes.split(",") if part],
         )
     except ValueError:
-        return [], []
+        return Area(view, [], [])
     whole = 6 <= len(numbers) <= 200 and len(numbers) % 2 == 0 and np.isfinite(numbers).all()
-    return (list(zip(numbers[::2], numbers[1::2], strict=True)), shown) if whole else ([], [])
+    return Area(view, list(zip(numbers[::2], numbers[1::2], strict=True)) if whole else [], shown if whole else [])
 
 
-def selected(view: View) -> np.ndarray:
-    """Rows (m,) of the images in the selected area."""
-    corners, shown = area(view)
+def selected(area: Area) -> np.ndarray:
+    """Rows (m,) of the images in an area."""
+    view, corners, shown = area
     if not corners:
         return np.empty(0, int)
     rows, places = _cached.mapped(view)
@@ -88,12 +101,18 @@ def _parts(view: View, color: str) -> dict[str, str]:
     }
 
 
-def draw(view: View, color: str, mode: str, tile: int, title: str, row: int, marks: Mapping[str, Any]) -> None:
-    """The map of a split, with its points and colors; `send_pictures` brings the rest."""
+def draw(
+    view: View, color: str, mode: str, tile: int, row: int, marks: Mapping[str, Any], other: View | None = None,
+    key: str = "map",
+) -> None:  # fmt: skip
+    """The map of a split, with its points and colors; `send_pictures` brings the rest.
+
+    other: what the other map shows where there are two; key: which of `AREAS` this one is.
+    """
     name, split, parts = _cached.images(view).name, view.split, _parts(view, color)
 
     def click() -> None:
-        if (row := event("map", "click")) is not None:
+        if (row := event(key, "click")) is not None:
             if _view.get("tool") == "path":
                 _view.put("b", int(row), (name, split), 1)
                 return
@@ -102,46 +121,50 @@ def draw(view: View, color: str, mode: str, tile: int, title: str, row: int, mar
                 _view.put("tool", None)  # the others go on with the new image, or do without
 
     def place() -> None:
-        if (where := event("map", "place")) is not None:
+        if (where := event(key, "place")) is not None:
             for axis, value in zip("xy", where, strict=True):
                 _view.put(axis, round(float(value), 3), (view.run,), 0.0)
             _view.put("tool", None)
 
     def select() -> None:
-        if (drawn := event("map", "area")) is not None:
+        if (drawn := event(key, "area")) is not None:
             outline = ",".join(f"{float(number):g}" for corner in drawn["corners"] for number in corner)
             classes = drawn["classes"] if color == "class" else []
             outline += f";{','.join(map(str, classes))}" if outline and classes else ""
-            _view.put("area", outline, (view.run, split, view.way), "")
+            _view.forget(AREAS.values())  # one selection at a time
+            _view.put(AREAS[key], outline, (view.run, split, view.way), "")
             _view.put("tool", "selection" if outline else None)
 
-    corners, shown = area(view)
+    found = area(view, other) if key == "map" else area(other, view)
+    words, beside = _title(view), _parts(other, color) if other else {}
     latent_map(
-        "map", parts, title=title, file=f"{view.run}-{view.split}-{mode}",
-        alt=f"Map of images by their codes: {title}", mode=mode, tile=tile,
+        key, parts, title=words, file=f"{view.run}-{view.split}-{mode}",
+        alt=f"Map of images by their codes: {words}", mode=mode, tile=tile,
         row=None if mode == "decoder" else row,
-        originals="" if name in DATASETS else f"assets/originals/{name}/{split}", area=corners,
-        classes=shown, marks=marks, on_click=click, on_place=place, on_area=select,
+        originals="" if name in DATASETS else f"assets/originals/{name}/{split}", area=found.corners,
+        classes=found.classes, marks=marks, beside={part: beside[part] for part in ("points", "colors") if beside},
+        elsewhere=found.view != view, on_click=click, on_place=place, on_area=select,
     )  # fmt: skip
-    with st.container(key="map-parts", gap=None):
-        send("points", _cached.points_part(view, parts["points"]))
-        send("colors", _cached.colors_part(view, color, parts["colors"], tags(name, drawer())))
+    with st.container(key=f"{key}-parts", gap=None):
+        send(f"{key}-points", _cached.points_part(view, parts["points"]))
+        send(f"{key}-colors", _cached.colors_part(view, color, parts["colors"], tags(name, drawer())))
 
 
-def send_pictures(view: View, flat: bool) -> None:
+def send_pictures(view: View, key: str = "map") -> None:
     """What comes after the map: pictures, reconstructions and, for codes of two units, the decoder."""
     parts = _parts(view, "")
-    with st.container(key="map-pictures", gap=None):
-        send_script()
-        send("pictures", _cached.pictures_part(_cached.images(view).name, view.split, parts["pictures"]))
-        if flat:
-            send("lattice", _cached.lattice_part(view, parts["lattice"]))
+    with st.container(key=f"{key}-pictures", gap=None):
+        if key == "map":  # the other map has the same
+            send_script()
+            send("pictures", _cached.pictures_part(_cached.images(view).name, view.split, parts["pictures"]))
+        if _cached.checkpoint(view).run.model.latent == 2:
+            send(f"{key}-lattice", _cached.lattice_part(view, parts["lattice"]))
             if decoder := _cached.decoder_part(view):
-                send("decoder", decoder)
-        send("rebuilt", _cached.rebuilt_part(view, parts["rebuilt"]))
+                send(f"{key}-decoder", decoder)
+        send(f"{key}-rebuilt", _cached.rebuilt_part(view, parts["rebuilt"]))
 
 
-def title(view: View) -> str:
+def _title(view: View) -> str:
     """What the map shows: how many of how many images, where they stand, and how far to trust it."""
     images, (rows, _) = _cached.split(view), _cached.mapped(view)
     latent, kind, way = _cached.checkpoint(view).run.model.latent, KINDS[view.split], view.way

@@ -33,9 +33,9 @@ def play(page: str, view: View, parts: Sequence[str], marks: Marks) -> None:
 
 def _manifold(view: View, parts: Sequence[str], marks: Marks) -> None:
     head = st.container(horizontal=True, vertical_alignment="bottom")
-    view, mode, color, tile, _ = arrange(view, head, coded=not UNCODED.issuperset(parts))
+    layout = arrange(view, head, coded=not UNCODED.issuperset(parts))
+    view = layout.view
     row, own = map.picked_row(view), {}
-    flat = _cached.checkpoint(view).run.model.latent == 2
     columns = dict(zip(parts, st.columns([5 if part == "map" else 3 for part in parts]), strict=True))
     for part in parts:
         with columns[part]:
@@ -58,8 +58,8 @@ def _manifold(view: View, parts: Sequence[str], marks: Marks) -> None:
                 map.numbers(view)
     if "map" in parts:
         with columns["map"]:
-            map.draw(view, color, mode, tile, map.title(view), row, {**own, **marks})
-        map.send_pictures(view, flat)
+            map.draw(view, layout.color, layout.mode, layout.tile, row, {**own, **marks})
+        map.send_pictures(view)
 
 
 def _denoise(view: View, parts: Sequence[str], _: Marks) -> None:

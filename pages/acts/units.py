@@ -17,15 +17,18 @@ RACK = 8
 STEPS = 11
 
 
+def named(view: View, row: int) -> str:
+    """What an image of a split is called, and what is known of it."""
+    images, split = _cached.images(view), _cached.split(view)
+    kind = [] if split.labels is None else [images.classes[split.labels[row]]]
+    return ", ".join([split.ids[row], *(f"{name} {values[row]:g}" for name, values in split.factors.items()), *kind])
+
+
 def pair(view: View, row: int) -> None:
     """An image, its reconstruction, and what is known of it."""
-    images, split = _cached.images(view), _cached.split(view)
-    one = split.images[row : row + 1]
+    images, name = _cached.images(view), named(view, row)
+    one = _cached.split(view).images[row : row + 1]
     rebuilt = _cached.checkpoint(view).reconstruct(one)
-    facts = [f"{name} {values[row]:g}" for name, values in split.factors.items()]
-    if split.labels is not None:
-        facts.append(images.classes[split.labels[row]])
-    name = ", ".join([split.ids[row], *facts])
     if content := _cached.original(images.name, view.split, row):
         picture(one[0], name, original=content)
     pair = st.columns(2)

@@ -10,7 +10,7 @@ import streamlit as st
 HERE = Path(__file__).parent
 SCRIPTS = (
     *("bytes", "elements", "plotly", "viewport", "chart", "tiles"),
-    *("lattice", "marks", "card", "pointer", "snapshot", "tools", "main"),
+    *("lattice", "marks", "card", "pointer", "link", "snapshot", "tools", "main"),
 )
 """A component is one script without imports: these are joined into it, in this order, after that of networks."""
 _COMPONENT = st.components.v2.component(
@@ -37,6 +37,8 @@ def latent_map(
     area: Sequence[Sequence[float]],
     classes: Sequence[int],
     marks: Mapping[str, Any],
+    beside: Mapping[str, str],
+    elsewhere: bool,
     on_click: Callable[[], None],
     on_place: Callable[[], None],
     on_area: Callable[[], None],
@@ -46,13 +48,14 @@ def latent_map(
     parts: what each part is for -> the id of the bytes that `send` brings. file: the name of a saved picture, without
     its ending. tile: side of a picture on the screen in pixels. row: the picked image. originals: below which address
     those of its rows are, empty if there are none. area: corners of the selected area. classes: which of them it is
-    about, none for all. marks: "path" and "dots" (places), "ellipse" (x, y, radius, radius), "place". The callbacks
-    find what happened in `event(key, name)`.
+    about, none for all. marks: "path" and "dots" (places), "ellipse" (x, y, radius, radius), "place". beside: "points"
+    and "colors" of the map beside this one, with which pointer, selection and classes are shared; elsewhere: the area
+    was drawn on that one. The callbacks find what happened in `event(key, name)`.
     """
     data = {
         "parts": dict(parts), "title": title, "file": file, "alt": alt, "mode": mode, "tile": tile, "row": row,
         "originals": originals, "area": [list(corner) for corner in area], "classes": list(classes),
-        "marks": dict(marks),
+        "marks": dict(marks), "beside": dict(beside) or None, "elsewhere": elsewhere,
     }  # fmt: skip
     _COMPONENT(
         key=key,

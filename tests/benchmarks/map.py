@@ -38,7 +38,7 @@ import streamlit as st
 from pages import _cached
 from pages.acts import map as _map
 st.set_page_config(layout="wide")
-_map.draw(_cached.newest("{run}").at("train", "codes"), "height", "points", 28, "80,000 images", 0, {{}})
+_map.draw(_cached.newest("{run}").at("train", "codes"), "height", "points", 28, 0, {{}})
 """
 SERVED = """
 import sys

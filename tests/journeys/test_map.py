@@ -36,12 +36,12 @@ class Map:
         self.ready()
 
     def ready(self) -> None:
-        expect(self.page.locator(".latent-map[data-ready]")).to_be_visible(timeout=60_000)
+        expect(self.page.locator(".latent-map[data-ready]").first).to_be_visible(timeout=60_000)
         settle(self.page)
 
     @property
     def plot(self) -> dict[str, float]:
-        return self.page.locator(".latent-map .nsewdrag").bounding_box()
+        return self.page.locator(".latent-map .nsewdrag").first.bounding_box()
 
     def pixel(self, place: np.ndarray) -> tuple[float, float]:
         """Where a place is on the screen, before one zooms."""

@@ -4,6 +4,7 @@ const PICTURES = { pictures: "image", rebuilt: "reconstruction" };
 class Card {
   constructor(map) {
     this.map = map;
+    this.index = -1; // of the image under the pointer
     this.root = element("div", "latent-map-card", map.stage);
     this.original = element("img", "latent-map-original", this.root);
     this.original.alt = "";
@@ -13,10 +14,13 @@ class Card {
   }
 
   show() {
-    const { chart, data, pointer, viewport } = this.map;
-    if (!chart.ready || !pointer.place) this.hide();
-    else if (data.mode === "decoder") this.showPlace(viewport.view(), pointer.place);
-    else this.showImage(viewport.view(), pointer.place);
+    const { chart, data, link, pointer, viewport } = this.map;
+    this.index = -1;
+    if (!chart.ready) return this.hide();
+    if (!pointer.place) return this.showImage(link.index());
+    if (data.mode === "decoder") return this.showPlace(viewport.view(), pointer.place);
+    this.index = this.map.indexAt(pointer.place);
+    this.showImage(this.index, data.mode === "images" ? pointer.place : undefined);
   }
 
   hide() {
@@ -24,9 +28,9 @@ class Card {
     this.root.dataset.shown = "";
   }
 
-  showImage(view, place) {
-    const { colors, data, points, tiles } = this.map;
-    const index = this.map.indexAt(place);
+  // At its own place, if no other is given.
+  showImage(index, place) {
+    const { colors, data, tiles } = this.map;
     if (index < 0) return this.hide();
     this.entitle(Object.values(PICTURES));
     Object.keys(PICTURES).forEach((name, number) => {
@@ -39,7 +43,7 @@ class Card {
     const said = typeof value === "number" ? `${colors.title} ${+value.toPrecision(4)}` : value;
     this.ask(data.originals ? `${data.originals}/${row}` : "");
     this.caption.textContent = `Image ${row}${said === undefined ? "" : ` · ${said}`}`;
-    this.put(data.mode === "images" ? place : [view.toX(points.x[index]), view.toY(points.y[index])], row);
+    this.put(place ?? this.map.pixelOf(index), row);
   }
 
   showPlace(view, place) {

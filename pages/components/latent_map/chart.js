@@ -34,7 +34,10 @@ class Chart {
       this.ready = true;
       const paint = () => this.map.paint();
       for (const event of ["plotly_relayouting", "plotly_relayout", "plotly_afterplot"]) this.plot.on(event, paint);
-      this.plot.on("plotly_restyle", () => this.isolate());
+      this.plot.on("plotly_restyle", () => {
+        this.isolate();
+        this.map.link.isolate(this.visible);
+      });
       this.plot.on("plotly_selected", (event) => event && this.map.tools.select(event));
       this.plot.on("plotly_doubleclick", () => this.map.tools.clear());
     }
@@ -133,8 +136,14 @@ class Chart {
     return !this.group || this.visible[this.group[index]];
   }
 
+  // Show these classes and no other.
+  show(visible) {
+    if (visible.length !== this.visible.length || visible.join() === this.visible.join()) return;
+    window.Plotly.restyle(this.plot, { visible: visible.map((is) => is || "legendonly") });
+  }
+
   showAll() {
-    if (this.isolated) window.Plotly.restyle(this.plot, { visible: true });
+    this.show(this.visible.map(() => true));
   }
 
   // How many points are shown.
@@ -144,8 +153,8 @@ class Chart {
 
   // What is outside the selected area is dimmed here: plotly would forget a selection of its own with new points.
   async dim() {
-    const { area, classes } = this.map.data;
-    const wanted = JSON.stringify([area, classes]);
+    const { data: { area, classes, elsewhere }, link } = this.map;
+    const wanted = JSON.stringify([area, classes, elsewhere && link.arrived]);
     if (this.dimmed === wanted) return;
     this.dimmed = wanted;
     const inside = this.map.tools.inside();

@@ -31,6 +31,7 @@ class LatentMap {
     this.pointer = new Pointer(this);
     this.tiles = new Tiles(this);
     this.lattice = new Lattice(this);
+    this.link = new Link(this);
     this.onPart = () => this.refresh();
     window.addEventListener("latent-map-part", this.onPart);
   }
@@ -38,6 +39,7 @@ class LatentMap {
   remove() {
     window.removeEventListener("latent-map-part", this.onPart);
     this.pointer.remove();
+    this.link.remove();
     this.chart.remove();
     this.root.remove();
   }
@@ -45,6 +47,7 @@ class LatentMap {
   update(data) {
     this.data = data;
     this.stage.setAttribute("aria-label", data.alt);
+    this.root.toggleAttribute("data-beside", Boolean(data.beside));
     this.refresh();
   }
 
@@ -66,11 +69,11 @@ class LatentMap {
     }
     const [points, colors] = [this.part("points"), this.part("colors")];
     if (!points || !colors) return;
-    const theme = this.readTheme();
-    const look = [theme.ink, theme.ground].join();
-    if (this.points !== points || this.colors !== colors || this.look !== look) {
+    const [theme, scale] = [this.readTheme(), this.link.scale(colors)];
+    const look = [theme.ink, theme.ground, colors.id, scale.low, scale.high].join();
+    if (this.points !== points || this.look !== look) {
       if (this.points !== points) this.tiles.forget();
-      Object.assign(this, { points, colors, look, theme });
+      Object.assign(this, { points, colors: { ...colors, ...scale }, look, theme });
       this.charted = this.chart.draw();
     }
     await this.charted;
@@ -104,9 +107,14 @@ class LatentMap {
       this.tiles.drawn.clear();
       if (this.data.mode === "images") this.tiles.paint(under, view);
       else if (this.data.mode === "decoder") this.lattice.paint(under, view);
-      paintMarks(this, fresh(this.over, this.stage, view), view);
+      this.paintMarks();
       this.say();
     });
+  }
+
+  paintMarks() {
+    const view = this.viewport.view();
+    if (view) paintMarks(this, fresh(this.over, this.stage, view), view);
   }
 
   // The line above the map: what is drawn, and how far it is to be trusted.
@@ -121,13 +129,19 @@ class LatentMap {
     this.line.textContent = this.line.title = words.join(" · ");
   }
 
-  // All rows are on the map in their order, or those that are named.
   rowOf(index) {
-    return this.points.rows ? this.points.rows[index] : index;
+    return rowOf(this.points, index);
   }
 
   indexOf(row) {
     return this.points.rows ? this.points.rows.indexOf(row) : row;
+  }
+
+  // Where a point is on the screen; of one that is beyond the plot, the nearest place in it.
+  pixelOf(index) {
+    const { x, y, width, height, toX, toY } = this.viewport.view();
+    const { points } = this;
+    return [x + limit(toX(points.x[index]) - x, width), y + limit(toY(points.y[index]) - y, height)];
   }
 
   // Index of the image under a place on the screen, or -1.
@@ -144,4 +158,9 @@ class LatentMap {
     }
     return best;
   }
+}
+
+// All rows are on a map in their order, or those that are named.
+function rowOf(points, index) {
+  return points.rows ? points.rows[index] : index;
 }

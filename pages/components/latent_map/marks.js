@@ -1,6 +1,6 @@
 // Marks over the map: the selected area, a path, a cloud of samples, a picked place, the picked image.
 function paintMarks(map, pen, view) {
-  const { data: { area, marks, row }, points, theme } = map;
+  const { data: { area, elsewhere, marks, row }, points, theme } = map;
   const at = ([x, y]) => [view.toX(x), view.toY(y)];
   const stroke = (draw, width = 2) => {
     for (const [color, thick] of [[theme.ground, width + 3], [theme.accent, width]]) {
@@ -18,7 +18,7 @@ function paintMarks(map, pen, view) {
     circle(place, radius);
     pen.fill();
   };
-  if (area.length) {
+  if (area.length && !elsewhere) {
     stroke(() => {
       line(area);
       pen.closePath();
@@ -45,4 +45,13 @@ function paintMarks(map, pen, view) {
   }
   const index = row === null ? -1 : map.indexOf(row);
   if (index >= 0) stroke(() => circle([points.x[index], points.y[index]], 8));
+  const pointed = map.link.index();
+  if (pointed < 0) return;
+  const [x, y] = map.pixelOf(pointed);
+  stroke(() => {
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      pen.moveTo(x + 6 * dx, y + 6 * dy);
+      pen.lineTo(x + 16 * dx, y + 16 * dy);
+    }
+  });
 }

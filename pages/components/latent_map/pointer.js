@@ -5,21 +5,27 @@ class Pointer {
     this.place = null; // in pixels of the stage; none while a button is down
     this.pressed = null;
     this.release = (event) => this.up(event);
+    this.drag = (event) => this.pressed && (this.moved ||= away(event, this.pressed) > 4);
     map.stage.addEventListener("pointermove", (event) => this.move(onPlot(event) && !event.buttons ? event : null));
     map.stage.addEventListener("pointerleave", () => this.move(null));
     map.stage.addEventListener("pointerdown", (event) => {
       this.pressed = onPlot(event) && event.button === 0 ? [event.clientX, event.clientY] : null;
+      this.moved = false;
     }, true);
-    document.addEventListener("pointerup", this.release, true); // plotly covers the page while one drags
+    document.addEventListener("pointermove", this.drag, true); // plotly covers the page while one drags
+    document.addEventListener("pointerup", this.release, true);
   }
 
   remove() {
+    document.removeEventListener("pointermove", this.drag, true);
     document.removeEventListener("pointerup", this.release, true);
   }
 
   move(event) {
-    this.place = event && this.map.viewport.locate(event);
-    this.map.card.show();
+    const { card, link, viewport } = this.map;
+    this.place = event && viewport.locate(event);
+    card.show();
+    link.point(card.index < 0 ? null : this.map.rowOf(card.index));
   }
 
   up(event) {
@@ -27,8 +33,7 @@ class Pointer {
     this.pressed = null;
     if (!pressed) return;
     this.map.stage.focus({ preventScroll: true }); // so that Esc comes here
-    const moved = Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 4;
-    if (!moved) this.click(this.map.viewport.locate(event));
+    if (!this.moved && away(event, pressed) <= 4) this.click(this.map.viewport.locate(event));
   }
 
   click([x, y]) {
@@ -41,6 +46,10 @@ class Pointer {
     const index = this.map.indexAt([x, y]);
     if (index >= 0) this.map.send("click", this.map.rowOf(index));
   }
+}
+
+function away({ clientX, clientY }, [x, y]) {
+  return Math.hypot(clientX - x, clientY - y);
 }
 
 function onPlot(event) {

@@ -54,13 +54,9 @@ class Tools {
 
   // For every point whether it is in the selected area, and of its classes; null without a selection.
   inside() {
-    const { data: { area, classes }, points: { x, y }, chart: { group } } = this.map;
+    const { data: { area, classes, elsewhere }, points, chart: { group }, link } = this.map;
     if (!area.length) return null;
-    const found = new Uint8Array(x.length);
-    for (let i = 0; i < x.length; i++) {
-      found[i] = !(group && classes.length && !classes.includes(group[i])) && isWithin(area, x[i], y[i]);
-    }
-    return found;
+    return elsewhere ? link.inside(area, classes) : within(points, area, classes, group);
   }
 
   // Esc: no selection, all classes.
@@ -73,6 +69,15 @@ class Tools {
 function thinned(places, most) {
   const every = Math.ceil(places.length / most);
   return places.filter((_, number) => number % every === 0);
+}
+
+// For every point whether it is in an area, and of these classes; of any for none.
+function within({ x, y }, area, classes, group) {
+  const found = new Uint8Array(x.length);
+  for (let i = 0; i < x.length; i++) {
+    found[i] = !(group && classes.length && !classes.includes(group[i])) && isWithin(area, x[i], y[i]);
+  }
+  return found;
 }
 
 function isWithin(corners, x, y) {
