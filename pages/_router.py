@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages import _view
 from pages._visitor import meet
+from pages.acts.slides import bar
 from pages.components.history import one_step_per_act
 from pages.components.present import present
 from pages.components.sidebar import fold_on_phones
@@ -39,5 +40,6 @@ if words := st.session_state.pop("toast", ""):
     st.toast(words)
 _view.enter(page.url_path or "home")
 present()
+bar()
 page.run()
 _view.leave()

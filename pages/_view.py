@@ -6,6 +6,7 @@ opening view of its page.
 """
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
@@ -13,8 +14,13 @@ from typing import Any, NamedTuple, NoReturn
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from aecore.decks import LONGEST
+
 Scope = tuple[Any, ...]
 """What a value belongs to. Another map has another selection, another set another row."""
+
+NOBODYS = {"reset", "present", "deck", "slide", "embed", "embed_options"}
+"""Parameters that belong to no page."""
 
 _NOT_KNOWN_YET = ("from the address",)
 _STATE, _NEVER = "view", object()
@@ -209,7 +215,7 @@ def _parameters(page: str) -> dict[str, Parameter]:
 
 
 def _known(page: str, name: str) -> Parameter | None:
-    return _parameters(page).get(name) or (_any_number() if page == "train" else None)
+    return _parameters(page).get(name) or (_any_number() if page == "train" and name not in NOBODYS else None)
 
 
 @dataclass
@@ -219,6 +225,8 @@ class _Held:
     page: str = ""
     pick: str | None = None
     presenting: bool = False
+    deck: str = ""
+    slide: int = 1
     values: dict[str, dict[tuple[str, Scope], Any]] = field(default_factory=dict)
     scopes: dict[tuple[str, str], Scope] = field(default_factory=dict)
     handed: dict[str, Any] = field(default_factory=dict)
@@ -249,6 +257,7 @@ def enter(page: str) -> None:
     first = not held.page
     if first or walked or (page != held.page and address):
         held.presenting |= address.get("present") == "1"
+        _take_deck(address, walked)
         _read(page, address)
         if "run" in address and "run" in _parameters(page) and page != "train" and (first or held.page == "train"):
             pick(address["run"])
@@ -257,6 +266,16 @@ def enter(page: str) -> None:
     held.drawn, held.whole = set(), False
     held.opening, held.shown = {}, None
     write()
+
+
+def _take_deck(address: Mapping[str, str], walked: bool) -> None:
+    """The deck and the slide that an address says; who walks back to before the deck does not play it any more."""
+    held, word = _held(), address.get("deck", "")
+    if walked and held.deck and not word:
+        present(False)
+    if 0 < len(word) <= LONGEST:
+        held.presenting, held.deck = True, word
+        held.slide = int(slide) if re.fullmatch(r"[0-9]{1,3}", slide := address.get("slide", "")) else 1
 
 
 def open_on(values: Mapping[str, Any], shown: Collection[str]) -> None:
@@ -326,7 +345,15 @@ def words(page: str) -> dict[str, str]:
         found.setdefault("run", held.pick)
     if held.presenting:
         found["present"] = "1"
+    if held.deck:
+        found |= {"deck": held.deck, "slide": str(held.slide)}
     return {name: word for name, word in found.items() if word}
+
+
+def reader(page: str, name: str) -> Callable[[str], Any] | None:
+    """How the word of a parameter is read; None where the page has none of this name."""
+    parameter = _known(page, name)
+    return parameter.read if parameter else None
 
 
 def words_of(page: str, values: Mapping[str, Any]) -> dict[str, str]:
@@ -413,8 +440,20 @@ def presenting() -> bool:
 
 
 def present(on: bool) -> None:
-    """Begin or end that, on all pages."""
-    _held().presenting = on
+    """Begin or end that, on all pages; what is played ends with it."""
+    held = _held()
+    held.presenting, held.deck, held.slide = on, "", 1
+
+
+def deck() -> tuple[str, int]:
+    """The deck that is played, as its word in the address, empty for none; and the place of the slide, from 1."""
+    return _held().deck, _held().slide
+
+
+def play(deck: str, slide: int) -> None:
+    """Be at a slide of a deck; the page that is led to next opens as its address says."""
+    held = _held()
+    held.presenting, held.deck, held.slide, held.page = True, deck, slide, ""
 
 
 def reset() -> None:

@@ -5,6 +5,7 @@ import streamlit as st
 from pages import _syllabus, _view
 from pages._widgets import PAGES
 from pages._words import counted
+from pages.acts.slides import offer
 
 st.title("Lessons")
 st.write("Each lesson takes a few minutes. Look, guess, and compare your guess with what was measured.")
@@ -23,3 +24,4 @@ with st.grid(3, min_column_width=260):
 for error in broken:
     for problem in error.problems:
         st.text(f"This lesson cannot be played: {problem}")
+offer()

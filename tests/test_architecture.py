@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data.registry": {"data.datasets", "data.downloads", "data.own", "data.shared"},
     "data.shared": {"data.downloads", "kept"},
     "data.sources": {"data.arrays", "data.pictures", "pixels", "text"},
+    "decks": {"text"},
     "export": {
         *(
             f"export.{name}"
@@ -173,7 +174,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 HEAVY = {"torch", "sklearn", "scipy", "plotly", "altair", "pandas", "skimage", "pooch", "safetensors"}
 LIGHT = {
     *("aecore", "aecore.atlas", "aecore.data", "aecore.data.pictures", "aecore.export", "aecore.figures"),
-    "aecore.files",
+    *("aecore.decks", "aecore.files"),
     *("aecore.folders", "aecore.kept", "aecore.manifold", "aecore.measure.metrics", "aecore.whitening"),
     *(
         "aecore.process.jobs",

@@ -9,7 +9,9 @@ export default function ({ data }) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     if (event.composedPath().some((part) => part.matches?.(TAKEN)) || document.querySelector("[role=dialog]")) return;
     const keys = Object.values(window.aecoreKeys).map((each) => each[event.key]).filter(Boolean);
-    const button = keys.map((key) => document.querySelector(`.st-key-${CSS.escape(key)} button`)).find(Boolean);
+    if (!keys.length) return;
+    // Of several, the first on the page: while slides are played, the arrows belong to them.
+    const button = document.querySelector(keys.map((key) => `.st-key-${CSS.escape(key)} button`).join(", "));
     if (!button) return;
     event.preventDefault();
     button.click();
