@@ -331,7 +331,7 @@ def guessed(choices: Sequence[tuple[str, float, str]], right: int, guess: int) -
     """A bar for each choice (words, value, the value as it is written); says which is right, and which is the guess."""
     rows = []
     for place, (words, value, written) in enumerate(choices):
-        marks = [*(["right"] if place == right else []), *(["yours"] if place == guess else [])]
+        marks = [*(["the answer"] if place == right else []), *(["your guess"] if place == guess else [])]
         rows.append({
             "choice": words, "value": value, "words": " · ".join([written, *marks]),
             "kind": "right" if place == right else "other",

@@ -180,15 +180,16 @@ class _Reader:
 
     def question(self, node: yaml.Node, figures: Mapping[str, str]) -> Question:
         known = self.mapping(node, ("ask", "choices", "right", "figure"), ("ask", "choices"))
-        right, figure = self.text(known.get("right")), self.text(known.get("figure"))
+        right, (figure, _, form) = self.text(known.get("right")), self.text(known.get("figure")).partition(":")
         if (right in ("largest", "smallest")) == bool(figure):
             self.wrong(self.line(node), "a question has either right: largest or smallest, or the figure that decides")
         if figure:
             self.known(figure, figures, self.line(known["figure"]))
+        self.form(form, self.line(node))
         choices = tuple(self.choice(item, figures, bool(figure)) for item in self.items(known.get("choices")))
         if not 2 <= len(choices) <= 5:
             self.wrong(self.line(node), f"a question has two to five choices, not {len(choices)}")
-        return Question(self.text(known.get("ask")), choices, right, figure)
+        return Question(self.text(known.get("ask")), choices, right, figure, form)
 
     def choice(self, node: yaml.Node, figures: Mapping[str, str], ranges: bool) -> Choice:
         known = self.mapping(node, ("say", "from", "to") if ranges else ("say", "figure"), ("say",))
@@ -217,8 +218,11 @@ class _Reader:
                 break
             for found in VARIABLE.finditer(line):
                 self.known(found[1], figures, number)
-                if found[2] and found[2] not in FORMS:
-                    self.wrong(number, f"{found[0]}: a figure can be written as {', '.join(FORMS)}")
+                self.form(found[2], number)
+
+    def form(self, word: str | None, line: int) -> None:
+        if word and word not in FORMS:
+            self.wrong(line, f"a figure cannot be written as {word!r}, but as {', '.join(FORMS)}")
 
     def figure(self, lesson: Lesson, name: str, path: str, line: int, facts: Facts | None) -> None:
         """Where a figure is looked up: is there a run, and what was measured of it?"""

@@ -58,12 +58,16 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """A question with choices. right: "largest" or "smallest" of their figures; else the range that `figure` is in."""
+    """A question with choices. right: "largest" or "smallest" of their figures; else the range that `figure` is in.
+
+    form: how that figure is written, one of FORMS; empty for the usual way.
+    """
 
     ask: str
     choices: tuple[Choice, ...]
     right: str = ""
     figure: str = ""
+    form: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ FORMS: dict[str, Callable[[float], str]] = {
     "times": lambda value: f"{value:.2g}" if value < 10 else f"{value:,.0f}",
     "whole": lambda value: f"{value:,.0f}",
 }
-"""How a figure can be written: {accuracy:percent}."""
+"""How a figure can be written: {accuracy:percent} in a text, accuracy:percent in a question."""
 VARIABLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 COMBINED = re.compile(r"(\w+) ([/-]) (\w+)")
 

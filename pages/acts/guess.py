@@ -43,7 +43,8 @@ def choose(lesson: Lesson, step: Step, number: int) -> None:
         ]
         st.altair_chart(guessed(rows, right, place), alt="What was measured for each choice")
     elif right is not None:
-        st.markdown(f"Measured: **{lesson.written(question.figure, _syllabus.facts)}**. {question.choices[right].say}.")
+        measured = lesson.written(question.figure, _syllabus.facts, question.form)
+        st.markdown(f"Measured: **{measured}**. {question.choices[right].say}.")
     _tell(lesson, step, number)
 
 
