@@ -146,7 +146,8 @@ class Sparse(Flavor):
     """Pull every unit toward zero, so that only a few units are active for any one image.
 
     L1 penalty on the activations, each multiplied by the norm of its decoder column, so that shrinking the code and
-    growing the decoder gains nothing; Ranzato et al. 2007, https://doi.org/10.1109/CVPR.2007.383157
+    growing the decoder gains nothing; Ranzato et al. 2007, https://doi.org/10.1109/CVPR.2007.383157. Column w_j of the
+    decoder belongs to unit j, and λ is the weight.
     """
 
     formula = r"\min_{f,g}\; d\big(x,\; g(h)\big) + \lambda \sum_j |h_j|\,\lVert w_j \rVert, \quad h = f(x)"
@@ -213,10 +214,11 @@ class Contractive(Flavor):
 
 @dataclass(frozen=True)
 class VAE(Flavor):
-    """Encode each image as a Gaussian and pull it toward N(0, I), so that samples from N(0, I) decode to new images.
+    """Turn each image into a cloud of codes, and pull all clouds toward one, so that random codes decode to images.
 
     Variational autoencoder: mean and log-variance per unit, KL divergence to the unit Gaussian; Kingma and Welling
-    2014, https://arxiv.org/abs/1312.6114; beta: Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl
+    2014, https://arxiv.org/abs/1312.6114; beta: Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl. A
+    code z is drawn from the cloud q of an image, and β is the weight.
     """
 
     formula = (

@@ -50,12 +50,12 @@ def _clothes_by_edges(model: Flavor) -> Run:
 RECIPES: dict[str, Recipe] = {
     "blocks-map": Recipe(
         "Map of blocks",
-        "A variational autoencoder with 2 units maps 80,000 blocks: height and width unfold without labels.",
+        "A variational autoencoder with 2 units maps 80,000 blocks: their height and width appear, without labels.",
         Run("blocks", VAE(latent=2), width=256, loss="kl", epochs=16, lr=3e-3),
     ),
     "fashion-search": Recipe(
-        "Similar clothes",
-        "128 units per image, learned without labels; images with the nearest codes, by cosine distance, look alike.",
+        "Clothes search",
+        "128 units per image, learned without labels; images with similar codes, by cosine distance, look alike.",
         _clothes_by_edges(Vanilla(latent=128)),
     ),
     "fashion-labels": Recipe(
@@ -64,7 +64,7 @@ RECIPES: dict[str, Recipe] = {
         _clothes_by_edges(Sparse(latent=512, weight=1e-5)),
     ),
     "fashion-rebuild": Recipe(
-        "Rebuilt clothes",
+        "Vanilla clothes",
         "784 pixels compressed to 128 units, then rebuilt with little more than half the MSE of PCA.",
         _clothes(Vanilla(latent=128)),
     ),
@@ -74,7 +74,7 @@ RECIPES: dict[str, Recipe] = {
         _clothes(Sparse(latent=128, weight=3e-4)),
     ),
     "fashion-denoise": Recipe(
-        "Denoised clothes",
+        "Denoising clothes",
         "Learns to remove strong Gaussian noise; compare it with the filters on the Denoise page.",
         _clothes(Denoising(latent=128, level=0.5)),
     ),
@@ -84,7 +84,7 @@ RECIPES: dict[str, Recipe] = {
         _clothes(Contractive(latent=128, weight=1e-4)),
     ),
     "fashion-sample": Recipe(
-        "Sampled clothes",
+        "Variational clothes",
         "A variational autoencoder with 128 units: samples from its prior decode to new images.",
         _clothes(VAE(latent=128)),
     ),

@@ -132,10 +132,12 @@ def pick_run(opening: str | None) -> str | None:
     ids = list(names)
     asked = _view.get("run") or (_view.get("run") is None and _view.picked())
     if asked and asked not in ids:
-        st.toast("The run in this link is not on this server; another one is shown.")
         _view.pick(None)
         _view.put("run", None)
     run = asked if asked in ids else opening if opening in ids else next(iter(ids), None)
+    if asked and asked != run:
+        shown = f"; here is {plain(names[run])}" if run else ""
+        st.toast(f"This server has no run {plain(asked[:80])}{shown}.", duration="long")
     _view.hand("run", run, names.get(run))
     with st.sidebar:
         st.selectbox("Run", ids, ids.index(run) if run else None, key="run", placeholder="none yet",

@@ -15,6 +15,11 @@ def lasting(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{round(seconds / 3600)} h"
 
 
+def erring(mse: float) -> str:
+    """A mean squared error; what rounds to nothing is not nothing."""
+    return f"MSE {mse:.4f}" if mse >= 5e-5 else "MSE below 0.0001"
+
+
 def sentence(problem: Exception | str) -> str:
     """What went wrong, as a sentence."""
     text = str(problem).rstrip(".")

@@ -42,10 +42,10 @@ try:
     rows = [{"limit": about.what, "at most": _written(limit(name)), "set by": name} for name, about in LIMITS.items()]
     st.table(rows, hide_index=True, width="content")
     st.caption(
-        f"A picture may have up to {LARGEST_AREA // 10**6} megapixels. A single picture that you upload is not saved; "
-        "many at once are deleted after a day. A dataset that you keep on Images stays until you delete it, and only "
-        "you see it. When all visitors together reach a limit, runs that nobody has watched for an hour are deleted "
-        "to make room."
+        f"An image may have up to {LARGEST_AREA // 10**6} megapixels. A single image that you upload is not saved, and "
+        "several uploaded together are deleted after a day. A dataset that you keep on Images stays until you delete "
+        "it, and only you see it. When all visitors together reach a limit, runs that nobody has opened for an hour "
+        "are deleted to make room."
     )
 except ValueError as error:
     st.error(sentence(error))

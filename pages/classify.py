@@ -41,10 +41,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 
 left, right = st.columns(2, gap="large")
 with left:
-    st.subheader("More labels")
+    st.subheader("Accuracy by number of labels")
     if part := _cached.measured(view).get("few_labels"):
         st.altair_chart(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
-        st.caption(f"Mean and standard deviation over {part['seeds']} random choices of the labels.")
+        st.caption(
+            f"Mean and standard deviation over {part['seeds']} random choices of the labels.",
+            help="HOG and edges are fixed descriptions of outlines, learned from nothing. PCA is the linear code.",
+        )
     else:
         offer_measuring(view, "few_labels")
 with right:

@@ -68,10 +68,10 @@ with below:
         ("choose", "Show it large"), choose, side=68, most=130, chosen=keys.index(asked if asked in keys else run),
         marked=best,
     )  # fmt: skip
-    st.caption("Underlined: the best PSNR and SSIM for this image. Press a picture to see it large.")
+    st.caption("Underlined: the best PSNR and SSIM for this image. Press an image to see it large.")
 
 act, (again, levels, everything) = _controls.tabs(
-    "act", {"again": "Repeat", "levels": "By noise level", "set": "Many pictures"}
+    "act", {"again": "Repeat", "levels": "By noise level", "set": "Many images"}
 )
 if act == "again":
     with again:

@@ -27,7 +27,7 @@ drawing = (PAGES / "components" / "autoencoder.svg").read_text()
 def decode() -> None:
     """The point under the hand is a code; the decoder of the shipped map of blocks draws it, in the browser."""
     view = _cached.newest(_cached.recipes()["blocks-map"]["id"])
-    st.write("**Be the code.** From the two units of a code, this decoder draws white blocks; it learned from 80,000.")
+    st.write("**Be the code.** Drag the dot: its place is a code of two numbers; the decoder draws a block from it.")
     plane(
         "code", view.half("decoder"), _cached.decoder_part(view), [_view.get(unit, 0.0) for unit in UNITS], 2.0, settle
     )
@@ -51,8 +51,8 @@ with act:
 
 st.header("Draw a piece of clothing")
 st.write(
-    "This autoencoder has only ever seen clothes. It turns whatever you draw into a code of 128 units; from the code "
-    "it draws the clothing that it knows."
+    "This autoencoder has only ever seen clothes. It turns whatever you draw into a code of 128 numbers, and "
+    "draws from the code what comes closest among clothes."
 )
 sketched = _cached.newest(_cached.recipes()["fashion-sample"]["id"])
 board("sketch", sketched.half("encoder"), sketched.half("decoder"), EXAMPLES)
@@ -74,7 +74,7 @@ for column, (name, page) in zip(
 
 st.header("Flavors of one idea")
 st.write(
-    r"They share one network: an encoder $f$, a decoder $g$, and a distance $d$ between an image $x$ and its "
+    r"They share one network, an encoder $f$ and a decoder $g$, and one distance $d$ between an image $x$ and its "
     "reconstruction. They differ only in their objective."
 )
 with st.container(key="flavors"), st.grid(3):
@@ -94,9 +94,9 @@ with st.grid(4, min_column_width=220):
             "Manifold",
             "See every image at the place of its code, and what the decoder draws in between.",
         ),
-        ("denoise", "Denoise", "Add noise to an image and compare how well each run removes it, in decibels."),
+        ("denoise", "Denoise", "Add noise to an image and see how well each autoencoder removes it."),
         ("search", "Search", "Find the images with the most similar codes."),
-        ("classify", "Classify", "Classify images from ten labels per class, on codes learned without labels."),
+        ("classify", "Classify", "Classify images from only ten labels per class."),
     ):
         with st.container(border=True, height="stretch"):
             st.page_link(PAGES / f"{page}.py", label=f"**{title}**")

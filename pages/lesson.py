@@ -24,8 +24,8 @@ name = _view.get("name", "")
 try:
     lesson = _syllabus.lesson(name)
 except KeyError:
-    st.title("There is no lesson of this name")
-    st.write("The list has all lessons of this server.")
+    st.title("There is no such lesson")
+    st.write("Choose one from the list.")
     st.page_link(PAGES / "lessons.py", label="All lessons")
     _view.stop()
 except BrokenLesson as error:
@@ -62,7 +62,7 @@ with told, st.container(key="lesson-words"):
     if step.question:
         guess.choose(lesson, step, number)
     asked = st.container()
-    st.page_link(PAGES / f"{step.page}.py", label=f"Open on the page {step.page.capitalize()}",
+    st.page_link(PAGES / f"{step.page}.py", label=f"Open in {step.page.capitalize()}",
                  query_params=_view.words_of(step.page, {**step.view, "run": step.run}))  # fmt: skip
 with shown:
     try:

@@ -31,7 +31,7 @@ def blocks(count: int = 80_000, seed: int = 0) -> Dataset:
 
     drawn = seen[rng.integers(len(seen), size=count)]
     test_ids = np.array([f"{height}x{width}" for height, width in pairs[held_out]])
-    source = "Generated; no rights reserved."
+    source = "Made by a program; free to use."
     return Dataset("blocks", split(drawn), split(held_out, test_ids), source=source)
 
 
@@ -92,7 +92,7 @@ def shapes(number: int, count: int = 4000, seed: int = 0) -> Dataset:
         return Split(drawn(causes), None, None, factors)
 
     train, test = split(places[~unseen][:count]), split(places[unseen][: max(1, count // 8)])
-    return Dataset(f"shapes_{number}", train, test, source="Generated; no rights reserved.")
+    return Dataset(f"shapes_{number}", train, test, source="Made by a program; free to use.")
 
 
 def _register(number: int) -> None:

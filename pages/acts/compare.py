@@ -23,7 +23,14 @@ COLUMNS = {
 }
 """Title of a column -> part of the evaluation, name of its figure, the figure that says how it is written."""
 
-HELP = {"PSNR at .5": "Gaussian noise 0.5, clipped."}
+HELP = {
+    "latent": "Units of a code.",
+    "P@4": "Share of the 4 nearest codes that are of the same class.",
+    "5-NN by cosine": "Accuracy of a vote of the 5 nearest codes.",
+    "10 labels": "Accuracy from 10 labels per class.",
+    "PSNR at .5": "Of repaired images, in decibels; Gaussian noise 0.5, clipped.",
+    "active units": "Units that change with the image.",
+}
 MOST = 6
 """Runs side by side."""
 

@@ -35,7 +35,7 @@ def press(settings: dict[str, Any]) -> list[str]:
     allowed = MOST if owner() else int(min(MOST, *map(limit, ("AECORE_MAX_RUNS", "AECORE_MAX_TRAININGS"))))
     first = max(2, min(max(sweep.LATENTS), allowed))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        help = "How many numbers do these images need? The same settings with 1 unit, 2 and so on: a sweep."
+        help = "The same settings with 1 unit, with 2, and so on up to this number: how many do these images need?"
         most = _controls.number("upto", "Sweep up to", 2, MOST, first, help=help, width=120)
         if st.button(f"Train 1 to {most} units", key="sweep"):
             try:

@@ -49,7 +49,7 @@ def arrange(view: View, head: "DeltaGenerator", beside: View | None = None, code
         color = "none" if mode == "units" else _controls.choice("color", "Color", colors, colors[0], width=120)
         tile = 28
         if mode == "images" or (mode == "decoder" and flat):
-            tile = _controls.slider("tile", "Picture size", 12, 64, 28, 4, width=130)
+            tile = _controls.slider("tile", "Image size", 12, 64, 28, 4, width=130)
         by = "codes" if flat or mode == "units" else _controls.segments("by", "Map by", WAYS, "pca")
     if coded and mode != "units":
         need_codes(view, "train", view.split)

@@ -54,7 +54,7 @@ def _train(images: "Dataset", known: bool) -> None:
     recipes = recipes_for(images.name, len(images.train))
     with st.container(horizontal=True):
         for recipe in recipes.values():
-            if st.button(recipe.title, key=f"train-{recipe.title}", help=recipe.sentence, type="secondary"):
+            if st.button(f"Train: {recipe.title}", key=f"train-{recipe.title}", help=recipe.sentence, type="secondary"):
                 try:
                     run = start_run(recipe.run.to_dict())
                 except ValueError as error:
@@ -68,4 +68,4 @@ def _train(images: "Dataset", known: bool) -> None:
     question = durations(images.name, revision(images.name))
     if (found := quietly(question)) is not None:
         times = [f"{recipe.title} {lasting(took)}" for recipe, took in zip(recipes.values(), found[0], strict=True)]
-        st.caption(f"Approximate training time on this machine: {'; '.join(times)}.")
+        st.caption(f"This takes about as long on this machine: {'; '.join(times)}.")

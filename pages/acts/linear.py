@@ -6,6 +6,7 @@ from aecore.measure.metrics import mse
 from pages import _cached
 from pages._view import View
 from pages._widgets import picture
+from pages._words import erring
 
 
 def beside(view: View, row: int) -> None:
@@ -18,5 +19,5 @@ def beside(view: View, row: int) -> None:
     }
     for column, (words, image) in zip(st.columns(3), {"The image": one, **rebuilt}.items(), strict=True):
         with column:
-            error = "" if image is one else f", MSE {mse(one, image):.4f}"
+            error = "" if image is one else f", {erring(mse(one, image))}"
             picture(image[0], f"{words}{error}", 280)

@@ -23,6 +23,11 @@ SPLITS = {"train": "Training", "test": "Test"}
 KINDS = {"train": "training", "test": "test"}
 WAYS = {"pca": "PCA", "tsne": "t-SNE"}
 
+MEANING = (
+    "Trustworthiness: neighbors on the map are neighbors in pixels. Continuity: neighbors in pixels are neighbors on "
+    "the map. R²: how much of a factor can be told from the place. 1 is perfect."
+)
+
 AREAS = {"map": "area", "map-beside": "beside-area"}
 """Key of a map -> the parameter that holds the area which is selected on it."""
 
@@ -44,7 +49,7 @@ def picked_row(view: View) -> int:
 def row_field(view: View) -> None:
     """A field for the row of the image."""
     scope = (_cached.images(view).name, view.split)
-    _controls.number("row", "Image (row)", 0, len(_cached.split(view)) - 1, 0, scope, width=150)
+    _controls.number("row", "Image number", 0, len(_cached.split(view)) - 1, 0, scope, width=150)
 
 
 def located(run: str, split: str, row: int) -> dict[str, Any]:
@@ -187,12 +192,12 @@ def quality(view: View) -> None:
         ours, linear = known["rows"]["map"], known["rows"].get("PCA-2", {})
         beside = {name: f" (PCA {value:.3f})" for name, value in linear.items()} if way == "codes" else {}
         pairs = [f"{name} {value:.3f}{beside.get(name, '')}".replace("R^2", "R²") for name, value in ours.items()]
-        st.caption(f"On {KINDS[known['split']]} images: " + " · ".join(pairs), help=_sample(known) + (
+        st.caption(f"On {KINDS[known['split']]} images: " + " · ".join(pairs), help=f"{MEANING} {_sample(known)}" + (
             "" if way == "codes" else " This is the plane of the two principal components of the codes."))  # fmt: skip
 
 
 def _sample(known: Mapping[str, Any]) -> str:
-    return f"On {known['images']:,} {KINDS[known['split']]} images, 12 neighbors, seed 0."
+    return f"On {known['images']:,} different {KINDS[known['split']]} images, 12 neighbors, seed 0."
 
 
 def lay_out(view: View) -> None:

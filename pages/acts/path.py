@@ -29,7 +29,7 @@ def path(view: View) -> dict[str, Any]:
         ]
         kind = "straight"
         if checkpoint.run.model.prior:
-            help = "slerp follows an arc instead of a straight line: codes with many units lie near a sphere."
+            help = "Slerp follows an arc instead of a straight line: codes with many units lie near a sphere."
             kind = _controls.segments("line", "Line", manifold.WAYS, "straight", help=help)
     pair = to_floats(split.images[ends])
     count = (FRAMES - 1) * BETWEEN + 1
@@ -58,8 +58,8 @@ def path(view: View) -> dict[str, Any]:
     steps = manifold.steps(decoded)
     words = " ".join(f"{step:.3f}" for step in steps)
     st.caption(
-        f"RMS change from frame to frame: {words}. The largest is "
-        f"{steps.max() / max(steps.mean(), 1e-9):.1f} times the mean."
+        f"The largest step is {steps.max() / max(steps.mean(), 1e-9):.1f} times the mean step.",
+        help=f"RMS change of the pixels from frame to frame: {words}.",
     )
     if view.way == "tsne":
         return {}
@@ -79,12 +79,12 @@ def samples(view: View, row: int) -> dict[str, Any]:
     scale = max(1, 84 // decoded.shape[2])
     st.image(sheet(decoded, 6, scale, gap=2), width="stretch", alt="Decoded mean and five samples")
     st.caption(
-        f"Posterior of image {row}: its mean decoded, then five samples. "
-        f"Mean standard deviation {deviation.mean():.3g}."
+        f"The cloud of image {row}: decoded from its middle, then from five random places in it.",
+        help=f"Its posterior. Its standard deviation is {deviation.mean():.3g} on average over the units.",
     )
     new = checkpoint.sample(24, seed=seed)
     st.image(sheet(new, 6, scale, gap=2), width="stretch", alt="24 new images")
-    st.caption("New images: 24 samples from the prior, the unit Gaussian, decoded.")
+    st.caption("24 new images, decoded from random codes.", help="Samples from the prior, the unit Gaussian.")
     if view.way == "tsne":
         return {}
     marks: dict[str, Any] = {"dots": manifold.project(drawn, *_cached.axes(view)).tolist()}

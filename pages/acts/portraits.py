@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SORTS = {"activity": "Activity", "variance": "Variance", "purity": "Class purity", "number": "Number"}
 HELP = (
     "Activity: on how many images the unit is not negligible. Class purity: the share of the most frequent class among "
-    "the 50 images that excite it most."
+    "the 50 images on which it is highest."
 )
 SHEET = 48
 """Units on one sheet of the list."""
@@ -73,8 +73,9 @@ def _summary(view: View, known: "Units") -> None:
         words += "None is dead."
     st.caption(words, help="Dead: negligible, or the same, for every image. Moving such a unit means nothing.")
     st.caption(
-        f"Each line: decoded with the unit low, then high; what becomes brighter (red) or darker (blue); the {SHOWN} "
-        "images that excite it most." + (" With 2 units, the map shows both at once." if len(known.dead) == 2 else "")
+        "Each line: decoded with the unit low, then high; what becomes brighter (red) or darker (blue); "
+        f"the {SHOWN} images on which it is highest."
+        + (" With 2 units, the map shows both at once." if len(known.dead) == 2 else "")
     )
 
 
@@ -118,7 +119,7 @@ def _one(view: View, known: "Units", unit: int) -> None:
         words = f"Active on {known.share[unit]:.0%} of the images, variance {known.variance[unit]:.2g}."
         if (kind := known.kind[unit]) >= 0:
             name = plain(_cached.images(view).classes[kind])
-            words += f" Of the images that excite it most, {known.purity[unit]:.0%} are of the class {name}."
+            words += f" Of the images on which it is highest, {known.purity[unit]:.0%} are of the class {name}."
         st.write(words)
     line = _cached.checkpoint(view).decode(known.between(np.array([unit]), STEPS)[0])
     scale = max(1, 56 // line.shape[2])
@@ -127,10 +128,10 @@ def _one(view: View, known: "Units", unit: int) -> None:
     st.caption(f"Decoded while unit {unit + 1} goes from {low:.2f} to {high:.2f}; all others stay at their mean.")
     if known.dead[unit]:
         return
-    st.caption("The images that excite it most:")
+    st.caption("The images on which it is highest:")
     _images(view, unit, known.most[unit], "most")
     if low < 0:
-        st.caption("Those with its lowest values:")
+        st.caption("Those on which it is lowest:")
         _images(view, unit, known.least[unit], "least")
     tall = 160 if _cached.split(view).labels is None else 260
     st.altair_chart(

@@ -62,7 +62,7 @@ def choose_noise() -> Noise:
         kind = _controls.segments("noise", "Noise", noises, "gaussian", help=help, wrap=True)
         level = _controls.slider("level", "Level", 0.0, 1.0, 0.5, STEP, width=180)
         seed = _controls.number("noise-seed", "Seed", 0, 10_000, 0, width=120)
-        help = "Clip the noisy image to [0, 1], as an image file would. PSNR compares clipped images in either case."
+        help = "Cut off what is below black or above white, as image files do. PSNR always compares clipped images."
         return Noise(kind, level, _controls.toggle("clip", "Clip", True, help=help), seed)
 
 
@@ -170,13 +170,13 @@ def walk(checkpoint: "Checkpoint", name: str, noisy: np.ndarray) -> None:
     gallery(images, lines, "walk", "The image after every pass", side=80, most=130)
     st.altair_chart(bars(steps, "pass", "step length"), height=180, alt="Length of every step")
     st.caption(
-        f"{name} applied to its own output. A step is the RMS change of the pixels in one pass. An image that the "
-        "network reconstructs well hardly changes, so short steps mean that it has become such an image."
+        f"{name}, applied to its own output. A step is the RMS change of the pixels in one pass. Short steps mean "
+        "that the image has become one that the network reconstructs well."
     )
 
 
 def whole_set(view: View, name: str) -> None:
-    """Many pictures in, a zip of repaired ones out."""
+    """Many images in, a zip of repaired ones out."""
     height, width = _cached.shape(view)[1:]
     st.file_uploader(
         f"Noisy pictures, resized to {width} x {height} pixels, or one zip of them", KINDS, key="set",

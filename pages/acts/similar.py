@@ -95,14 +95,13 @@ class Place:
         """What the metric saw."""
         vector = {
             "code": f"Codes of {latent} units",
-            "whitened": f"Half-whitened codes of {latent} units",
+            "whitened": f"Whitened codes of {latent} units",
             "pixels": "Raw pixels",
             "map": "Places on the map, " + ("the 2 units of a code" if latent == 2 else "the 2 main axes of the codes"),
         }[self.space]
-        centered = "centered" if self.space == "whitened" or (self.space == "map" and latent != 2) else "not centered"
         of = "training" if self.view.split == "train" else "test"
-        measure = "cosine similarity, 1 is the same direction" if self.metric == "cosine" else "euclidean distance"
-        words = f"{vector}, {centered}; {measure}; among {count:,} {of} images. No labels are used."
+        measure = "cosine similarity (1 is the same direction)" if self.metric == "cosine" else "euclidean distance"
+        words = f"{vector}, compared with {count:,} {of} images by {measure}. No labels are used."
         if self.space != "pixels":
             index = _cached.index(self.view, self.space, self.metric)
             words += "" if index.exact else f" Approximate: {index.recall:.1%} of the ten nearest are found."

@@ -34,8 +34,8 @@ OFFERED = {
 def steer(job: Job, state: str) -> None:
     """The buttons that make sense now, for whom they are."""
     if job.folder.parent != own_runs():
-        st.button("Train it here", key="train-here", on_click=_train_here, args=(job.id,))
-        st.caption("This run came with the app, already trained. Train it here to watch it learn.")
+        st.button("Train this run again", key="train-here", on_click=_train_here, args=(job.id,))
+        st.caption("This run came with the app, already trained. Train it again to watch it learn.")
         return
     if not may(job):
         st.caption("Somebody else started this training. You can watch and use it, but not control or delete it.")

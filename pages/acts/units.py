@@ -11,6 +11,7 @@ from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._widgets import go, picture
+from pages._words import erring
 from pages.components.live import Follower, live
 
 RACK = 8
@@ -36,7 +37,7 @@ def pair(view: View, row: int) -> None:
         picture(one[0], "As the network sees it" if content else f"Image {name}")
     with pair[1]:
         error = np.square(rebuilt - to_floats(one)).mean()
-        picture(rebuilt[0], f"Reconstruction, MSE {error:.4f}" if error >= 5e-5 else "Reconstruction, MSE below 0.0001")
+        picture(rebuilt[0], f"Reconstruction, {erring(error)}")
 
 
 def image(view: View, row: int) -> None:
@@ -69,10 +70,11 @@ def place(view: View) -> dict[str, Any]:
     with st.container(width=240):
         picture(decoded, f"Decoded from ({where[0]:.2f}, {where[1]:.2f})", side=280)
     box = manifold.PRIOR_BOX if _cached.checkpoint(view).run.model.prior else None
-    extent = (
-        "the middle 99.8% of the prior in each direction" if box else "the middle 98% of the codes in each direction"
+    extent = "99.8% of the prior" if box else "98% of the codes"
+    st.caption(
+        "Hatched: far from all training images, so the decoder is guessing.",
+        help=f"The small pictures cover the middle {extent} in each direction.",
     )
-    st.caption(f"The lattice covers {extent}. Hatched: far from all data, where the decoder is guessing.")
     return {"place": where}
 
 
@@ -127,6 +129,6 @@ def traversals(view: View, code: np.ndarray) -> None:
     )  # fmt: skip
     names = ", ".join(str(unit + 1) for unit in order)
     st.caption(
-        f"Each row of pictures moves one unit of the code on the right (top to bottom: {names}) from its 1st to its "
-        "99th percentile over the test images; the other units stay fixed. The most active unit is on top."
+        f"Each row moves one unit of the code from its 1st to its 99th percentile over the test images; others "
+        f"stay. From top to bottom: units {names}, the most active one first."
     )

@@ -1,4 +1,4 @@
-"""The maps of two runs side by side: pointer, selection, classes and colors are shared, and all of it is in the address."""
+"""The maps of two runs side by side: pointer, selection, classes and colors are shared, and in the address."""
 
 import json
 from pathlib import Path

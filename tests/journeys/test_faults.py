@@ -126,7 +126,7 @@ def test_who_comes_first_to_a_run_that_is_gone_sees_another_one(page: str, brows
     context = browser.new_context(base_url=server.url)
     tab = context.new_page()
     tab.goto(f"/{page}?run=digits-vae-deadbeef")
-    expect(tab.get_by_text("The run in this link is not on this server")).to_be_visible()
+    expect(tab.get_by_text("This server has no run")).to_be_visible()
     settle(tab)
     expect(tab.get_by_role("heading", name=page.capitalize(), exact=True)).to_be_visible()
     expect(tab.locator(".st-key-run input")).not_to_have_value("")

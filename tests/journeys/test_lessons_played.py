@@ -80,4 +80,4 @@ def test_a_lesson_is_played_to_its_end(page: Page, server: Server, lesson: Lesso
 def test_an_odd_address_of_a_lesson_opens(home: object, words: dict[str, str]) -> None:
     app = visit("lesson", **words)
     missing = not words.get("name", "").startswith("bottleneck")
-    assert (app.title[0].value == "There is no lesson of this name") == missing
+    assert (app.title[0].value == "There is no such lesson") == missing

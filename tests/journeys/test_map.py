@@ -260,7 +260,7 @@ def test_zoom_and_picked_image_survive_reruns(page: Page) -> None:
         settle(page)
     assert view(page) == pytest.approx(zoomed)
     page.wait_for_url(re.compile(rf"row={row}(&|$)"))
-    expect(page.get_by_label("Image (row)")).to_have_value(str(row))
+    expect(page.get_by_label("Image number")).to_have_value(str(row))
 
 
 @pytest.mark.parametrize(("run", "split"), [(DIGITS, "train"), (BLOCKS, "test")])
@@ -310,7 +310,7 @@ def test_the_picture_at_the_pointer_is_what_the_decoder_makes_of_the_place(run: 
 
 def test_the_keyboard_picks_an_image_too(page: Page) -> None:
     shown = Map(page, DIGITS, mode="points")
-    field = page.get_by_label("Image (row)")
+    field = page.get_by_label("Image number")
     field.fill("11")
     field.press("Enter")
     expect(page.get_by_text(f"Image {shown.split.ids[11]},")).to_be_visible()

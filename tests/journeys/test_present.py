@@ -43,5 +43,5 @@ def test_an_address_begins_it_and_a_field_keeps_its_letters(page: Page) -> None:
     page.goto("/manifold?present=1")
     settle(page)
     expect(page.get_by_role("link", name="Manifold", exact=True)).to_be_hidden()
-    page.get_by_label("Image (row)").press("s")
+    page.get_by_label("Image number").press("s")
     expect(page.locator("#aecore-spotlight")).to_have_count(0)

@@ -125,7 +125,7 @@ def test_search_shows_what_the_index_finds(metric: str, home_with_runs: Path, di
     same, pixels = ((split.labels[found] == label).sum() for found in (rows, plain))
     chance = 4 * (split.labels == label).mean()
     assert f"**{same} of 4 same class**; raw pixels {pixels} of 4; chance {chance:.1f}" in texts(app)
-    assert f"Codes of 16 units, not centered; {metric}" in texts(app)
+    assert f"Codes of 16 units, compared with {len(split.images):,} training images by {metric}" in texts(app)
 
 
 def test_search_in_raw_pixels_shows_the_nearest_images(home_with_runs: Path) -> None:
@@ -135,7 +135,7 @@ def test_search_in_raw_pixels_shows_the_nearest_images(home_with_runs: Path) -> 
     assert [(score, name) for score, name in tiles(app, "hits")] == [
         (f"{1 - distance:.3f}", name) for distance, name in zip(distances, expected, strict=True)
     ]
-    assert "Raw pixels, not centered" in texts(app)
+    assert "Raw pixels, compared with" in texts(app)
 
 
 def test_search_among_whitened_codes(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
@@ -450,7 +450,7 @@ def test_denoise_from_choice_to_download(
     expect(page.get_by_text("200 x 300 pixels, turned upright")).to_be_visible()
     settle(page)
 
-    page.get_by_role("tab", name="Many pictures").click()
+    page.get_by_role("tab", name="Many images").click()
     archive = tmp_path / "set.zip"
     with zipfile.ZipFile(archive, "w") as out:
         for row in range(5):
