@@ -40,6 +40,7 @@ def warm_up() -> None:
     that stay: looking at them again takes 0.15 s each time, unless they are frozen. Trainings share them from here on.
     """
     try:
+        import aecore.__main__
         import aecore.charts
         import aecore.measure.evaluate
         import aecore.measure.repair

@@ -47,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
 
     trainings.declare(command)
     sweeps.declare(command)
-    task = command("task", _task, "answer a question that a page has asked")
-    task.add_argument("name", metavar="NAME")
+    task = command("task", _task, "answer what a page has asked: this question, or all that wait, one after another")
+    task.add_argument("name", metavar="NAME", nargs="?")
 
     embed = command("embed", _embed, "write the codes of a split to a .npz file")
     search = command("search", _search, "find the images nearest to a test image")
@@ -185,7 +185,7 @@ def _denoise(options: argparse.Namespace) -> int:
 def _task(options: argparse.Namespace) -> int:
     from aecore.process import arrivals, questions, repairs, tasks  # noqa: F401 - what they ask registers itself
 
-    return tasks.work(options.name)
+    return tasks.work(options.name) if options.name else tasks.usher()
 
 
 def _evaluate(options: argparse.Namespace) -> int:

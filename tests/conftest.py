@@ -42,7 +42,7 @@ from aecore.process.nursery import close_nursery, open_nursery
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "pages"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-expect.set_options(timeout=60_000)  # a busy machine is not a wrong page
+expect.set_options(timeout=120_000)  # a busy machine is not a wrong page
 ANSWERS = Path(os.devnull)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 FLAGS += ["--disable-sync"]

@@ -148,7 +148,7 @@ class Job:
             return
         write_file(self.folder / MEASURER, b"", durable=False)  # on a full disk, say so before a process is started
         process, deadline = self._process("evaluate", "--background"), time.monotonic() + START
-        while not self.measuring and _lives(process) and time.monotonic() < deadline:
+        while not self.measuring and lives(process) and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def stop_measuring(self) -> None:
@@ -247,7 +247,8 @@ def held(path: Path) -> bool:
     return False
 
 
-def _lives(process: int) -> bool:
+def lives(process: int) -> bool:
+    """Whether there is a process with this id."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

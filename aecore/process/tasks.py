@@ -2,13 +2,17 @@
 
 A task is a registered function and its arguments. Its answer lies on disk under a name made of both, so whoever asks
 again has it at once, also after a restart. Tasks wait in a queue of their own beside that of the trainings, and one
-works at a time. A task that nobody waits for any more ends.
+works at a time: an usher, a process that is there as long as there are tasks, begins one after another, so that what
+waits takes no memory. A task that nobody waits for any more ends.
 """
 
 import json
 import os
+import signal
+import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +27,7 @@ import numpy as np
 from aecore.files import home, remove, saving, write_file
 from aecore.folders import LOCK, LOG, PROGRESS
 from aecore.kept import find, kept
-from aecore.process.jobs import give_way, held
+from aecore.process.jobs import give_way, held, lives
 from aecore.process.memory import scarce
 from aecore.process.nursery import start
 
@@ -31,8 +35,8 @@ Arguments = tuple[str | int | float | bool, ...]
 Progress = Callable[[float, float], None]
 """What is done, and of how much."""
 
-ASKED, WAITING = "asked.json", "waiting"
-"""What a task is asked, and a folder with a file for everybody who waits for its answer."""
+ASKED, WAITING, WORKING = "asked.json", "waiting", "working"
+"""What a task is asked, a folder with a file for everybody who waits for its answer, and a note that it has begun."""
 
 SERVER = "server"
 """Who asks before anybody does, so that the opening views are known."""
@@ -43,6 +47,9 @@ START = 30.0
 """Seconds that a process gets to take its lock before it counts as failed."""
 MOST = 24
 """Tasks that may wait at the same time."""
+LINGER, PULSE = 5.0, 0.25
+"""Seconds that the usher stays after the last task, and between two looks of it."""
+ENDED = "its process ended, perhaps because memory ran out"
 
 
 class Busy(RuntimeError):
@@ -84,7 +91,7 @@ class Task:
         """Note that somebody waits for the answer, and start a process for it if there is none. Raises Busy."""
         if not self.alive and scarce():
             raise Busy("this server is short of memory; try again in a few minutes")
-        if not self.alive and len(queue(self.folder.parent)) >= MOST:
+        if not self.alive and _ushered() and len(queue(self.folder.parent)) >= MOST:
             raise Busy("too many long computations are waiting on this server; try again in a few minutes")
         with suppress(
             FileNotFoundError
@@ -94,13 +101,21 @@ class Task:
             (waiting / who).touch()
             if not self.alive:
                 asked = {"function": self.function, "arguments": self.arguments, "who": who, "came": time.monotonic()}
+                (self.folder / WORKING).unlink(missing_ok=True)
                 write_file(self.folder / ASKED, json.dumps(asked).encode(), durable=False)
-                _tell(self.folder, {"pid": start(["task", self.name], home().absolute(), self.folder / LOG)})
+                _tell(self.folder, {})
+                if not TASKS[self.function].queued:
+                    start(["task", self.name], home().absolute(), self.folder / LOG)
+                else:
+                    _call_usher()
 
     def wait(self, who: str) -> None:
-        """Note that somebody still waits."""
+        """Note that somebody still waits; should the usher be gone, there is a new one."""
         with suppress(OSError):
             (self.folder / WAITING / who).touch()
+            if self.name in queue(self.folder.parent) and not self.alive:
+                _tell(self.folder, {})
+                _call_usher()
 
     def leave(self, who: str) -> None:
         """Note that somebody does not wait any more; the process ends when nobody does."""
@@ -112,20 +127,19 @@ class Task:
 
     @property
     def alive(self) -> bool:
-        """Whether a process works on it, or will in a moment."""
+        """Whether a process works on it, or will."""
         if held(self.folder / LOCK):
             return True
         report = self.report
-        return "pid" in report and "error" not in report and 0 <= time.time() - report.get("time", 0.0) < START
+        if "pid" not in report or "error" in report:
+            return False
+        waits = (self.folder / ASKED).exists() and not (self.folder / WORKING).exists() and _ushered()
+        return waits or 0 <= time.time() - report.get("time", 0.0) < START
 
     @property
     def report(self) -> dict[str, Any]:
         """What its process said last: pid; ahead (in the queue), done and of, or error."""
-        try:
-            report = json.loads((self.folder / PROGRESS).read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return report if isinstance(report, dict) else {}
+        return _report(self.folder)
 
 
 class Kind(NamedTuple):
@@ -157,7 +171,7 @@ def task(
 
 
 def work(name: str) -> int:
-    """In a process of its own: wait for the turn, compute, keep the answer; returns the exit code."""
+    """In a process of its own: compute, keep the answer; returns the exit code."""
     folder = _folder(name)
     try:
         asked = json.loads((folder / ASKED).read_bytes())
@@ -173,8 +187,6 @@ def work(name: str) -> int:
     try:
         give_way(900)
         threading.Thread(target=_end_when_nobody_waits, args=(folder,), daemon=True).start()
-        if TASKS[task.function].queued:
-            _take_turn(folder)
         if TASKS[task.function].memory:
             _limit_memory(TASKS[task.function].memory)
         _tell(folder, {"done": 0, "of": 1})
@@ -219,26 +231,86 @@ def _limit_memory(more: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (now + more, resource.RLIM_INFINITY))
 
 
-def _take_turn(folder: Path) -> None:
-    """Wait until no task is ahead."""
-    while ahead := queue(folder.parent).index(folder.name):
-        _tell(folder, {"ahead": ahead})
-        time.sleep(0.25)
-    (folder / "working").touch()
+def usher() -> int:
+    """In a process of its own: have the tasks done that wait, as long as there are any; returns the exit code."""
+    root = home() / "tasks"
+    while True:
+        lock = filelock.FileLock(root / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return 0  # there is one
+        try:
+            _attend(root)
+        finally:
+            lock.release()
+        if not queue(root):  # none came in the moment before the lock was open
+            return 0
+
+
+def _ushered() -> bool:
+    return held(home() / "tasks" / LOCK)
+
+
+def _call_usher() -> None:
+    if not _ushered():
+        start(["task"], home().absolute(), home() / "tasks" / LOG)
+
+
+def _attend(root: Path) -> None:
+    """Begin the task whose turn it is, tell the others how many are ahead, and clear away what nobody wants."""
+    begun: dict[str, int] = {}
+    told: dict[str, int] = {}
+    watches: dict[str, _Watch] = {}
+    last = time.monotonic()
+    while time.monotonic() - last < LINGER:
+        for name in [name for name, process in begun.items() if not lives(process)]:
+            del begun[name]
+        for ahead, name in enumerate(queue(root)):
+            last, folder = time.monotonic(), root / name
+            if (folder / WORKING).exists():
+                if name not in begun and not held(folder / LOCK):
+                    _tell(folder, {"error": ENDED})
+            elif not watches.setdefault(name, _Watch(folder)).anybody():
+                remove(folder)
+            elif not ahead:
+                (folder / WORKING).touch()
+                begun[name] = _begin(folder)
+            elif told.get(name) != ahead:
+                told[name] = ahead
+                _tell(folder, {"ahead": ahead})
+        time.sleep(PULSE)
+
+
+def _begin(folder: Path) -> int:
+    """Have a process do the task in this folder; its id. A child of the usher has imported what the usher has."""
+    if sys.platform != "linux":
+        return start(["task", folder.name], home().absolute(), folder / LOG)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the children
+    if process := os.fork():
+        return process
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        code = work(folder.name)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def queue(root: Path) -> list[str]:
-    """Names of the tasks with a process in the order of their turns: those at work, everybody's newest, the others.
+    """Names of the tasks in the order of their turns: those at work, everybody's newest, the others.
 
     What somebody asked before may not be wanted any more. What the server itself asks comes last, and nobody waits for
     it, even where it is at work.
     """
     found = []
-    for folder in root.iterdir() if root.is_dir() else ():
+    for folder in root.glob("[!.]*"):  # what is being removed begins with a dot
         with suppress(OSError, ValueError, LookupError, TypeError):
             asked = json.loads((folder / ASKED).read_bytes())
-            if TASKS[asked["function"]].queued and held(folder / LOCK):
-                found.append((not (folder / "working").exists(), asked["came"], str(asked["who"]), folder.name))
+            if TASKS[asked["function"]].queued and "error" not in _report(folder):
+                found.append((not (folder / WORKING).exists(), asked["came"], str(asked["who"]), folder.name))
     seen: Counter[str] = Counter()
     ranked = []
     for waits, came, who, name in sorted(found, key=lambda each: -each[1]):
@@ -247,20 +319,38 @@ def queue(root: Path) -> list[str]:
     return [name for *_, name in sorted(ranked)]
 
 
-def _end_when_nobody_waits(folder: Path) -> None:
-    """End this process when everybody has left, or has not said for a while that they wait; by this process's clock."""
-    seen: dict[str, tuple[float, float]] = {}
-    while True:
+class _Watch:
+    """Looks who still waits for the task in a folder: by the clock of this process, since the system's may be set."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seen: dict[str, tuple[float, float]] = {}  # who -> the last note of theirs, and when it was first seen
+
+    def anybody(self) -> bool:
+        """Whether anybody has said in the last while that they wait, and has not left."""
         now, waiting = time.monotonic(), {}
         with suppress(OSError):
-            waiting = {path.name: path.stat().st_mtime for path in (folder / WAITING).iterdir()}
+            waiting = {path.name: path.stat().st_mtime for path in (self.folder / WAITING).iterdir()}
         for who, touched in waiting.items():
-            if who not in seen or seen[who][0] != touched:
-                seen[who] = (touched, now)
-        if not any(now - seen[who][1] < PATIENCE for who in waiting):
-            remove(folder)
-            os._exit(0)
+            if who not in self.seen or self.seen[who][0] != touched:
+                self.seen[who] = (touched, now)
+        return any(now - self.seen[who][1] < PATIENCE for who in waiting)
+
+
+def _end_when_nobody_waits(folder: Path) -> None:
+    watch = _Watch(folder)
+    while watch.anybody():
         time.sleep(0.5)
+    remove(folder)
+    os._exit(0)
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    try:
+        report = json.loads((folder / PROGRESS).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return report if isinstance(report, dict) else {}
 
 
 def _tell(folder: Path, report: dict[str, Any]) -> None:

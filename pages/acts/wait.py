@@ -7,7 +7,7 @@ import streamlit as st
 
 from aecore.files import Unwritable
 from aecore.process.questions import coded
-from aecore.process.tasks import Busy, Task
+from aecore.process.tasks import ENDED, Busy, Task
 from pages import _cached, _view
 from pages._view import View
 from pages._visitor import drawer
@@ -84,7 +84,7 @@ def _progress(task: Task, who: str, words: str) -> None:
     task.wait(who)
     report = task.report
     if not task.alive:
-        st.text(f"This failed: {sentence(report.get('error', 'its process ended, perhaps because memory ran out'))}")
+        st.text(f"This failed: {sentence(report.get('error', ENDED))}")
     elif ahead := report.get("ahead"):
         st.progress(0.0, f"{words}: {ahead} ahead in the queue")
     else:

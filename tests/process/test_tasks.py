@@ -66,6 +66,35 @@ def test_who_asks_the_same_waits_for_the_same_process(endless: Task) -> None:
     assert endless.answer() is None
 
 
+def test_what_waits_has_no_process_until_its_turn(endless: Task, question: Task) -> None:
+    endless.ask("ann")
+    _until(lambda: "done" in endless.report)
+    question.ask("ben")
+    _until(lambda: question.report.get("ahead") == 1)
+    assert question.alive
+    assert not tasks.held(question.folder / "lock")
+    endless.leave("ann")
+    _until(lambda: question.answer() is not None)
+
+
+def test_where_the_usher_is_gone_who_waits_calls_another(
+    endless: Task, question: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless.ask("ann")
+    _until(lambda: "done" in endless.report)
+    question.ask("ben")
+    _until(lambda: question.report.get("ahead") == 1)
+    psutil.Process(endless.report["pid"]).parent().kill()
+    _until(lambda: not tasks._ushered())
+    monkeypatch.setattr(tasks, "START", 0.0)
+    assert not question.alive
+    question.wait("ben")
+    _until(tasks._ushered)
+    assert endless.alive, "what has begun goes on"
+    endless.leave("ann")
+    _until(lambda: question.answer() is not None)
+
+
 def test_who_says_nothing_any_more_does_not_wait_any_more(endless: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "PATIENCE", 0.2)
     monkeypatch.setattr(tasks.time, "sleep", lambda _: None)
@@ -104,13 +133,12 @@ def test_a_new_interpreter_knows_every_task() -> None:
     assert asked == set(imported[1].split(", "))
 
 
-def test_a_process_that_dies_is_not_waited_for(endless: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_is_not_waited_for(endless: Task) -> None:
     endless.ask("ann")
     _until(lambda: "done" in endless.report)
     os.kill(endless.report["pid"], signal.SIGKILL)
-    monkeypatch.setattr(tasks, "START", 0.0)
-    _until(lambda: not endless.alive)
-    monkeypatch.setattr(tasks, "START", 30.0)
+    _until(lambda: endless.report.get("error") == tasks.ENDED)
+    assert not endless.alive
     endless.leave("ann")
 
 
@@ -131,22 +159,18 @@ def test_a_task_that_fails_says_why(question: Task, monkeypatch: pytest.MonkeyPa
 def test_everybodys_newest_task_precedes_what_anybody_asked_before(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for what the server asks, and what is quick waits for nobody."""
     monkeypatch.setitem(tasks.TASKS, "quick", tasks.Kind(lambda: [], 1, queued=False))
-    locks = []
     asked = ((0.1, "server", "s1"), (1.0, "ann", "a1"), (2.0, "ann", "a2"), (3.0, "ben", "b1"), (4.0, "dan", "d1"))
     for came, who, name in (*asked, (0.5, "cleo", "c1"), (0.2, "eve", "q1")):
         folder = home / "tasks" / name
         folder.mkdir(parents=True)
         function = "quick" if name == "q1" else "nearest"
         (folder / "asked.json").write_text(json.dumps({"came": came, "who": who, "function": function}))
-        locks.append(tasks.filelock.FileLock(folder / "lock"))
-        if name != "c1":  # its process is gone
-            locks[-1].acquire()
+        if name == "c1":  # it failed
+            (folder / "progress.json").write_text('{"error": "no"}')
     for name in ("b1", "s1"):
         (home / "tasks" / name / "working").touch()
     (home / "tasks" / "odd").mkdir()
     assert queue(home / "tasks") == ["b1", "a2", "d1", "a1", "s1"]
-    for lock in locks:
-        lock.release()
 
 
 def test_where_memory_is_scarce_nothing_new_is_begun(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +182,7 @@ def test_where_memory_is_scarce_nothing_new_is_begun(question: Task, monkeypatch
 
 def test_only_so_many_wait(question: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "queue", lambda _: ["task"] * MOST)
+    monkeypatch.setattr(tasks, "_ushered", lambda: True)
     with pytest.raises(Busy, match="too many long computations"):
         question.ask("ann")
     assert not question.folder.exists()
