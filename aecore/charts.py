@@ -100,11 +100,16 @@ def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> alt.Chart:
 
 
 def small_map(
-    places: np.ndarray, box: tuple[float, float, float, float], groups: Sequence[Any], title: str
+    places: np.ndarray,
+    box: tuple[float, float, float, float],
+    groups: Sequence[Any],
+    title: str,
+    order: Sequence[str] = (),
 ) -> alt.Chart:
     """Points (n, 2) in a box (left, right, bottom, top), without axes.
 
-    groups (n,) are names or numbers and give the colors; title is what they are.
+    groups (n,) are names or numbers and give the colors; title is what they are. order: all names in the order of their
+    colors, by which a class has the same color as on the latent map; empty for that of the alphabet.
     """
     left, right, bottom, top = box
     rows = [
@@ -116,6 +121,7 @@ def small_map(
         color = alt.Color(field=title, type="quantitative").legend(None).scale(scheme=scheme)
     else:
         color = alt.Color(field=title, type="nominal").legend(columns=1, symbolLimit=12, title=None)
+        color = color.scale(domain=list(order)) if order else color
     points = alt.Chart(_data(rows)).mark_circle(size=22, opacity=0.85, clip=True)
     return points.encode(
         alt.X("x:Q").axis(None).scale(domain=[left, right]),

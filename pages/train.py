@@ -9,7 +9,7 @@ import streamlit as st
 from aecore import FLAVORS, Run, figures
 from aecore.data import dataset_title, is_here
 from aecore.folders import folder_of, own_runs
-from aecore.process.jobs import Job
+from aecore.process.jobs import LIVE, Job
 from aecore.recipes import opening_settings
 from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
@@ -98,10 +98,11 @@ def buttons(chosen: dict[str, Any], all_flavors: list[dict[str, Any]]) -> None:
 
 
 def watch(runs: list[str]) -> None:
-    """Show the first of these runs, and compare them where there are several."""
-    _view.put("run", runs[0])
+    """Show the first of these runs that is not trained yet, and compare them where there are several."""
+    run = next((run for run in runs if Job(folder_of(run)).state in LIVE), runs[0])
+    _view.put("run", run)
     _view.put("compare", runs if len(runs) > 1 else None)
-    st.session_state["started"] = runs[0]
+    st.session_state["started"] = run
     st.rerun()
 
 

@@ -88,6 +88,11 @@ def test_a_small_map_colors_names_as_kinds_and_numbers_as_amounts(groups: list, 
     assert encoding["y"]["scale"]["domain"] == [1, 5]
 
 
+def test_a_class_has_its_own_color_whatever_the_alphabet_says() -> None:
+    chart = charts.small_map(np.zeros((2, 2)), (0, 1, 0, 1), ["boot", "shirt"], "class", ("trouser", "shirt", "boot"))
+    assert chart.to_dict()["encoding"]["color"]["scale"]["domain"] == ["trouser", "shirt", "boot"]
+
+
 def test_a_confusion_matrix_has_the_shares_of_every_class() -> None:
     labels, said = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1])
     shares = {

@@ -128,7 +128,7 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
         title, groups = _cached.groups(run.dataset, len(shown.places))
         box, alt = bounds(_all(moments)), "Small map of test images by their code"
         with map:
-            chart = charts.small_map(shown.places, box, groups, title)
+            chart = charts.small_map(shown.places, box, groups, title, images.classes or ())
             st.altair_chart(chart, key="small-map", height=240, alt=alt)
             plane = "their codes" if run.model.latent <= 2 else "two principal components of their codes"
             st.caption(f"{len(groups)} test images at {plane}, colored by {title}")
