@@ -1,4 +1,4 @@
-"""Add noise to an image; every run of its size repairs it, beside filters, with numbers under the pictures."""
+"""Add noise to an image; every run on the same images repairs it, beside filters, with numbers under the pictures."""
 
 import numpy as np
 import streamlit as st
@@ -11,7 +11,7 @@ from pages import _cached, _controls, _view
 from pages._widgets import open_run, titles
 from pages._words import plain
 from pages.acts.query import pick_query
-from pages.acts.repairs import choose_noise, follow, large, over_levels, runs_of_shape, walk, whole_set, words
+from pages.acts.repairs import choose_noise, follow, large, over_levels, runs_on_images, walk, whole_set, words
 from pages.components.gallery import gallery
 
 st.title("Denoise")
@@ -23,7 +23,7 @@ query = pick_query(images)
 
 clean = to_floats(query.image[None])
 noisy = noise.added(clean)
-runs = runs_of_shape(view)
+runs = runs_on_images(view)
 short = titles()
 repaired = {id: other.reconstruct(noisy) for id, other in runs.items()} | {NOTHING: noisy}
 asked = _view.get("repair", run)

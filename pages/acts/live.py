@@ -64,7 +64,7 @@ def _headline(state: str, progress: dict[str, Any]) -> None:
     if state == "waiting" and progress.get("ahead"):
         line.append(f"{progress['ahead']} ahead of it")
     if "epoch" in progress:
-        line.append(f"epoch {progress['epoch']:.1f} of {progress['epochs']}")
+        line.append(f"epoch {progress['epoch']:.2f} of {progress['epochs']}")
     if state in ("paused", "stopped", "interrupted") and "step" in progress:
         line.append(f"batch {progress['step']:,} of {progress['steps']:,}")
     if state == "running" and {"seconds_left", "images_per_second"} <= progress.keys():

@@ -89,13 +89,13 @@ def large(clean: np.ndarray, noisy: np.ndarray, restored: np.ndarray, name: str,
                 picture(image, caption)
 
 
-def runs_of_shape(view: View) -> "dict[str, Checkpoint]":
-    """The run of the page, and the newest others for images of its shape; damaged ones and the rest are left out."""
+def runs_on_images(view: View) -> "dict[str, Checkpoint]":
+    """The run of the page, and the newest others on the same images, in their shape; damaged ones are left out."""
     from aecore.store import DamagedRun
 
     found: dict[str, Checkpoint] = {}
-    shape = _cached.shape(view)
-    for run in [view.run, *(id for id in all_runs() if id != view.run)]:
+    shape, images = _cached.shape(view), view.run.partition("-")[0]
+    for run in [view.run, *(id for id in all_runs() if id != view.run and id.partition("-")[0] == images)]:
         try:
             other = _cached.newest(run)
             if _cached.shape(other) == shape:

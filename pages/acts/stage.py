@@ -16,7 +16,7 @@ from pages._words import plain
 from pages.acts import compare, linear, map, path, units
 from pages.acts.layout import arrange, first_split
 from pages.acts.query import pick_query
-from pages.acts.repairs import choose_noise, follow, large, over_levels, runs_of_shape, walk
+from pages.acts.repairs import choose_noise, follow, large, over_levels, runs_on_images, walk
 from pages.acts.similar import Place, hit_gallery, name_of
 from pages.acts.wait import FEW, answer, need_codes
 from pages.acts.where import choose_place
@@ -75,7 +75,7 @@ def _denoise(view: View, parts: Sequence[str], _: Marks) -> None:
         elif part == "again":
             walk(checkpoint, name, noisy[0])
         elif part == "levels":
-            over_levels(runs_of_shape(view), view.run, noise)
+            over_levels(runs_on_images(view), view.run, noise)
 
 
 def _search(view: View, parts: Sequence[str], _: Marks) -> None:

@@ -212,7 +212,7 @@ def test_a_training_is_restarted_only_after_a_question_that_stays(page: Page, se
     run = begin(page, seed=12)
     says(page, "Training")
     job = Job(server.home / "runs" / run)
-    expect(page.get_by_text(re.compile(r"epoch [1-9]\d*\.\d of 1000"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"epoch [1-9]\d*\.\d+ of 1000"))).to_be_visible()
     press(page, "Train again")
     question = page.get_by_role("dialog")
     before = job.progress["step"]
