@@ -98,7 +98,7 @@ class Flavor(ABC):
     outputs_kept: ClassVar[int] = 1
     warmup: ClassVar[float] = 0.0
 
-    latent: int = knob(32, low=1, high=1024, help="Number of units in a code.")
+    latent: int = knob(32, low=1, high=1024, help="Numbers in a code.", label="Units")
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

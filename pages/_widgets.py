@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from aecore.folders import SHIPPED, folder_of, name_of, own_runs, run_folders
+from aecore.folders import SETTINGS, SHIPPED, folder_of, name_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
 from pages._memory import give_up
@@ -110,7 +110,7 @@ def _folders() -> dict[str, Path]:
     hidden = set(own_names()) - set(sets())
 
     def rank(path: Path) -> tuple[bool, float]:
-        return not may(Job(path)), -path.stat().st_mtime
+        return not may(Job(path)), -(path / SETTINGS).stat().st_mtime  # the folder's own time changes with each file
 
     folders = [path for path in run_folders(own_runs()) if path.name.partition("-")[0] not in hidden]
     own = {path.name: path for path in sorted(folders, key=rank)}

@@ -19,8 +19,9 @@ with st.grid(3, min_column_width=260):
                 words["step"] = str(step)
             st.page_link(PAGES / "lesson.py", label=f"**{place}. {lesson.title}**", query_params=words)
             st.write(lesson.about)
-            here = f"At step {step} of {len(lesson.steps)}" if step > 1 else counted(len(lesson.steps), "step")
-            st.caption(here)
+            count = len(lesson.steps)
+            here = counted(count, "step") if step == 1 else f"At step {step} of {count}"
+            st.caption("Read to the end" if step == count else here)
 for error in broken:
     for problem in error.problems:
         st.text(f"This lesson cannot be played: {problem}")

@@ -64,8 +64,8 @@ elif same is not None:
     pixels = ""
     if space != "pixels":
         plain = place.in_pixels().find([query.image], [], k, without)[1]
-        pixels = f"raw pixels {(split.labels[plain] == label).sum()} of {len(plain)}; "
-    head.markdown(f"**{same.sum()} of {len(rows)} same class**; {pixels}chance {by_chance:.1f}")
+        pixels = f"raw pixels: {(split.labels[plain] == label).sum()}, "
+    head.markdown(f"**{same.sum()} of {len(rows)} are of the same class** ({pixels}chance: {by_chance:.1f})")
 
 act, (scores, copies, odd) = _controls.tabs(
     "act", {"scores": "Scores by rank", "duplicates": "Near-duplicates", "outliers": "Outliers"}

@@ -31,7 +31,7 @@ def blocks(count: int = 80_000, seed: int = 0) -> Dataset:
 
     drawn = seen[rng.integers(len(seen), size=count)]
     test_ids = np.array([f"{height}x{width}" for height, width in pairs[held_out]])
-    source = "Made by a program; free to use."
+    source = f"{len(seen)} different blocks in training; made by a program, free to use."
     return Dataset("blocks", split(drawn), split(held_out, test_ids), source=source)
 
 

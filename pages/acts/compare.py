@@ -24,7 +24,7 @@ COLUMNS = {
 """Title of a column -> part of the evaluation, name of its figure, the figure that says how it is written."""
 
 HELP = {
-    "latent": "Units of a code.",
+    "units": "Numbers in a code.",
     "P@4": "Share of the 4 nearest codes that are of the same class.",
     "5-NN by cosine": "Accuracy of a vote of the 5 nearest codes.",
     "10 labels": "Accuracy from 10 labels per class.",
@@ -157,7 +157,7 @@ def _measuring(before: int, jobs: list[Job]) -> None:
 
 def _row(view: View, title: str) -> dict[str, Any]:
     loaded, parts = _cached.checkpoint(view), _cached.measured(view)
-    row = {"id": view.run, "run": title, "flavor": loaded.run.model.title, "latent": loaded.run.model.latent}
+    row = {"id": view.run, "run": title, "flavor": loaded.run.model.title, "units": loaded.run.model.latent}
     row |= {"network": loaded.run.network, "epoch": loaded.epoch}
     for title, (part, name, inner) in COLUMNS.items():
         found = ((parts.get(part) or {}).get("rows", {}).get("code") or {}).get(name)

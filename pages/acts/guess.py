@@ -59,7 +59,7 @@ def point(lesson: Lesson, step: Step, number: int, view: View) -> dict[str, Any]
         return {"place": list(here)}
     right = truth(view, step.point.row)
     off = float(np.linalg.norm(right - np.array(guess)))
-    _verdict(f"{off:.2f} from the right place", off <= step.point.within)
+    _verdict(f"{off:.2f} away from the right place", off <= step.point.within)
     _tell(lesson, step, number)
     return {"path": [list(guess), right.tolist()], "place": right.tolist()}
 

@@ -138,7 +138,7 @@ def _words(dataset: "Dataset", errors: dict[int, float], mean: float) -> None:
             f"**The knee stands at {counted(place, 'unit')}**: one unit fewer leaves {1 / share:,.0f} times the error."
         )
     else:
-        words = "No knee so far: no unit cuts the error to less than a tenth." if errors else ""
+        words = "So far, no added unit has cut the error to less than a tenth: there is no knee." if errors else ""
     if causes := list(dataset.train.factors):
         words += f" These images have {counted(len(causes), 'cause')}: {', '.join(causes)}."
     st.write(words)

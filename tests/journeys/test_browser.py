@@ -54,7 +54,7 @@ def train(page: Page, **settings: str) -> str:
 
 
 def test_train_manifold_denoise_search(page: Page, server: Server) -> None:
-    run = train(page, flavor="vae", Latent="2", Epochs="2")
+    run = train(page, flavor="vae", Units="2", Epochs="2")
     assert run in aecore.Store(server.home / "runs").ids()
 
     press(page, "See its map")

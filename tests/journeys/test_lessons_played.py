@@ -53,7 +53,7 @@ def test_a_lesson_is_played_to_its_end(page: Page, server: Server, lesson: Lesso
             right = not right
         if step.point:
             page.locator(".st-key-choice-1 button").click()
-            expect(page.locator(".st-key-lesson-words")).to_contain_text("from the right place")
+            expect(page.locator(".st-key-lesson-words")).to_contain_text("away from the right place")
         if number < len(lesson.steps):
             settle(page)
             if by_keys:

@@ -124,7 +124,7 @@ def test_search_shows_what_the_index_finds(metric: str, home_with_runs: Path, di
     plain = nearest_images(split.images, DIGITS.test.images[7], 4, metric)[1]
     same, pixels = ((split.labels[found] == label).sum() for found in (rows, plain))
     chance = 4 * (split.labels == label).mean()
-    assert f"**{same} of 4 same class**; raw pixels {pixels} of 4; chance {chance:.1f}" in texts(app)
+    assert f"**{same} of 4 are of the same class** (raw pixels: {pixels}, chance: {chance:.1f})" in texts(app)
     assert f"Codes of 16 units, compared with {len(split.images):,} training images by {metric}" in texts(app)
 
 
