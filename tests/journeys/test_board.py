@@ -91,8 +91,17 @@ def test_a_finger_draws(browser: Browser, server: object, checkpoint: aecore.Che
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, base_url=server.url)
     page = context.new_page()
     box = opened(page).bounding_box()
-    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    assert shown(page, "paper")[0, 0, 13:15, 13:15].min() > 150
+    finger = page.context.new_cdp_session(page)
+    for kind, across in (("touchStart", 0.2), ("touchMove", 0.5), ("touchMove", 0.8), ("touchEnd", None)):
+        at = {"x": box["x"] + (across or 0) * box["width"], "y": box["y"] + box["height"] / 2}
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at] if across else []})
+        if across == 0.5:
+            half = shown(page, "rebuilt")
+    line = shown(page, "paper")[0, 0]
+    assert line[13:15, 6:22].min() > 150
+    assert not line[:10].any(), "the page did not move under the finger"
+    is_rebuilt(page, checkpoint)
+    assert np.abs(shown(page, "rebuilt") - half).max() > 40, "the reconstruction followed the finger"
     sides = page.locator(".board .rebuilt").bounding_box()
     assert sides["y"] == box["y"], "on a phone, the reconstruction is beside the finger"
     context.close()
