@@ -3,31 +3,40 @@ const PALE = "0.3";
 const lives = new WeakMap();
 
 export default function ({ data, parentElement }) {
-  if (!lives.has(parentElement)) lives.set(parentElement, new Live());
+  if (!lives.has(parentElement)) lives.set(parentElement, new Live(parentElement));
   lives.get(parentElement).update(unpack(data));
   return () => {
-    lives.get(parentElement)?.observer.disconnect();
+    lives.get(parentElement)?.remove();
     lives.delete(parentElement);
   };
 }
 
 class Live {
-  constructor() {
+  constructor(parent) {
+    this.strip = new Strip(parent);
     this.canvas = document.createElement("canvas");
     this.observer = new MutationObserver(() => this.follow());
     const attributeFilter = ["value", "aria-valuetext"];
     this.observer.observe(document.body, { subtree: true, attributes: true, attributeFilter });
   }
 
+  remove() {
+    this.observer.disconnect();
+    this.strip.remove();
+  }
+
   // What the server has drawn now.
   update(data) {
     this.data = data;
+    const [{ rows, through: [half] }] = data.followers;
+    this.strip.update(data[rows], data.units, half);
     this.pale(false);
   }
 
   // Only for the slider in use: the server moves others, and draws what they say itself.
   follow() {
     const { followers, line, units } = this.data;
+    this.strip.put();
     const key = [...(line ? [line.key] : []), ...Object.keys(units)].find((each) => this.slider(each));
     if (!key || !followers.every(({ through }) => through.every(networkOf))) return;
     const value = Number(this.slider(key).value);

@@ -15,10 +15,15 @@ from aecore.atlas import packed
 from pages.components.latent_map import send
 
 HERE = Path(__file__)
-SCRIPTS = (HERE.parent / "latent_map" / "bytes.js", HERE.with_name("network.js"), HERE.with_suffix(".js"))
+SCRIPTS = (
+    *(HERE.parent / "latent_map" / "bytes.js", HERE.with_name("network.js"), HERE.with_name("strip.js")),
+    HERE.with_suffix(".js"),
+)
 """A component is one script without imports: these are joined into it, in this order."""
 _component = st.components.v2.component(
-    "aecore_live", js="\n".join(script.read_text(encoding="utf-8") for script in SCRIPTS)
+    "aecore_live",
+    css=HERE.with_suffix(".css").read_text(encoding="utf-8"),
+    js="\n".join(script.read_text(encoding="utf-8") for script in SCRIPTS),
 )
 
 
@@ -56,7 +61,8 @@ def live(
     """Have images (c, h, w) follow sliders.
 
     arrays: name -> rows (n, numbers), as many as `line` has values. units: without a line, there is one row, and each
-    of these sliders, by its key, is one of its numbers. halves: id -> what `portable` packed, None where it could not.
+    of these sliders, by its key, is one of its numbers; a strip at the pointer shows what that does. halves: id -> what
+    `portable` packed, None where it could not.
     """
     if None in halves.values():
         return

@@ -10,6 +10,7 @@ from test_plane import PIXELS as CANVAS
 
 import aecore
 from aecore import models
+from aecore.manifold import traverse
 from aecore.noise import NOISES, corrupt
 from aecore.runs import Checkpoint
 
@@ -77,7 +78,15 @@ def rack(page: Page, checkpoint: Checkpoint) -> tuple[np.ndarray, int]:
 
 def test_a_unit_is_decoded_while_it_is_dragged(page: Page, denoising: Checkpoint) -> None:
     code, unit = rack(page, denoising)
-    before = shown(page, "rack-decoded")
+    before, strip = shown(page, "rack-decoded"), page.locator(".strip")
+    expect(strip).to_be_hidden()
+    page.locator(f".st-key-unit-{unit}").hover()
+    expect(strip).to_contain_text(f"Unit {unit + 1} from")
+    drawn = np.array(strip.locator("canvas").evaluate(CANVAS)).reshape(8, 9, 8).transpose(1, 0, 2)
+    ends = [float(handle(page, f"unit-{unit}").get_attribute(end)) for end in ("min", "max")]
+    along = 255 * denoising.decode(traverse(code[0], unit, *ends, 9))[:, 0]
+    assert np.abs(drawn - along).max() < 1.5, "what the unit does from low to high"
+    assert np.abs(along[0] - along[-1]).max() > 10
     value = hold(page, f"unit-{unit}", 40)
     is_by(page, "rack-decoded", browser=True)
     code[0, unit] = value
@@ -96,6 +105,9 @@ def test_a_unit_is_moved_by_keys(page: Page, denoising: Checkpoint) -> None:
     handle(page, f"unit-{unit}").focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
+    expect(page.locator(".strip")).to_contain_text(f"Unit {unit + 1} from")
+    page.keyboard.press("Escape")
+    expect(page.locator(".strip")).to_be_hidden()
     page.wait_for_url(re.compile(f"units={unit}%3A"))
     off = np.inf
     for _ in range(100):  # on a busy machine, the server draws the first presses before it hears of the last
