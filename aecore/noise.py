@@ -59,6 +59,19 @@ def occlusion(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     return torch.where(covered, 0.0, x)
 
 
+def change(shape: tuple[int, ...], kind: str, level: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """What a noise does to every image of a shape (1, c, h, w): it becomes factor * image + offset, before clipping.
+
+    So it is known before the image is, as long as the noise looks at each pixel alone and draws without it.
+
+    >>> factor, offset = change((1, 1, 8, 8), "masking", 0.5)
+    >>> bool((factor * 0.7 + offset == corrupt(np.full((1, 1, 8, 8), 0.7, "float32"), "masking", 0.5)).all())
+    True
+    """
+    offset = corrupt(np.zeros(shape, np.float32), kind, level, seed, clip=False)
+    return corrupt(np.ones(shape, np.float32), kind, level, seed, clip=False) - offset, offset
+
+
 def corrupt(
     images: np.ndarray, kind: str, level: float, seed: int | torch.Generator = 0, clip: bool = True
 ) -> np.ndarray:

@@ -19,7 +19,7 @@ view = open_run("fashion-denoise")
 run, checkpoint, images = view.run, _cached.checkpoint(view), _cached.images(view)
 
 noise = choose_noise()
-query = pick_query(images)
+query = pick_query(images, blank=True)
 
 clean = to_floats(query.image[None])
 noisy = noise.added(clean)
@@ -32,7 +32,7 @@ asked = _view.get("repair", run)
 def show(chosen: str) -> None:
     """The image, the noisy one, and what is made of that, large."""
     large(clean, noisy, repaired[chosen], query.name, short.get(chosen, chosen))
-    follow(clean, noise, _cached.newest(chosen) if chosen in runs else None)
+    follow(clean, noise, _cached.newest(chosen) if chosen in runs else None, query.drawn)
 
 
 shown, below = st.container(), st.container()

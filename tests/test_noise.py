@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from aecore.noise import NOISES, corrupt
+from aecore.noise import NOISES, change, corrupt
 
 IMAGES = np.random.default_rng(0).random((50, 1, 28, 28)).astype(np.float32) * np.float32(0.8) + np.float32(0.1)
 
@@ -118,6 +118,13 @@ def test_every_image_may_have_a_level_of_its_own(kind: str) -> None:
     levels = torch.tensor([0, 0.5, 0, 1, 0, 0.9]).view(-1, 1, 1, 1)
     spoiled = NOISES[kind](x, levels, torch.Generator().manual_seed(0))
     assert [bool((spoiled[row] != x[row]).any()) for row in range(6)] == [False, True, False, True, False, True]
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_what_a_noise_does_is_known_before_the_image(kind: str) -> None:
+    images = np.random.default_rng(0).random((1, 3, 12, 9), np.float32)
+    factor, offset = change(images.shape, kind, 0.4, seed=3)
+    np.testing.assert_allclose(factor * images + offset, corrupt(images, kind, 0.4, 3, clip=False), atol=1e-6)
 
 
 def test_an_unknown_noise_is_refused_with_the_choices() -> None:

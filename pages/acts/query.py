@@ -22,6 +22,7 @@ SOURCES = {
     "camera": "Camera",
     "drawing": "Draw",
 }
+NAMES = {"drawing": "Your drawing", "camera": "Your photo", "upload": "Your picture"}
 OPENING = {"fashion_mnist": 1284}
 """The test row that pages open on, where it is not the first: a sandal, for which raw pixels find four ankle boots."""
 
@@ -34,10 +35,14 @@ class Query:
     name: str
     split: str = ""
     row: int = -1
+    drawn: bool = False
 
 
-def pick_query(images: "Dataset") -> Query:
-    """Controls for a picture, with the class pills below; ends the page with a sentence where there is none yet."""
+def pick_query(images: "Dataset", blank: bool = False) -> Query:
+    """Controls for a picture, with the class pills below; ends the page with a sentence where there is none yet.
+
+    blank: a board that is not drawn on yet is a picture.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         source = _controls.segments("source", "Picture", SOURCES, "test", label_visibility="collapsed", wrap=True)
         if source in ("test", "train"):
@@ -47,7 +52,7 @@ def pick_query(images: "Dataset") -> Query:
         _pick_class(images, source, row)
         kind = "" if split.labels is None else f", {images.classes[split.labels[row]]}"
         return Query(split.images[row], f"{SOURCES[source][:-1]} {split.ids[row]}{kind}", source, row)
-    return _own(images, source)
+    return _own(images, source, blank)
 
 
 def ask_for(name: str, split: str, row: int) -> None:
@@ -103,7 +108,7 @@ def _pick_class(images: "Dataset", source: str, row: int) -> None:
              label_visibility="collapsed")  # fmt: skip
 
 
-def _own(images: "Dataset", source: str) -> Query:
+def _own(images: "Dataset", source: str, blank: bool) -> Query:
     """A picture from outside, as the network will see it."""
     dark = _cached.border(images.name) < 128
     given, told = st.columns([2, 3], vertical_alignment="center")
@@ -129,6 +134,8 @@ def _own(images: "Dataset", source: str) -> Query:
         if not content:
             words = {"drawing": "Draw something.", "camera": "Take a photo.", "upload": "Choose a picture of your own."}
             st.write(f"{words[source]} It will be resized to {images.shape[1]} x {images.shape[2]} pixels.")
+            if blank and source == "drawing":
+                return Query(np.full(images.shape, 0 if dark else 255, np.uint8), NAMES[source], drawn=True)
             _view.stop()
         digest = sha256(content).hexdigest()
         picture, problem = _cached.picture(digest, images.shape, False, content)
@@ -145,5 +152,4 @@ def _own(images: "Dataset", source: str) -> Query:
                 picture, _ = _cached.picture(digest, images.shape, True, content)
             line = ", ".join([f"{picture.width} x {picture.height} pixels", *picture.notes])
             st.caption(f"{line}. Shown as the network sees it: {images.shape[2]} x {images.shape[1]}.")
-    names = {"drawing": "Your drawing", "camera": "Your photo", "upload": "Your picture"}
-    return Query(picture.pixels, names[source])
+    return Query(picture.pixels, NAMES[source], drawn=source == "drawing")

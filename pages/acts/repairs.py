@@ -12,7 +12,7 @@ from aecore.figures import difference
 from aecore.measure.filters import FILTERS
 from aecore.measure.metrics import compared, written
 from aecore.measure.repair import COUNT, LEVELS, NOTHING, again, trained_on
-from aecore.noise import NOISES, corrupt
+from aecore.noise import NOISES, change, corrupt
 from aecore.process.arrivals import receive, throw_away
 from aecore.process.questions import filtered
 from aecore.process.repairs import repaired, result, told
@@ -25,7 +25,7 @@ from pages._words import counted, sentence
 from pages.acts.arrive import KINDS
 from pages.acts.wait import answer
 from pages.components.gallery import gallery
-from pages.components.live import Follower, Line, live
+from pages.components.live import Drawing, Follower, Line, live
 
 if TYPE_CHECKING:
     from aecore import Checkpoint
@@ -107,10 +107,11 @@ def runs_on_images(view: View) -> "dict[str, Checkpoint]":
     return found
 
 
-def follow(clean: np.ndarray, noise: Noise, chosen: View | None) -> None:
+def follow(clean: np.ndarray, noise: Noise, chosen: View | None, drawn: bool = False) -> None:
     """While the level is dragged, have the noisy image follow, and what a run makes of it; the difference pales.
 
-    clean (1, c, h, w). Without a run, its place pales too: filters are the server's.
+    clean (1, c, h, w). What is `drawn` follows the board, too. Without a run, its place pales: filters are the
+    server's.
     """
     levels = np.linspace(0, 1, round(1 / STEP) + 1)
     noisy = np.concatenate([corrupt(clean, noise.kind, float(level), noise.seed, noise.clip) for level in levels])
@@ -122,12 +123,19 @@ def follow(clean: np.ndarray, noise: Noise, chosen: View | None) -> None:
             chosen.half("encoder"): _cached.encoder_part(chosen),
             chosen.half("decoder"): _cached.decoder_part(chosen),
         }
+    board = None
+    if drawn:
+        factor, offset = change(clean.shape, noise.kind, noise.level, noise.seed)
+        if np.allclose(factor * clean + offset, corrupt(clean, noise.kind, noise.level, noise.seed, clip=False)):
+            board = Drawing(clean, factor, offset, noise.clip)
     followers = [
+        *([Follower("shown-clean", "clean")] if board else []),
         Follower("shown-noisy", "noisy", caption=True),
         Follower("shown-repaired", "noisy" if chosen else "", [*halves], caption=True),
         Follower("shown-difference"),
     ]
-    live("denoising", clean.shape[1:], followers, {"noisy": noisy}, halves, Line("level", noise.level, 0.0, STEP))
+    level = Line("level", noise.level, 0.0, STEP)
+    live("denoising", clean.shape[1:], followers, {"noisy": noisy}, halves, level, drawing=board)
 
 
 def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None:

@@ -1,4 +1,5 @@
-// A board to draw on with one brush. After every stroke the picture goes to Python as a PNG.
+// A board to draw on with one brush. After every stroke the picture goes to Python as a PNG; what can follow the hand is
+// told with every move, by an event with the pixels of the image that Python will make of it.
 const boards = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -16,7 +17,11 @@ export default function ({ data, parentElement, setStateValue }) {
     pen.fillStyle = data.ground;
     pen.fillRect(...whole);
   };
-  const tell = () => setStateValue("drawing", canvas.toDataURL("image/png"));
+  const show = () => window.dispatchEvent(new CustomEvent("aecore-drawn", { detail: reduced(pen, data) }));
+  const tell = () => {
+    show();
+    setStateValue("drawing", canvas.toDataURL("image/png"));
+  };
   const keep = () => {
     before.push(pen.getImageData(...whole));
     if (before.length > 20) before.shift();
@@ -43,6 +48,7 @@ export default function ({ data, parentElement, setStateValue }) {
     pen.lineTo(...to);
     pen.stroke();
     last = to;
+    show();
   };
   canvas.onpointerdown = (event) => {
     keep();
@@ -68,4 +74,21 @@ export default function ({ data, parentElement, setStateValue }) {
     wipe();
     tell();
   };
+}
+
+// The mean of every square of `scale` dots, rounded after each direction, as Pillow does it. A drawing is gray.
+function reduced(pen, { width, height, scale }) {
+  const dots = pen.getImageData(0, 0, width, height).data;
+  const [wide, high] = [width / scale, height / scale];
+  const lines = new Float32Array(height * wide);
+  for (let line = 0; line < height; line++) {
+    for (let column = 0; column < width; column++) {
+      lines[line * wide + Math.floor(column / scale)] += dots[(line * width + column) * 4];
+    }
+  }
+  const pixels = new Float32Array(high * wide);
+  lines.forEach((sum, place) => {
+    pixels[Math.floor(place / wide / scale) * wide + (place % wide)] += Math.round(sum / scale);
+  });
+  return Uint8Array.from(pixels, (sum) => Math.round(sum / scale));
 }

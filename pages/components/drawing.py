@@ -41,6 +41,7 @@ def drawing_board(key: str, shape: tuple[int, int, int], dark: bool) -> bytes:
         data={
             "width": width * scale,
             "height": height * scale,
+            "scale": scale,
             "ground": "#000" if dark else "#fff",
             "ink": "#fff" if dark else "#000",
             "drawing": found,

@@ -1,6 +1,6 @@
-"""Images that follow the sliders of a page while they are dragged, computed in the browser.
+"""Images that follow the sliders of a page, or its drawing board, under the hand, computed in the browser.
 
-The images and the sliders are Streamlit's own; when a slider is let go, the server draws as ever. Where the browser
+The images and the sliders are Streamlit's own; when the hand lets go, the server draws as ever. Where the browser
 cannot run a network, nothing happens before that.
 """
 
@@ -49,6 +49,18 @@ class Line(NamedTuple):
     step: float
 
 
+class Drawing(NamedTuple):
+    """The board of the page: what the server has drawn of it, (1, c, h, w), and how its noise changes any image.
+
+    noisy = factor * image + offset, in [0, 1] with `clip`. Followers have "clean" and "noisy" rows of it.
+    """
+
+    clean: np.ndarray
+    factor: np.ndarray
+    offset: np.ndarray
+    clip: bool
+
+
 def live(
     key: str,
     shape: tuple[int, int, int],
@@ -57,8 +69,9 @@ def live(
     halves: Mapping[str, bytes | None],
     line: Line | None = None,
     units: Mapping[str, int] | None = None,
+    drawing: Drawing | None = None,
 ) -> None:
-    """Have images (c, h, w) follow sliders.
+    """Have images (c, h, w) follow sliders and the board.
 
     arrays: name -> rows (n, numbers), as many as `line` has values. units: without a line, there is one row, and each
     of these sliders, by its key, is one of its numbers; a strip at the pointer shows what that does. halves: id -> what
@@ -68,8 +81,10 @@ def live(
         return
     head = {
         "id": key, "shape": shape, "followers": [follower._asdict() for follower in followers],
-        "line": line and line._asdict(), "units": units or {},
+        "line": line and line._asdict(), "units": units or {}, "clip": drawing and drawing.clip,
     }  # fmt: skip
+    if drawing:
+        arrays = {"clean": drawing.clean, "factor": drawing.factor, "offset": drawing.offset, **arrays}
     with st.container(key=f"{key}-parts", gap=None):
         for id, half in halves.items():
             send(f"{key}-{id.rpartition(' ')[2]}", half)

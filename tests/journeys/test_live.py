@@ -1,10 +1,11 @@
 """Images that follow a slider under the hand: in the browser what torch makes of it; let go, what the server draws."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Server, run_of, settle
+from conftest import Server, run_of, settle, texts, visit
 from playwright.sync_api import Locator, Page, expect
 from test_plane import PIXELS as CANVAS
 
@@ -163,6 +164,40 @@ def test_noise_and_repair_follow_the_level(page: Page, denoising: Checkpoint, no
     for key, right in pictures.items():
         is_by(page, key, browser=False)
         assert np.abs(shown(page, key) - right).max() < 1.5
+
+
+def test_what_is_drawn_is_repaired_under_the_hand(page: Page, denoising: Checkpoint) -> None:
+    noise = "salt_and_pepper"
+    page.goto(f"/denoise?run={denoising.run.id}&source=drawing&noise={noise}&level=0.2&noise-seed=7")
+    settle(page)
+    assert not shown(page, "shown-clean").any(), "an empty board is black"
+    box = page.get_by_label(re.compile("^Drawing board")).bounding_box()
+    page.mouse.move(box["x"] + 30, box["y"] + 40)
+    page.mouse.down()
+    for move in ((140, 50), (60, 150)):
+        page.mouse.move(box["x"] + move[0], box["y"] + move[1], steps=5)
+        is_by(page, "shown-repaired", browser=True)
+    keys = ("shown-clean", "shown-noisy", "shown-repaired")
+    followed = [shown(page, key) for key in keys]
+    noisy = corrupt(followed[0][None].astype(np.uint8), noise, 0.2, seed=7)
+    right = [followed[0], 255 * noisy[0], 255 * denoising.reconstruct(noisy)[0]]
+    assert 0.1 < (followed[0] > 100).mean() < 0.6
+    expect(page.locator(".st-key-shown-difference img")).to_have_attribute("style", re.compile("opacity: 0.3"))
+    page.mouse.up()
+    is_by(page, "shown-repaired", browser=False)
+    settle(page)
+    expect(page.locator(".st-key-shown-difference img")).not_to_have_attribute("style", re.compile("opacity"))
+    for key, before, expected in zip(keys, followed, right, strict=True):
+        is_by(page, key, browser=False)
+        assert np.abs(before - expected).max() < 2.5, "in the browser as in torch"
+        assert np.abs(shown(page, key) - before).max() < 2.5, "what settles is what was seen"
+
+
+@pytest.mark.parametrize("noise", ["masking", "gaussian"])
+def test_an_empty_board_is_an_image(home_with_runs: Path, digits_runs: list[Checkpoint], noise: str) -> None:
+    app = visit("denoise", run=digits_runs[1].run.id, source="drawing", noise=noise, level="0.3")
+    assert "Draw something." in texts(app)
+    assert "Clean · Your drawing" in texts(app)
 
 
 def test_a_filter_waits_for_the_server_and_its_place_pales(page: Page, denoising: Checkpoint) -> None:
