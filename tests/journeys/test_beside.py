@@ -85,6 +85,17 @@ def test_an_area_selects_the_same_rows_whichever_map_it_was_drawn_on(
     assert "images selected" not in texts(app)
 
 
+def test_what_both_can_show_is_offered(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+    flat, many = (each.run.id for each in digits_runs)
+    app = visit("manifold", run=DIGITS, beside=flat, mode="decoder", of="test")
+    maps = [json.loads(part.json) for part in components(app) if '"elsewhere"' in part.json]
+    assert [each["mode"] for each in maps] == ["decoder", "decoder"]
+    assert app.segmented_control(key="mode").options == ["Images", "Points", "Decoder"]
+    app = visit("manifold", run=flat, beside=many, mode="units", by="tsne")
+    assert app.segmented_control(key="mode").options == ["Images", "Points"]
+    assert [button.label for button in app.button].count("Lay out by t-SNE") == 1
+
+
 @pytest.mark.parametrize(
     ("beside", "why"),
     [("digits-gone", "is not on this server"), ("blocks-vae-ad864ca4", "was trained on other images")],
@@ -99,3 +110,16 @@ def test_a_second_run_that_cannot_be_shown_is_said(
     assert [why in toast.value for toast in app.toast] == [True]
     assert not {"beside", "beside-area"} & set(app.query_params)
     assert sum('"elsewhere"' in part.json for part in components(app)) == 1
+
+
+def test_two_runs_that_are_compared_lead_to_their_linked_maps(
+    home_with_runs: Path, digits_runs: list[Checkpoint]
+) -> None:
+    first, second = (each.run.id for each in digits_runs)
+    app = visit("train", compare=f"{first}~{second}")
+    (button,) = [each for each in app.button if each.label == "Link their maps"]
+    button.click().run()
+    assert app.title[0].value == "Manifold"
+    assert sum('"elsewhere"' in part.json for part in components(app)) == 2
+    assert app.query_params["run"] in (first, [first])
+    assert app.query_params["beside"] in (second, [second])
