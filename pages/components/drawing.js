@@ -1,11 +1,13 @@
-// A board to draw on with one brush. After every stroke the picture goes to Python as a PNG; what can follow the hand is
-// told with every move, by an event with the pixels of the image that Python will make of it.
+// A board to draw on with one brush, by hand or by keys. After every stroke the picture goes to Python as a PNG; what can
+// follow the hand is told with every move, by an event with the pixels of the image that Python will make of it.
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 const boards = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
   const canvas = parentElement.querySelector("canvas");
   const [undo, clear] = parentElement.querySelectorAll("button");
   const brush = parentElement.querySelector("input");
+  const mark = parentElement.querySelector(".brush");
   if (boards.has(canvas)) return;
   boards.set(canvas, true);
   canvas.width = data.width;
@@ -38,8 +40,7 @@ export default function ({ data, parentElement, setStateValue }) {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * data.width, ((event.clientY - box.top) / box.height) * data.height];
   };
-  const stroke = (event) => {
-    const to = place(event);
+  const stroke = (to) => {
     pen.strokeStyle = data.ink;
     pen.lineWidth = (Number(brush.value) / 28) * data.width;
     pen.lineCap = pen.lineJoin = "round";
@@ -54,15 +55,38 @@ export default function ({ data, parentElement, setStateValue }) {
     keep();
     canvas.setPointerCapture(event.pointerId);
     last = place(event);
-    stroke(event);
+    mark.hidden = true;
+    stroke(last);
   };
   canvas.onpointermove = (event) => {
-    if (last) stroke(event);
+    if (last) stroke(place(event));
   };
-  canvas.onpointerup = canvas.onpointercancel = () => {
+  const lift = () => {
     if (!last) return;
     last = null;
     tell();
+  };
+  canvas.onpointerup = canvas.onpointercancel = lift;
+
+  let at = [data.width / 2, data.height / 2];
+  canvas.onkeydown = (event) => {
+    const arrow = ARROWS[event.key];
+    if (!arrow) return;
+    event.preventDefault(); // the page would scroll
+    if (event.shiftKey && !last) {
+      keep();
+      last = at;
+    }
+    const step = data.width / 28;
+    at = at.map((from, axis) => Math.min(whole[axis + 2], Math.max(0, from + step * arrow[axis])));
+    if (event.shiftKey) stroke(at);
+    Object.assign(mark.style, { left: `${(at[0] / data.width) * 100}%`, top: `${(at[1] / data.height) * 100}%` });
+    mark.hidden = false;
+  };
+  canvas.onkeyup = (event) => event.key === "Shift" && lift();
+  canvas.onblur = () => {
+    lift();
+    mark.hidden = true;
   };
   undo.onclick = () => {
     if (!before.length) return;

@@ -10,7 +10,11 @@ HERE = Path(__file__)
 _component = st.components.v2.component(
     "aecore_drawing",
     html="""<div class="board">
-<canvas role="img" aria-label="Drawing board: draw with the mouse or a finger"></canvas>
+<div class="paper">
+<canvas tabindex="0" role="application" aria-label="Drawing board" aria-describedby="how"></canvas>
+<span class="brush" hidden></span>
+</div>
+<p id="how">Arrow keys move the brush; with Shift, they draw.</p>
 <div class="tools">
 <button type="button">Undo</button><button type="button">Clear</button>
 <input type="range" min="1" max="8" value="3" step="0.5" aria-label="Brush" title="Brush">

@@ -11,6 +11,7 @@ class Card {
     this.original.onload = () => this.reveal();
     this.pictures = element("div", "latent-map-pictures", this.root);
     this.caption = element("div", "latent-map-caption", this.root);
+    this.caption.setAttribute("role", "status");
   }
 
   show() {

@@ -146,6 +146,15 @@ class Chart {
     this.show(this.visible.map(() => true));
   }
 
+  // Of all classes and each alone, the next one or the one before.
+  showNext(step) {
+    if (!this.group) return;
+    const ways = this.visible.length + 1;
+    const next = ((this.isolated ? this.visible.indexOf(true) + 1 : 0) + step + ways) % ways;
+    const visible = this.visible.map((_, group) => next === 0 || group === next - 1 || "legendonly");
+    window.Plotly.restyle(this.plot, { visible });
+  }
+
   // How many points are shown.
   count() {
     return this.isolated ? this.group.reduce((sum, group) => sum + this.visible[group], 0) : this.map.points.x.length;

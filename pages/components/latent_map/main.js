@@ -21,7 +21,8 @@ class LatentMap {
     this.line.setAttribute("aria-live", "polite");
     this.stage = element("div", "latent-map-stage", this.root);
     this.stage.tabIndex = 0;
-    this.stage.setAttribute("role", "img");
+    this.stage.setAttribute("role", "application");
+    this.stage.setAttribute("aria-description", KEYS);
     this.tools = new Tools(this, head);
     this.under = element("canvas", "latent-map-under", this.stage);
     this.chart = new Chart(this);
@@ -126,7 +127,7 @@ class LatentMap {
       const few = `This browser has no WebGL: the first ${WITHOUT_WEBGL.toLocaleString("en")} points are drawn`;
       words.push(tooMany ? few : "Drawn without WebGL");
     }
-    this.line.textContent = this.line.title = words.join(" · ");
+    this.line.textContent = this.line.title = this.pointer.byKeys ? KEYS : words.join(" · ");
   }
 
   rowOf(index) {

@@ -1,4 +1,4 @@
-// Marks over the map: the selected area, a path, a cloud of samples, a picked place, the picked image.
+// Marks over the map: the selected area, a path, a cloud of samples, a picked place, the cross of the keys, the picked image.
 function paintMarks(map, pen, view) {
   const { data: { area, elsewhere, marks, row }, points, theme } = map;
   const at = ([x, y]) => [view.toX(x), view.toY(y)];
@@ -42,6 +42,13 @@ function paintMarks(map, pen, view) {
         pen.lineTo(x + dx, y + dy);
       }
     });
+  }
+  const { cross, corner } = map.pointer;
+  if (cross) {
+    stroke(() => {
+      circle([view.fromX(cross[0]), view.fromY(cross[1])], 5);
+      if (corner) pen.rect(...cross, view.toX(corner[0]) - cross[0], view.toY(corner[1]) - cross[1]);
+    }, 1.5);
   }
   const index = row === null ? -1 : map.indexOf(row);
   if (index >= 0) stroke(() => circle([points.x[index], points.y[index]], 8));

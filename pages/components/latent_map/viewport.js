@@ -43,6 +43,13 @@ class Viewport {
     };
   }
 
+  // So many times as much of the plane, with what is at a place of the stage staying there.
+  zoom(times, [x, y]) {
+    const { left, right, bottom, top, fromX, fromY } = this.view();
+    const around = (middle, ends) => ends.map((end) => middle + (end - middle) * times);
+    this.map.chart.change({ "xaxis.range": around(fromX(x), [left, right]), "yaxis.range": around(fromY(y), [bottom, top]) });
+  }
+
   // The place of a pointer or finger on the stage, in pixels.
   locate(event) {
     const stage = this.map.stage.getBoundingClientRect();
