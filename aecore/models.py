@@ -184,7 +184,7 @@ class Denoising(Flavor):
     level: float = knob(0.5, low=0.0, high=1.0, help="Highest noise level used in training.")
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
-        levels = self.level * torch.rand(len(x), 1, 1, 1, generator=rng)
+        levels = self.level * torch.rand(len(x), 1, 1, 1, generator=rng).to(x.device)
         corrupted = NOISES[self.noise](x, levels, rng).clamp(0, 1)
         return {"reconstruction": network.reconstruction_loss(network.encode(corrupted), x, distance)}
 
@@ -209,7 +209,9 @@ class Contractive(Flavor):
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         reconstruction = network.reconstruction_loss(network.encode(x), x, distance)
-        return {"reconstruction": reconstruction, "contraction": self.weight * network.contraction(x, rng).mean()}
+        with torch.autocast(x.device.type, enabled=False):  # a gradient of a gradient needs more digits than bfloat16
+            penalty = self.weight * network.contraction(x, rng).mean()
+        return {"reconstruction": reconstruction, "contraction": penalty}
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ class VAE(Flavor):
 
     def terms(self, network: Autoencoder, x: Tensor, distance: Distance, rng: torch.Generator) -> dict[str, Tensor]:
         mean, log_variance = posterior(network.heads(x))
-        noise = torch.randn(mean.shape, generator=rng)
+        noise = torch.randn(mean.shape, generator=rng).to(mean.device)
         code = mean + noise * (log_variance / 2).exp()
         kl = gaussian_kl(mean, log_variance).sum(dim=1).mean()
         return {"reconstruction": network.reconstruction_loss(code, x, distance), "kl": self.beta * kl / x[0].numel()}

@@ -97,8 +97,8 @@ class Autoencoder(nn.Module, ABC):
         """x (b, c, h, w) -> (b,): squared Frobenius norm of the Jacobian of the code at each image."""
 
     def heads(self, x: Tensor) -> Tensor:
-        """x (b, c, h, w) in [0, 1] -> (b, heads, latent), the full output of the encoder."""
-        return self.encoder(x).unflatten(1, (self.heads_per_unit, self.latent))
+        """x (b, c, h, w) in [0, 1] -> (b, heads, latent) float32, the full output of the encoder."""
+        return self.encoder(x).float().unflatten(1, (self.heads_per_unit, self.latent))
 
     def encode(self, x: Tensor) -> Tensor:
         """x (b, c, h, w) in [0, 1] -> codes (b, latent): the first head."""
@@ -106,8 +106,8 @@ class Autoencoder(nn.Module, ABC):
         return code.relu() if self.rectify else code
 
     def decode(self, code: Tensor) -> Tensor:
-        """codes (b, latent) -> logits (b, c, h, w); their sigmoid is the image."""
-        return self.decoder(code)
+        """codes (b, latent) -> logits (b, c, h, w) float32; their sigmoid is the image."""
+        return self.decoder(code).float()
 
     def unit_lengths(self) -> Tensor:
         """(latent,): how strongly each unit drives the decoder's first layer; the Euclidean norm of its column."""
@@ -245,10 +245,13 @@ class OnEdges(Autoencoder, kind="edges"):
         return Edges(shape).outputs
 
     def fixed(self, x: Tensor) -> Tensor:
-        return self.known[1] if self.known and self.known[0] is x else self.encoder[0](x)
+        if self.known and self.known[0] is x:
+            return self.known[1]
+        with torch.autocast(x.device.type, enabled=False):
+            return self.encoder[0](x)
 
     def heads(self, x: Tensor) -> Tensor:
-        return self.encoder[1](self.fixed(x)).unflatten(1, (self.heads_per_unit, self.latent))
+        return self.encoder[1](self.fixed(x)).float().unflatten(1, (self.heads_per_unit, self.latent))
 
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:
@@ -260,8 +263,8 @@ class OnEdges(Autoencoder, kind="edges"):
 
         Trained on pixels alone, the code would lose edges that affect few pixels.
         """
-        edges = self.decoder[0](code)
-        return distance(self.decoder[1:](edges), x) + 0.3 * (edges - self.fixed(x)).square().mean()
+        edges = self.decoder[0](code).float()
+        return distance(self.decoder[1:](edges).float(), x) + 0.3 * (edges - self.fixed(x)).square().mean()
 
     def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
         return estimated_contraction(self, x, rng)
@@ -352,7 +355,7 @@ class FromPixels(nn.Module):
         self.added = nn.Sequential(nn.SiLU(), Residual(width, width // 4), nn.Linear(width, pixels))
 
     def forward(self, x: Tensor) -> Tensor:
-        pixels = x[:, : self.pixels].clamp(self.MARGIN, 1 - self.MARGIN)
+        pixels = x[:, : self.pixels].float().clamp(self.MARGIN, 1 - self.MARGIN)
         return (pixels / (1 - pixels)).log() + self.added(x[:, self.pixels :])
 
 

@@ -10,7 +10,7 @@ Level = float | Tensor
 """0 to 1: one for all images, or one for each, (b, 1, 1, 1)."""
 
 Noise = Callable[[Tensor, Level, torch.Generator], Tensor]
-"""(x (b, c, h, w), level, rng) -> corrupted x."""
+"""(x (b, c, h, w), level, rng) -> corrupted x. Draws are those of the processor, whatever device x is on."""
 
 NOISES: dict[str, Noise] = {}
 
@@ -24,38 +24,38 @@ def noise(function: Noise) -> Noise:
 @noise
 def gaussian(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Add Gaussian noise; the level is its standard deviation, with black at 0 and white at 1."""
-    return x + level * torch.randn(x.shape, generator=rng)
+    return x + level * torch.randn(x.shape, generator=rng).to(x.device)
 
 
 @noise
 def masking(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Set random pixels to black; the level is the share of pixels."""
-    return x * (torch.rand(x.shape, generator=rng) >= level)
+    return x * (torch.rand(x.shape, generator=rng).to(x.device) >= level)
 
 
 @noise
 def salt_and_pepper(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Set random pixels to black or white, half each; the level is the share of pixels."""
-    draw = torch.rand(x.shape, generator=rng)
+    draw = torch.rand(x.shape, generator=rng).to(x.device)
     return torch.where(draw < level / 2, 0.0, torch.where(draw < level, 1.0, x))
 
 
 @noise
 def speckle(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Multiply by Gaussian noise with mean 1, as in radar and ultrasound; the level is its standard deviation."""
-    return x * (1 + level * torch.randn(x.shape, generator=rng))
+    return x * (1 + level * torch.randn(x.shape, generator=rng).to(x.device))
 
 
 @noise
 def occlusion(x: Tensor, level: Level, rng: torch.Generator) -> Tensor:
     """Put a black rectangle with the image's proportions at a random position; the level is its share of the area."""
     count, _, height, width = x.shape
-    share = torch.as_tensor(level, dtype=torch.float32).expand(count, 1, 1, 1).sqrt()
+    share = torch.as_tensor(level, dtype=torch.float32, device=x.device).expand(count, 1, 1, 1).sqrt()
     high, wide = (share * height).round(), (share * width).round()
-    top = ((height - high + 1) * torch.rand(count, 1, 1, 1, generator=rng)).floor()
-    left = ((width - wide + 1) * torch.rand(count, 1, 1, 1, generator=rng)).floor()
-    lines, columns = torch.arange(height).view(-1, 1), torch.arange(width)
-    covered = (lines >= top) & (lines < top + high) & (columns >= left) & (columns < left + wide)
+    top = ((height - high + 1) * torch.rand(count, 1, 1, 1, generator=rng).to(x.device)).floor()
+    left = ((width - wide + 1) * torch.rand(count, 1, 1, 1, generator=rng).to(x.device)).floor()
+    lines, columns = (torch.arange(side, device=x.device) for side in (height, width))
+    covered = (lines[:, None] >= top) & (lines[:, None] < top + high) & (columns >= left) & (columns < left + wide)
     return torch.where(covered, 0.0, x)
 
 

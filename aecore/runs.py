@@ -14,9 +14,12 @@ import torch
 from torch import Tensor
 
 from aecore.data import dataset_title
+from aecore.devices import PRECISIONS
 from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, gaussian_kl, knob, posterior
 from aecore.networks import NETWORKS, Autoencoder, Shape
 
+LATER = ("precision",)
+"""Settings that came later: at their default, they are not written, so that ids stay what they were."""
 LARGEST = 1e4
 """Network inputs are clamped to plus or minus this, so that no float, however large, becomes inf or nan on its way."""
 
@@ -42,6 +45,11 @@ class Run:
         1e-3, low=1e-6, high=1.0, log=True, help="Peak learning rate; it rises, then falls to 0.", label="Learning rate"
     )
     seed: int = knob(0, low=0, high=2**31 - 1, help="Sets the initial weights, the image order and the noise.")
+    precision: str = knob(
+        "float32",
+        choices=PRECISIONS,
+        help="Of the layers while they train; bfloat16 is faster where a GPU or the processor (AMX) has it.",
+    )
     _written: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +72,11 @@ class Run:
         """All settings as plain values, ready for JSON; of a run from a file, those that are written there."""
         if self._written is not None:
             return deepcopy(dict(self._written))
-        settings = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.init}
+        settings = {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.init and not (item.name in LATER and getattr(self, item.name) == item.default)
+        }
         return settings | {"model": {"flavor": self.model.name, **dataclasses.asdict(self.model)}}
 
     @classmethod

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from aecore.data import Dataset, load_dataset
+from aecore.devices import check_precision, computing, device
 from aecore.history import CLIPPED
 from aecore.models import DISTANCES
 from aecore.moments import moment_steps
@@ -51,22 +52,33 @@ def train(
     one that the run names; `resume` continues from a checkpoint loaded with its training state, bit for bit as if never
     interrupted. `pulse` yields more often, every `pulse` seconds; 0 means after each batch. What never learns in an
     `edges` network is computed once if that fits into `keep` bytes: faster, and equal to the last bit. In a `group` of
-    processes, each calls this with the same run and images, the others through `follow`; only the first yields. Raises
-    Diverged when a term or a gradient becomes NaN or infinite, ValueError for a dataset without images, Parted when a
-    process of the group is gone.
+    processes, each calls this with the same run and images, the others through `follow`; only the first yields.
+
+    Computes on `devices.device()`; checkpoints are on the processor, and so is all that is drawn at random, so that
+    every device gets the same batches. Raises Diverged when a term or a gradient becomes NaN or infinite, ValueError
+    for a dataset without images and for a new run in a precision that this machine does not have, Parted when a process
+    of the group is gone.
     """
     dataset = dataset or load_dataset(run.dataset)
     images = dataset.train.images
     for split, use in ((dataset.train, "to train on"), (dataset.test, "to measure with")):
         if not len(split):
             raise ValueError(f"dataset {dataset.name!r} has no images {use}; add some, or choose another")
-    held_out = _batch(dataset.test.images[:HELD_OUT])
+    place = device()
+    held_out = _batch(dataset.test.images[:HELD_OUT], place)
     distance = DISTANCES[run.loss]
     per_epoch = math.ceil(len(images) / run.batch_size)
     steps = run.epochs * per_epoch
     rows, moments = _row_steps(per_epoch, run.epochs), moment_steps(steps)
 
     network = run.build(tuple(images.shape[1:]))
+    if resume is not None:
+        network.load_state_dict(resume.network.state_dict())
+    elif group.first:
+        check_precision(run.precision)
+        sample = images[:: math.ceil(len(images) / network.calibrated_on(network.shape))]
+        network.calibrate(_batch(sample, torch.device("cpu")))
+    network.to(place)
     weights = dict(network.named_parameters())
     optimizer, clip = _Adam(weights), _Clip()
     rng = torch.Generator().manual_seed(run.seed)
@@ -77,14 +89,12 @@ def train(
     def checkpoint() -> Checkpoint:
         network.known = None
         state = _pack(optimizer, clip, rng, sums) | {"processes": torch.tensor(group.size)}
-        return Checkpoint(run, copy.deepcopy(network), tuple(history), step, steps, state)
+        return Checkpoint(run, copy.deepcopy(network).cpu(), tuple(history), step, steps, state)
 
     if resume is not None:
         history, step = list(resume.history), resume.step
-        network.load_state_dict(resume.network.state_dict())
         sums = _unpack(optimizer, clip, rng, resume.state)
     elif group.first:
-        network.calibrate(_batch(images[:: math.ceil(len(images) / network.calibrated_on(network.shape))]))
         history.append({"epoch": 0.0, "test": _measure(run, network, held_out)})
         yield checkpoint()
     if group.size > 1:
@@ -99,10 +109,10 @@ def train(
                 order = torch.randperm(len(images), generator=shuffle).numpy()
             drawn = order[batch * run.batch_size : (batch + 1) * run.batch_size]
             part, share = group.part(len(drawn))
-            x = _batch(images[drawn[part]])
+            x = _batch(images[drawn[part]], place)
             fixed.tell(x, drawn[part])
 
-            with group.drawing(len(drawn), part):
+            with group.drawing(len(drawn), part), computing(run.precision, place):
                 terms = run.model.terms(network, x, distance, rng)
             ramp = min(1.0, (step + 1) / (run.model.warmup * steps)) if run.model.warmup else 1.0
             objective = sum(term if name == "reconstruction" else ramp * term for name, term in terms.items())
@@ -202,8 +212,8 @@ def memory(run: Run, shape: tuple[int, int, int]) -> tuple[float, float]:
     return 4 * weights / 1e6, 4 * (8 * weights + kept) / 1e6
 
 
-def _batch(images: np.ndarray) -> Tensor:
-    return torch.tensor(images, dtype=torch.float32).div_(255)
+def _batch(images: np.ndarray, place: torch.device) -> Tensor:
+    return torch.tensor(images, device=place).float().div_(255)
 
 
 def _row_steps(per_epoch: int, epochs: int) -> set[int]:
@@ -234,7 +244,7 @@ def _add_up(
     if group.size == 1:
         return means
     gradients = _gradients(weights)
-    flat = torch.cat([*(gradient.flatten() for gradient in gradients), torch.zeros(MOST_TERMS)])
+    flat = torch.cat([*(gradient.flatten() for gradient in gradients), gradients[0].new_zeros(MOST_TERMS)]).cpu()
     flat[len(flat) - MOST_TERMS :][: len(means)] = torch.tensor([*means.values()])
     *parts, last = group.add(flat * share, going_on).split([*map(torch.numel, gradients), MOST_TERMS])
     torch._foreach_copy_(gradients, [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)])
@@ -282,7 +292,11 @@ class _Fixed:
     def __init__(self, network: Autoencoder, count: int, keep: float) -> None:
         self.network, outputs = network, network.fixed_outputs(network.shape)
         self.needed, self.here = outputs > 0, np.zeros(count, bool)
-        self.kept = torch.empty(count if 2 * count * outputs <= keep else 0, outputs, dtype=torch.float16)
+        self.kept = torch.empty(
+            *(count if 2 * count * outputs <= keep else 0, outputs),
+            dtype=torch.float16,
+            device=next(network.parameters()).device,
+        )
 
     def tell(self, x: Tensor, rows: np.ndarray) -> None:
         """Let the network know it for its next step, on x (b, c, h, w), the images in these rows."""
@@ -338,7 +352,7 @@ class _Adam:
         moved = [(name, weight) for name, weight in self.weights.items() if weight.grad is not None]
         for name, weight in moved:
             if name not in self.state:
-                zeros = (torch.zeros(()), torch.zeros_like(weight), torch.zeros_like(weight))
+                zeros = (torch.zeros((), device=weight.device), torch.zeros_like(weight), torch.zeros_like(weight))
                 self.state[name] = dict(zip(self.KEYS, zeros, strict=True))
         weights = [weight for _, weight in moved]
         steps, means, squares = ([self.state[name][key] for name, _ in moved] for key in self.KEYS)
@@ -355,7 +369,7 @@ def _pack(optimizer: _Adam, clip: _Clip, rng: torch.Generator, sums: dict[str, f
     state = {"rng": rng.get_state(), "norms": torch.tensor(clip.norms, dtype=torch.float64)}
     for name in optimizer.weights:
         for key, value in optimizer.state.get(name, {}).items():
-            state[f"adam.{key}.{name}"] = value.clone()
+            state[f"adam.{key}.{name}"] = value.to("cpu", copy=True)
     return state | {f"sum.{name}": torch.tensor(value, dtype=torch.float64) for name, value in sums.items()}
 
 
@@ -365,7 +379,8 @@ def _unpack(optimizer: _Adam, clip: _Clip, rng: torch.Generator, state: Mapping[
         raise ValueError("this checkpoint has no training state; load it with Store.load(id, training=True)")
     rng.set_state(state["rng"])
     clip.norms = state["norms"].tolist() if "norms" in state else []  # of an older run
-    for name in optimizer.weights:
+    for name, weight in optimizer.weights.items():
         if f"adam.step.{name}" in state:
-            optimizer.state[name] = {key: state[f"adam.{key}.{name}"].clone() for key in optimizer.KEYS}
+            kept = {key: state[f"adam.{key}.{name}"] for key in optimizer.KEYS}
+            optimizer.state[name] = {key: value.to(weight.device, copy=True) for key, value in kept.items()}
     return {name.removeprefix("sum."): value.item() for name, value in state.items() if name.startswith("sum.")}

@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore import FLAVORS, Run, figures
 from aecore.data import dataset_title, is_here
+from aecore.devices import about_bfloat16
 from aecore.folders import folder_of, own_runs
 from aecore.process.jobs import LIVE, Job
 from aecore.recipes import opening_settings
@@ -71,6 +72,7 @@ def settings() -> None:
         values |= knob_controls(FLAVORS[flavor], knobs[3:], {}, (flavor,))
         fields = [item.name for item in dataclasses.fields(Run) if item.metadata]
         others = knob_controls(Run, fields, opening_settings(len(images.train), FLAVORS[flavor]), (name, flavor))
+        st.caption(about_bfloat16())
     explain(flavor)
     with act:
         chosen = {"dataset": name, "model": {"flavor": flavor, **values}, **others}

@@ -388,7 +388,7 @@ def test_a_snapshot_of_a_newer_version_is_refused_by_its_number(store: Store, mo
 
 @pytest.mark.parametrize(
     "change",
-    [{"precision": "bfloat16"}, {"network": "mixer"}, {"model": {"flavor": "quantum"}},
+    [{"rotation": "random"}, {"network": "mixer"}, {"model": {"flavor": "quantum"}},
      {"model": {"flavor": "vae", "latent": 2, "depth": 3}}],
     ids=["setting", "network", "flavor", "knob"],
 )  # fmt: skip

@@ -29,6 +29,7 @@ def declare(command: Callable[[str, Any, str], Parser]) -> None:
     train.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="set a knob of the flavor")
     train.add_name("--network", "aecore.networks:NETWORKS")
     train.add_name("--loss", "aecore.models:DISTANCES")
+    train.add_name("--precision", "aecore.devices:PRECISIONS")
     for name, kind in {"width": int, "epochs": int, "batch-size": int, "lr": float, "seed": int}.items():
         train.add_argument(f"--{name}", type=kind)
     train.add_argument("--background", action="store_true", help="wait in the queue, run at low priority")
@@ -69,9 +70,12 @@ def _begin(options: argparse.Namespace, group: "Group | None" = None) -> int:
             raise ValueError("--resume keeps a run's settings; remove the other options, or train a new run")
         folder = find_run(root, options.resume)
     else:
+        from aecore.devices import check_precision
         from aecore.store import Store
 
-        folder = Store(root).create(_run_from(options))
+        run = _run_from(options)
+        check_precision(run.precision)
+        folder = Store(root).create(run)
     with working(folder, options.background) as worker:
         return _watched(worker, options, group)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aecore.data import Unavailable, load_dataset, own_names
 from aecore.data.own import owner_of
+from aecore.devices import check_precision
 from aecore.files import remove
 from aecore.folders import run_folders
 from aecore.parcels import unpack
@@ -58,6 +59,9 @@ def start_all(runs: Sequence[Run], store: Store, token: str = "") -> list[Job]:
     wanted = [run for run in runs if states.get(run.id) != "done"]
     weights = {run.id: _check_memory(run, token) for run in wanted if states.get(run.id) not in LIVE}
     new = [run.id for run in wanted if run.id not in known]
+    for run in wanted:
+        if run.id in new:
+            check_precision(run.precision)
     if token:
         live = [id for id in known if (job := Job(store.path(id))).owner and job.state in LIVE]
         check("AECORE_MAX_TRAININGS", len({*live, *(run.id for run in wanted)}), fewer)
