@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from aecore.commands import sets, sweeps, trainings
+from aecore.commands import posters, sets, sweeps, trainings
 from aecore.commands.terminal import Bar, Parser, say
 from aecore.folders import find_run, name_of, own_runs, rename
 from aecore.process.jobs import Job, shown_folder
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--anew", action="store_true", help="discard earlier results and measure again")
     evaluate.add_argument("--background", action="store_true", help="run at low priority, print nothing")
     sets.declare(command)
+    posters.declare(command)
     command("runs", _runs, "list the runs")
     rename = command("rename", _rename, "give a run a name; an empty name restores the automatic one")
     rename.add_argument("run", metavar="RUN", help="run id")
@@ -183,7 +184,7 @@ def _denoise(options: argparse.Namespace) -> int:
 
 
 def _task(options: argparse.Namespace) -> int:
-    from aecore.process import arrivals, questions, repairs, tasks  # noqa: F401 - what they ask registers itself
+    from aecore.process import arrivals, posters, questions, repairs, tasks  # noqa: F401 - what they ask registers itself
 
     return tasks.work(options.name) if options.name else tasks.usher()
 

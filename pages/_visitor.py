@@ -11,6 +11,7 @@ import streamlit as st
 
 from aecore.process.jobs import Job, fingerprint
 from aecore.process.limits import public
+from aecore.process.posters import AS_VISITOR
 
 FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 """Headers by which a proxy says that it asks for somebody else."""
@@ -31,10 +32,12 @@ def owner() -> bool:
 def owner_asks(headers: Mapping[str, str], address: str | None) -> bool:
     """The same of a request with these headers from this address.
 
-    The host in its address has to be this machine's too: a page elsewhere may have its name lead here.
+    The host in its address has to be this machine's too: a page elsewhere may have its name lead here. A browser that
+    draws a poster for a visitor is on this machine and says so.
     """
     return (
         not public()
+        and f"{AS_VISITOR}=" not in headers.get("Cookie", "")
         and not any(name in headers for name in FORWARDED)
         and not (st.get_option("server.address") or "").startswith("unix:")
         and _loopback(address)

@@ -264,7 +264,7 @@ def tables(chart: Any) -> dict[str, list[dict[str, Any]]]:
 def components(app: AppTest) -> list[Any]:
     """The parts of a page that are drawn by scripts, but for the invisible ones."""
     hidden = ("-history", "-sidebar", "-visitor-keeper", "-revealer-query", "-revealer-training")
-    hidden += ("-presenting", "-keys-present", "-keys-lesson")
+    hidden += ("-presenting", "-keys-present", "-keys-lesson", "-keys-slides")
     return [part.proto for part in app.get("bidi_component") if not part.proto.id.endswith(hidden)]
 
 

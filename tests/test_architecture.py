@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "atlas": {"data", "figures", "manifold", "measure.metrics", "pixels", "runs", "tags"},
     "charts": {"history"},
     "commands": set(),
+    "commands.posters": {"commands.terminal", "decks", "files", "poster"},
     "commands.sets": {"commands.terminal", "data", "data.intake", "data.own"},
     "commands.sweeps": {"commands.terminal", "data", "process.worker", "recipes", "store", "sweep"},
     "commands.terminal": set(),
@@ -121,6 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parcels": {"data", "data.own", "files", "folders", "runs", "store"},
     "pixels": set(),
     "portable": {"atlas", "networks", "runs"},
+    "poster": set(),
     "process": set(),
     "process.arrivals": {
         *("data", "data.intake", "data.own", "data.pictures", "data.sources", "files"),
@@ -129,6 +131,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "process.jobs": {"files", "folders", "process.nursery"},
     "process.limits": set(),
     "process.nursery": set(),
+    "process.posters": {"files", "poster", "process.tasks"},
     "process.questions": {
         *(
             "atlas",

@@ -23,7 +23,7 @@ SOURCES = [ROOT / "app.py", *(ROOT / "aecore").rglob("*.py"), *(ROOT / "pages").
 PYTHONS = [(3, minor) for minor in range(11, 15)]
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-image", "yaml": "pyyaml"}
 OWN = {"aecore", "pages"}
-EXTRA = {"faiss"}
+EXTRA = {"faiss", "playwright"}
 """Imported only where it is installed."""
 
 

@@ -1,4 +1,4 @@
-"""Slides: a deck of addresses, read from a text, and played from page to page."""
+"""Slides: a deck of addresses, read from a text, and played from page to page; what one can do while presenting."""
 
 import streamlit as st
 
@@ -6,6 +6,7 @@ from aecore.decks import Deck, Reader, read_deck, unpacked
 from pages import _view
 from pages._widgets import PAGES
 from pages._words import counted
+from pages.acts import poster
 from pages.components.keys import keys
 
 NAMES = {path.stem for path in PAGES.glob("[a-z]*.py")}
@@ -49,6 +50,16 @@ def offer() -> None:
 
 
 def bar() -> None:
+    """While one presents, in the corner: the slides, a poster of the page, the end."""
+    if _view.presenting():
+        with st.container(horizontal=True, vertical_alignment="center", key="stage-bar", width="content"):
+            with st.container(horizontal=True, vertical_alignment="center", key="stage-tools", width="content"):
+                poster.offer()
+                st.button("End", key="present-end", type="tertiary", on_click=_view.present, args=(False,))
+            _slides()
+
+
+def _slides() -> None:
     """While a deck is played: at which slide, and the ways to the others."""
     word, place = _view.deck()
     if not word:
@@ -60,10 +71,9 @@ def bar() -> None:
         return
     count = len(deck.slides)
     place = min(max(place, 1), count)
-    with st.container(horizontal=True, vertical_alignment="center", key="slide-bar", width="content"):
-        back = st.button("Previous slide", key="slide-back", type="tertiary", disabled=place == 1)
-        st.text(f"{place} of {count}", width="content")
-        on = st.button("Next slide", key="slide-on", type="tertiary", disabled=place == count)
+    back = st.button("Previous slide", key="slide-back", type="tertiary", disabled=place == 1)
+    st.text(f"{place} of {count}", width="content")
+    on = st.button("Next slide", key="slide-on", type="tertiary", disabled=place == count)
     forth, home = ("ArrowRight", "PageDown"), ("ArrowLeft", "PageUp")
     keys("slides", dict.fromkeys(forth, "slide-on") | dict.fromkeys(home, "slide-back"))
     if back or on:

@@ -109,6 +109,7 @@ class Board {
   draw() {
     const [encoder, decoder] = [networkOf(this.data.encoder), networkOf(this.data.decoder)];
     const ready = encoder && decoder;
+    this.paper.closest(".board").ariaBusy = String(!ready && encoder !== undefined && decoder !== undefined);
     this.state.textContent = ready ? "" : STATES[encoder === undefined || decoder === undefined ? "broken" : "away"];
     this.clear.hidden = !ready;
     this.example.hidden = !ready || !parts.has(this.data.examples);

@@ -9,7 +9,7 @@ SCRIPTS = (HERE.parent / "latent_map" / "bytes.js", HERE.with_name("network.js")
 """A component is one script without imports: these are joined into it, in this order."""
 _component = st.components.v2.component(
     "aecore_board",
-    html="""<div class="frame"><div class="board">
+    html="""<div class="frame"><div class="board" aria-busy="true">
 <figure>
 <canvas class="paper" tabindex="0" role="application" aria-label="Drawing board" aria-describedby="how"></canvas>
 <figcaption id="how">Draw here. Arrow keys move the brush; with Shift, they draw.</figcaption>

@@ -22,6 +22,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   list.style.setProperty("--most", `${data.most}px`);
   list.style.setProperty("--ratio", data.ratio);
   const focused = [...list.children].findIndex((item) => item.contains(parentElement.activeElement));
+  list.ariaBusy = "false";
   list.replaceChildren(...data.tiles.map((tile, place) => item(data, tile, place)));
   if (focused >= 0) list.children[Math.min(focused, list.children.length - 1)]?.querySelector("button")?.focus();
 }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__)
 _component = st.components.v2.component(
     "aecore_gallery",
-    html="<ul>\n</ul>",
+    html='<ul aria-busy="true">\n</ul>',
     css=HERE.with_suffix(".css").read_text(encoding="utf-8"),
     js=HERE.with_suffix(".js").read_text(encoding="utf-8"),
 )

@@ -86,6 +86,7 @@ class Plane {
     this.handle.style.top = `${((most - code[1]) / (2 * most)) * 100}%`;
     const missing = network === null ? "The decoder is on its way" : "The decoder did not arrive whole: reload the page";
     this.caption.textContent = network ? `Decoded from (${x}, ${y})` : missing;
+    field.closest(".plane").ariaBusy = String(network === null);
     if (!network) return;
     if (this.network !== network) {
       this.network = network;

@@ -12,7 +12,7 @@ SCRIPTS = (HERE.parent / "latent_map" / "bytes.js", HERE.with_name("network.js")
 """A component is one script without imports: these are joined into it, in this order."""
 _component = st.components.v2.component(
     "aecore_plane",
-    html="""<div class="plane">
+    html="""<div class="plane" aria-busy="true">
 <div class="side">
 <div class="field" tabindex="0" role="slider" aria-label="The code">
 <canvas class="ground" aria-hidden="true"></canvas><span class="handle"></span>

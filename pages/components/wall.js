@@ -120,6 +120,12 @@ class Wall {
     this.status.textContent = `${one} to ${last} of ${count.toLocaleString("en")}`;
     if (!this.list.querySelector("[tabindex='0']")) this.list.firstChild?.firstChild.setAttribute("tabindex", "0");
     this.fetchSoon(Math.floor(from / this.data.portion), Math.floor((to - 1) / this.data.portion));
+    this.report();
+  }
+
+  // Whether pictures in view are on their way.
+  report() {
+    this.box.ariaBusy = String([...this.list.children].some((item) => !item.dataset.painted));
   }
 
   item(place) {
@@ -177,11 +183,13 @@ class Wall {
     } catch {
       portions.delete(number); // asked for again when it comes into view again
       if (data === this.data) this.status.textContent = "Some images did not arrive. Scroll to try again.";
+      this.box.ariaBusy = "false";
       return;
     }
     if (portions !== this.portions || portions.get(number) !== portion) return;
     for (const old of [...portions.keys()].slice(0, Math.max(0, portions.size - 60))) portions.delete(old);
     for (const item of this.list.children) this.paint(item, Number(item.dataset.place));
+    this.report();
   }
 
   walk(event) {

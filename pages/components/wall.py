@@ -15,7 +15,7 @@ PORTION = 48
 HERE = Path(__file__)
 _component = st.components.v2.component(
     "aecore_wall",
-    html='<div class="wall"><div class="all"><ul></ul></div></div><p role="status"></p>',
+    html='<div class="wall" aria-busy="true"><div class="all"><ul></ul></div></div><p role="status"></p>',
     css=HERE.with_suffix(".css").read_text(encoding="utf-8"),
     js=HERE.with_suffix(".js").read_text(encoding="utf-8"),
 )

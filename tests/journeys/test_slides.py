@@ -27,7 +27,7 @@ def test_a_file_of_addresses_plays_as_slides(page: Page) -> None:
     expect(page.get_by_text("Line 5: name cannot be '<img src=x onerror=alert(1)>'")).to_be_visible()
     page.get_by_role("button", name="Play the 3 other slides").click()
 
-    place, head = page.locator(".st-key-slide-bar"), page.locator("h1")
+    place, head = page.locator(".st-key-stage-bar"), page.locator("h1")
     expect(place).to_contain_text("1 of 3")
     expect(head).to_have_text("An image is a list of numbers")
     settle(page)

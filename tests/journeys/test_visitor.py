@@ -44,6 +44,7 @@ HERE = {"Host": "localhost:8501"}
         ("nonsense", HERE, False),
         (None, {"Host": "rebound.example:8501"}, False),
         (None, {"Host": "192.0.2.7"}, False),
+        (None, HERE | {"Cookie": "a=b; aecore-poster=1"}, False),
         *((None, HERE | {name: "127.0.0.1"}, False) for name in _visitor.FORWARDED),
     ],
 )

@@ -21,13 +21,14 @@ class Lattice {
     return part.pixels ? part : null;
   }
 
+  // Whether the part was there.
   paint(pen, view) {
     const part = this.part();
-    if (!part) return;
+    if (!part) return false;
     const { width, height } = part;
     const grid = this.map.viewport.grid(view, part.box);
     const { columns, lines, firstX, firstY } = grid;
-    if (columns <= 0 || lines <= 0) return;
+    if (columns <= 0 || lines <= 0) return true;
     const picture = new ImageData(columns * width, lines * height);
     const cells = [];
     for (let line = 0; line < lines; line++) {
@@ -47,6 +48,7 @@ class Lattice {
       pen.drawImage(canvas, ...source, left, top, right - left - 1, bottom - top - 1);
     }
     this.hatch(pen, cells.filter((cell) => cell.far));
+    return true;
   }
 
   // Cells where the decoder is guessing: veiled and hatched.

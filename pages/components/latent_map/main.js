@@ -16,6 +16,7 @@ class LatentMap {
   constructor(parent, send) {
     this.send = send;
     this.root = element("div", "latent-map", parent);
+    this.root.ariaBusy = "true"; // until all that is known is painted
     const head = element("div", "latent-map-head", this.root);
     this.line = element("div", "latent-map-line", head);
     this.line.setAttribute("aria-live", "polite");
@@ -64,6 +65,7 @@ class LatentMap {
   // Draw what is new: the chart when points or colors are, the rest always.
   async refresh() {
     if (!this.data) return;
+    this.root.ariaBusy = "true";
     if (!(await hasPlotly())) {
       if (!this.asked) this.send("script", (this.asked = true));
       return;
@@ -106,10 +108,12 @@ class LatentMap {
       if (!view) return;
       const under = fresh(this.under, this.stage, view);
       this.tiles.drawn.clear();
-      if (this.data.mode === "images") this.tiles.paint(under, view);
-      else if (this.data.mode === "decoder") this.lattice.paint(under, view);
+      let whole = true;
+      if (this.data.mode === "images") whole = this.tiles.paint(under, view);
+      else if (this.data.mode === "decoder") whole = this.lattice.paint(under, view);
       this.paintMarks();
       this.say();
+      this.root.ariaBusy = String(!whole);
     });
   }
 

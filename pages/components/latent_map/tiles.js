@@ -19,6 +19,7 @@ class Tiles {
     this.sheets.clear();
   }
 
+  // Whether all pictures were there.
   paint(pen, view) {
     const { colors, data, points } = this.map;
     const grid = this.map.viewport.grid(view, points.box);
@@ -26,13 +27,15 @@ class Tiles {
     const part = this.map.part("pictures");
     const rim = colors.kind === "none" ? 0.5 : Math.max(1, Math.round(data.tile / 14));
     this.grid = grid;
+    let whole = true;
     best.forEach((index, cell) => {
       if (index < 0) return;
       const column = (cell % grid.columns) + grid.firstX;
       const line = Math.floor(cell / grid.columns) + grid.firstY;
       this.drawn.set(line * grid.across + column, index);
-      this.stamp(pen, part, index, grid.box(column, line), rim, this.colorOf(index));
+      if (!this.stamp(pen, part, index, grid.box(column, line), rim, this.colorOf(index))) whole = false;
     });
+    return whole;
   }
 
   // Of every cell the index of its point, or -1.
@@ -72,13 +75,14 @@ class Tiles {
     return CIVIDIS[Math.min(CIVIDIS.length - 1, Math.floor(share * CIVIDIS.length))];
   }
 
-  // One image of a sprite sheet into a box of pixels, whole and undistorted; a gray box while its sheet is being read.
+  // One image of a sprite sheet into a box of pixels, whole and undistorted; a gray box, and false, while its sheet is
+  // being read.
   stamp(pen, part, index, [left, top, right, bottom], rim = 0, ground = GRAY) {
     const tile = this.map.points.tile[index];
     const bitmap = part && this.sheet(part, Math.floor(tile / part.per));
     pen.fillStyle = bitmap ? ground : "rgba(128,128,128,0.25)";
     pen.fillRect(left, top, right - left, bottom - top);
-    if (!bitmap) return;
+    if (!bitmap) return false;
     const { width, height, columns } = part;
     const place = tile % part.per;
     const scale = Math.min((right - left - 2 * rim) / width, (bottom - top - 2 * rim) / height);
@@ -88,6 +92,7 @@ class Tiles {
       bitmap, (place % columns) * width, Math.floor(place / columns) * height, width, height,
       Math.round((left + right - wide) / 2), Math.round((top + bottom - high) / 2), Math.round(wide), Math.round(high),
     );
+    return true;
   }
 
   sheet(part, number) {
