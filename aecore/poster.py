@@ -32,7 +32,7 @@ PATIENCE = 180
 """Seconds that a page may take to be drawn, with the long computations that it waits for."""
 _SCRIPT = Path(__file__).with_suffix(".js")
 _ROOM = (1.0, 1.25, 1.5)
-"""How much wider and taller the page may be than the picture: what does not fit is drawn smaller, then cut off."""
+"""How much wider and taller than the picture the page may be, to fit; if it never does, it is cut off below."""
 _LETTERS = "html:root { font-size: 25px !important; }"
 _LOOK = """
 .st-key-stage-bar { display: none !important; }
@@ -185,7 +185,7 @@ def _picture(page: "Page") -> bytes:
     page.add_style_tag(content=_LETTERS)
     session = page.context.new_cdp_session(page)
     try:
-        for room in _ROOM:
+        for room in (*_ROOM, _ROOM[0]):
             size = {"width": round(WIDTH * room), "height": round(HEIGHT * room), "deviceScaleFactor": 1 / room}
             session.send("Emulation.setDeviceMetricsOverride", {**size, "mobile": False})
             _settle(page)

@@ -5,10 +5,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import aecore
 from aecore.__main__ import _parser
 from aecore.process.limits import LIMITS
+from pages.acts import slides
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -52,6 +54,17 @@ def test_its_tree_is_the_tree() -> None:
     wings = {path.parent.name for path in (ROOT / "aecore").glob("*/__init__.py")}
     modules = {path.name for path in (ROOT / "aecore").glob("[a-z]*.py")}
     assert named[ROOT / "aecore"] - {"showcase"} == modules | wings
+
+
+def test_its_moving_picture_is_small_and_can_be_made_again() -> None:
+    assert "`python -m aecore poster .github/tour.txt --out .github/tour.webp`" in README
+    deck = slides.read((ROOT / ".github" / "tour.txt").read_text())
+    assert deck.slides
+    assert deck.problems == ()
+    picture = ROOT / ".github" / "tour.webp"
+    assert picture.stat().st_size < 1.5e6
+    with Image.open(picture) as film:
+        assert film.n_frames == len({slide.address for slide in deck.slides})
 
 
 def test_its_pictures_and_links_are_there() -> None:

@@ -35,7 +35,7 @@ def offer() -> None:
         text = st.session_state.setdefault("slides", "")
         _view.hand("deck-text", text)
         st.text_area("Addresses of the slides", text, 180, key="deck-text", placeholder=EXAMPLE, on_change=_keep)
-        deck = read_deck(text, NAMES, _known, st.get_option("server.baseUrlPath"))
+        deck = read(text)
         pressed = st.button("Play the slides", key="deck-play", type="primary")
         for problem in deck.problems:
             st.text(str(problem))
@@ -47,6 +47,11 @@ def offer() -> None:
             count = counted(len(deck.slides), "other slide")
             if st.button(f"Play the {count}", key="deck-play-rest"):
                 go_to(deck, 1)
+
+
+def read(text: str) -> Deck:
+    """The slides that a text lists, and what is wrong with its other lines."""
+    return read_deck(text, NAMES, _known, st.get_option("server.baseUrlPath"))
 
 
 def bar() -> None:
