@@ -21,15 +21,15 @@ def offer() -> None:
     """A place for the addresses of slides; what is wrong with them is said by line, and nothing of it is lost."""
     st.header("Play your own slides", anchor="slides")
     st.write(
-        "Write down addresses of this app, one a line, or upload a text file of them. Each plays as a slide, with the "
-        "values and the view that its address holds. Lines that begin with # are notes."
+        "List addresses of this app, one per line, or upload a text file of them. Each becomes a slide that shows what "
+        "its address holds. Lines that begin with # are notes."
     )
     typed, brought = st.columns([3, 2], gap="large")
     with brought:
         st.file_uploader("A text file of addresses", ("txt", "md"), max_upload_size=1, key="deck-file", on_change=_take)
         st.caption(
-            "The arrow keys and the keys of a presenter move from slide to slide, S turns the pointer into a "
-            "spotlight, Esc ends it. The address holds the slides: it can be kept and shared."
+            "Move with the arrow keys or a presenter. S turns the pointer into a spotlight, and Esc ends the slides. "
+            "The address holds them all: keep it, or share it."
         )
     with typed:
         text = st.session_state.setdefault("slides", "")
