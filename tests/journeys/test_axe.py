@@ -1,4 +1,4 @@
-"""Every page, and a step of each kind in the lessons, as axe-core sees it: no serious or critical violation."""
+"""Every page as the first visit, and a step of each kind in the lessons: all is there, and axe-core is content."""
 
 from itertools import product
 
@@ -94,6 +94,10 @@ def test_nothing_bars_the_way(page: Page, address: str, sign: str, theme: str) -
     page.goto(address)
     expect(page.locator(sign).first).to_be_attached()
     settle(page)
+    assert page.title()
+    expect(page.get_by_text("router")).to_have_count(0)
+    if "present" not in address:
+        expect(page.get_by_role("link", name="Manifold").first).to_be_visible()
     assert bars(page) == []
 
 

@@ -305,15 +305,6 @@ def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger:
     expect(page.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", ["", "train", "manifold", "denoise", "search", "classify", "about"])
-def test_every_page_is_right_as_the_first_visit(path: str, page: Page) -> None:
-    page.goto(f"/{path}")
-    settle(page)
-    expect(page.get_by_role("link", name="Manifold").first).to_be_visible()
-    expect(page.get_by_text("router")).to_have_count(0)
-    assert page.title()
-
-
 @pytest.mark.fashion
 def test_the_search_experiment_is_one_press(page: Page, server: Server) -> None:
     run = aecore.Run("fashion_mnist", aecore.RECIPES["fashion-search"].run.model, loss="kl", epochs=1)
