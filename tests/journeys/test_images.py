@@ -233,7 +233,7 @@ def test_the_page_shows_every_set_and_leads_on(home_with_runs: Path, digits_runs
     assert "2 images" in texts(app)
     app = visit("images", set="blocks")
     assert "No run has been trained" not in texts(app)
-    assert {"Search", "2-D map", "Denoising"} <= {button.label for button in app.button}
+    assert {"Train: Search", "Train: 2-D map", "Train: Denoising"} <= {button.label for button in app.button}
 
 
 @pytest.mark.parametrize(("words", "split"), [("Find similar", "train"), ("Denoise", "test")])
