@@ -1,6 +1,7 @@
 """Where networks are trained, on the processor or on a GPU, and with which precision."""
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -54,6 +55,6 @@ def check_precision(precision: str) -> None:
         )
 
 
-def computing(precision: str, place: torch.device) -> torch.autocast:
+def computing(precision: str, place: torch.device) -> AbstractContextManager[object]:
     """In here, layers compute with a precision there."""
-    return torch.autocast(place.type, torch.bfloat16, enabled=precision == "bfloat16")
+    return torch.autocast(place.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()

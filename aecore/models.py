@@ -18,7 +18,7 @@ FLAVORS: dict[str, type["Flavor"]] = {}
 
 def mse(logits: Tensor, target: Tensor) -> Tensor:
     """Squared error per pixel on [0, 1]."""
-    return (logits.sigmoid() - target).square().mean()
+    return torch.nn.functional.mse_loss(logits.sigmoid(), target)
 
 
 def bernoulli_kl(logits: Tensor, target: Tensor) -> Tensor:
