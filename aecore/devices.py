@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # else, to ask for a GPU would keep a forked child from it
+
 PRECISIONS = ("float32", "bfloat16")
 """Of products of matrices and of convolutions; weights, losses, penalties and measurements are float32 always."""
 
@@ -25,6 +27,12 @@ def device() -> torch.device:
         return torch.device(name)
     torch.backends.cudnn.deterministic = True  # else, equal steps would differ in their last bits
     return torch.device(name, int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+
+
+def spare_threads() -> None:
+    """Leave a core free, for the pages and whatever else is open, where this process may use more than two."""
+    if (threads := torch.get_num_threads()) > 2:
+        torch.set_num_threads(threads - 1)
 
 
 def has_bfloat16(place: torch.device) -> bool:

@@ -72,7 +72,10 @@ def settings() -> None:
         values |= knob_controls(FLAVORS[flavor], knobs[3:], {}, (flavor,))
         fields = [item.name for item in dataclasses.fields(Run) if item.metadata]
         others = knob_controls(Run, fields, opening_settings(len(images.train), FLAVORS[flavor]), (name, flavor))
-        st.caption(about_bfloat16())
+        try:
+            st.caption(about_bfloat16())
+        except ValueError as error:  # AECORE_DEVICE names no device of this machine
+            st.text(sentence(error))
     explain(flavor)
     with act:
         chosen = {"dataset": name, "model": {"flavor": flavor, **values}, **others}

@@ -170,7 +170,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
     },
     "process.worker": {
-        *("data", "folders", "moments", "parallel", "runs", "store", "training"),
+        *("data", "devices", "folders", "moments", "parallel", "runs", "store", "training"),
         *("process.jobs", "process.limits", "process.memory", "process.queue"),
     },
     "recipes": {"folders", "models", "runs", "store"},

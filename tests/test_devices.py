@@ -181,3 +181,14 @@ def test_the_page_says_whether_this_machine_has_it(monkeypatch: pytest.MonkeyPat
     if not there:
         next(button for button in app.button if button.label == "Train").click().run()
         assert "choose float32" in " ".join(error.value for error in app.error)
+
+
+@pytest.mark.parametrize(("threads", "left"), [(1, []), (2, []), (3, [2]), (16, [15])])
+def test_of_more_than_two_cores_a_training_leaves_one(
+    threads: int, left: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(torch, "set_num_threads", found.append)
+    devices.spare_threads()
+    assert found == left

@@ -138,10 +138,13 @@ def _attend(worker: Worker, group: "Group | None") -> Iterator["Checkpoint"]:
         return
 
     from aecore.data import load_dataset
+    from aecore.devices import spare_threads
     from aecore.parallel import Group
     from aecore.store import Store
     from aecore.training import KEPT, Diverged, train
 
+    if worker.background:
+        spare_threads()
     store = Store(worker.folder.parent)
     run = store.run(worker.folder.name)
     dataset = load_dataset(run.dataset)
