@@ -12,6 +12,12 @@ from pages.components.present import present
 from pages.components.sidebar import fold_on_phones
 
 HERE = Path(__file__).parent
+# Controls have widths and charts have heights in pixels; with this they grow with the letters.
+SIZES = "".join(
+    f'.stApp [{side}="{pixels}px"] {{{side}: {pixels / 16}rem; flex-basis: auto}}'
+    for side, most in (("width", 350), ("height", 430))
+    for pixels in range(90, most, 10)
+)
 
 st.set_page_config(page_title="Autoencoders", page_icon=str(HERE / "icon.png"), layout="wide")
 page = st.navigation(
@@ -31,6 +37,7 @@ page = st.navigation(
 )
 with st.container(key="unseen"):
     st.html(HERE / "components" / "look.css")
+    st.html(f"<style>{SIZES}</style>")
     if st.context.theme.type == "dark":  # white on the light accent would have a contrast of 2.5
         st.html("<style>[data-testid^=stBaseButton-primary] {color: #14151A}</style>")
     one_step_per_act()

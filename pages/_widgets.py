@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from aecore import Dataset
 
 PAGES = Path(__file__).parent
+SHORT = 26
+"""Letters that the box of runs shows."""
 
 
 def go(page: str, **parameters: Any) -> NoReturn:
@@ -142,6 +144,8 @@ def pick_run(opening: str | None) -> str | None:
     with st.sidebar:
         st.selectbox("Run", ids, ids.index(run) if run else None, key="run", placeholder="none yet",
                      format_func=names.get, on_change=_pick)  # fmt: skip
+        if run and len(names[run]) > SHORT:  # the box cuts the end, which tells it from others
+            st.caption(plain(names[run]))
     return run
 
 

@@ -29,7 +29,7 @@ with right:
     tools = {"image": "Image", "path": "Path", "selection": "Selection", "dice": "Dice", "trust": "Trust"}
     if not variational:
         del tools["dice"]
-    tool = _controls.segments("tool", "Look at", tools, "image", label_visibility="collapsed")
+    tool = _controls.segments("tool", "Look at", tools, "image", wrap=True, label_visibility="collapsed")
     marks, row = {}, map.picked_row(view)
     if tool in ("image", "dice") and not (mode == "decoder" and flat and tool == "image"):
         map.row_field(view)

@@ -16,7 +16,7 @@ from pages._words import counted, plain
 COLUMNS = {
     "test MSE": ("reconstruction", "MSE", "MSE"),
     "P@4": ("retrieval", "P@4", "P@4"),
-    "5-NN by cosine": ("retrieval", "5-NN", "5-NN"),
+    "5-NN": ("retrieval", "5-NN", "5-NN"),
     "10 labels": ("few_labels", "10", "mean"),
     "PSNR at .5": ("denoising", "gaussian 0.5", "PSNR"),
     "active units": ("code", "active units", ""),
@@ -26,7 +26,7 @@ COLUMNS = {
 HELP = {
     "units": "Numbers in a code.",
     "P@4": "Share of the 4 nearest codes that are of the same class.",
-    "5-NN by cosine": "Accuracy of a vote of the 5 nearest codes.",
+    "5-NN": "Accuracy of a vote of the 5 nearest codes, by cosine.",
     "10 labels": "Accuracy from 10 labels per class.",
     "PSNR at .5": "Of repaired images, in decibels; Gaussian noise 0.5, clipped.",
     "active units": "Units that change with the image.",
@@ -123,7 +123,7 @@ def table() -> None:
         title: st.column_config.NumberColumn(format=figure(name).pattern, help=HELP.get(title))
         for title, (_, _, name) in COLUMNS.items()
         if name
-    } | {"run": st.column_config.TextColumn(width=340)}
+    } | {"run": st.column_config.TextColumn(width=250)}
     ids = [row.pop("id") for row in rows]
     st.dataframe(rows, hide_index=True, placeholder="–", column_config=formats)
     for text in damaged:

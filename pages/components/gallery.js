@@ -18,8 +18,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (drawn.get(list) === now) return;
   drawn.set(list, now);
   list.setAttribute("aria-label", data.label);
-  list.style.setProperty("--side", `${data.side}px`);
-  list.style.setProperty("--most", `${data.most}px`);
+  list.style.setProperty("--side", `${data.side / 16}rem`);
+  list.style.setProperty("--most", `${data.most / 16}rem`);
   list.style.setProperty("--ratio", data.ratio);
   const focused = [...list.children].findIndex((item) => item.contains(parentElement.activeElement));
   list.ariaBusy = "false";

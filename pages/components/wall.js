@@ -1,5 +1,6 @@
 // A wall of pictures: only what is in view is there. Arrow keys walk; every text is set as text.
-const SIDE = 92, GAP = 8, LINE = 18; // pixels: the least width of a picture, between pictures, of the line below one
+const SIDE = 5.75, LINE = 1.125; // rem: the least width of a picture, and the height of the line below one
+const GAP = 8; // pixels, between pictures
 const TALLEST = 8e6; // pixels; taller parts are cut off by browsers, so longer walls scroll by more than the hand moves
 const walls = new WeakMap();
 
@@ -48,11 +49,12 @@ class Wall {
 
   lay(moved) {
     this.width = this.box.clientWidth;
-    if (this.width < SIDE) return;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    if (this.width < SIDE * rem) return;
     const width = this.width - 2 * GAP;
-    this.columns = Math.max(2, Math.floor((width + GAP) / (SIDE + GAP)));
+    this.columns = Math.max(2, Math.floor((width + GAP) / (SIDE * rem + GAP)));
     this.step = (width + GAP) / this.columns;
-    this.pitch = (this.step - GAP) * this.data.tall + GAP + LINE;
+    this.pitch = (this.step - GAP) * this.data.tall + GAP + LINE * rem;
     this.whole = Math.ceil(this.data.count / this.columns) * this.pitch + GAP;
     this.box.style.height = `min(60vh, ${this.whole}px)`;
     this.all.style.height = `${Math.min(this.whole, TALLEST)}px`;

@@ -25,6 +25,7 @@ class Chart {
     this.group = colors.kind === "class" ? colors.values : null;
     this.visible = (colors.names ?? []).map(() => true);
     this.dimmed = "";
+    this.large = scale();
     const drawn = this.webgl ? points.x.length : Math.min(points.x.length, WITHOUT_WEBGL);
     const traces = this.group ? this.tracesOfClasses(drawn) : [this.traceOfAll(drawn)];
     const plotGlPixelRatio = Math.min(2, window.devicePixelRatio); // plotly's own 2 is four times the work on plain screens
@@ -73,12 +74,13 @@ class Chart {
 
   traceOfAll(drawn) {
     const { points, colors, theme } = this.map;
+    const large = scale();
     this.members = [Array.from({ length: drawn }, (_, i) => i)];
     const marker = { color: theme.accent, size: sizeOf(drawn), opacity: 0.6 };
     if (colors.values) {
       const colorbar = {
-        thickness: 8, len: 0.5, y: 1, yanchor: "top", outlinewidth: 0, tickfont: { size: 10 }, nticks: 4,
-        title: { text: escaped(colors.title), font: { size: 11 } },
+        thickness: 8 * large, len: 0.5, y: 1, yanchor: "top", outlinewidth: 0, tickfont: { size: 10 * large }, nticks: 4,
+        title: { text: escaped(colors.title), font: { size: 11 * large } },
       };
       Object.assign(marker, {
         color: colors.values.subarray(0, drawn), colorscale: "Cividis", showscale: true, colorbar, opacity: 0.85,
@@ -91,20 +93,21 @@ class Chart {
   layout() {
     const { points, theme, stage } = this.map;
     const [left, right, bottom, top] = points.box;
+    const large = scale();
     const axis = (name, range) => ({
-      tickfont: { size: 10 }, showgrid: false, zeroline: false, ticks: "", nticks: 5, range,
-      title: { text: escaped(name), font: { size: 11 }, standoff: 4 },
+      tickfont: { size: 10 * large }, showgrid: false, zeroline: false, ticks: "", nticks: 5, range,
+      title: { text: escaped(name), font: { size: 11 * large }, standoff: 4 },
     });
     const below = stage.clientWidth <= 480; // on a phone there is no room beside the map
     return {
       width: stage.clientWidth, height: stage.clientHeight,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: theme.font, color: theme.ink, size: 12 },
-      margin: { l: 36, r: 8, t: 4, b: 34 }, hovermode: false, dragmode: this.plot.layout?.dragmode ?? "pan",
+      font: { family: theme.font, color: theme.ink, size: 12 * large },
+      margin: { l: 36 * large, r: 8, t: 4, b: 34 * large }, hovermode: false, dragmode: this.plot.layout?.dragmode ?? "pan",
       xaxis: axis(points.names[0], [left, right]), yaxis: axis(points.names[1], [bottom, top]),
       showlegend: Boolean(this.group), uirevision: points.id,
       legend: {
-        itemsizing: "constant", itemclick: "toggleothers", itemdoubleclick: "toggle", font: { size: below ? 10 : 12 },
+        itemsizing: "constant", itemclick: "toggleothers", itemdoubleclick: "toggle", font: { size: (below ? 10 : 12) * large },
         ...(below ? { orientation: "h", y: -0.1, itemwidth: 30 } : {}),
       },
       newselection: { line: { color: theme.accent, width: 1.5, dash: "solid" } }, selections: [],
@@ -118,6 +121,7 @@ class Chart {
   resize() {
     const { clientWidth: width, clientHeight: height } = this.map.stage;
     if (!this.ready || !width) return; // without a width the map is leaving the page
+    if (this.large !== scale()) this.map.refresh(); // one began to present, or ended it
     const now = this.plot._fullLayout;
     if (now.width !== width || now.height !== height) this.change({ width, height });
   }
@@ -174,7 +178,7 @@ class Chart {
 }
 
 function sizeOf(drawn) {
-  return drawn > 20000 ? 3 : drawn > 4000 ? 4 : 6;
+  return (drawn > 20000 ? 3 : drawn > 4000 ? 4 : 6) * scale();
 }
 
 function escaped(text) {

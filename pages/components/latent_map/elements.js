@@ -34,6 +34,11 @@ function hasWebgl() {
   }
 }
 
+// How large everything is drawn: letters and pictures grow together on a wide screen.
+function scale() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+}
+
 // From 0 to the most.
 function limit(value, most) {
   return Math.min(most, Math.max(0, value));

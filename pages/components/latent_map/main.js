@@ -72,11 +72,11 @@ class LatentMap {
     }
     const [points, colors] = [this.part("points"), this.part("colors")];
     if (!points || !colors) return;
-    const [theme, scale] = [this.readTheme(), this.link.scale(colors)];
-    const look = [theme.ink, theme.ground, colors.id, scale.low, scale.high].join();
+    const [theme, range] = [this.readTheme(), this.link.scale(colors)];
+    const look = [theme.ink, theme.ground, colors.id, range.low, range.high, scale()].join();
     if (this.points !== points || this.look !== look) {
       if (this.points !== points) this.tiles.forget();
-      Object.assign(this, { points, colors: { ...colors, ...scale }, look, theme });
+      Object.assign(this, { points, colors: { ...colors, ...range }, look, theme });
       this.charted = this.chart.draw();
     }
     await this.charted;

@@ -1,9 +1,10 @@
 // Marks over the map: the selected area, a path, a cloud of samples, a picked place, the cross of the keys, the picked image.
 function paintMarks(map, pen, view) {
   const { data: { area, elsewhere, marks, row }, points, theme } = map;
+  const large = scale();
   const at = ([x, y]) => [view.toX(x), view.toY(y)];
   const stroke = (draw, width = 2) => {
-    for (const [color, thick] of [[theme.ground, width + 3], [theme.accent, width]]) {
+    for (const [color, thick] of [[theme.ground, (width + 3) * large], [theme.accent, width * large]]) {
       Object.assign(pen, { strokeStyle: color, lineWidth: thick });
       pen.beginPath();
       draw();
@@ -11,7 +12,7 @@ function paintMarks(map, pen, view) {
     }
   };
   const line = (places) => places.forEach((place) => pen.lineTo(...at(place))); // the first begins it
-  const circle = (place, radius) => pen.arc(...at(place), radius, 0, 7);
+  const circle = (place, radius) => pen.arc(...at(place), radius * large, 0, 7);
   const dot = (place, radius) => {
     pen.fillStyle = theme.accent;
     pen.beginPath();
@@ -37,7 +38,7 @@ function paintMarks(map, pen, view) {
   if (marks.place) {
     const [x, y] = at(marks.place);
     stroke(() => {
-      for (const [dx, dy] of [[9, 0], [0, 9]]) {
+      for (const [dx, dy] of [[9 * large, 0], [0, 9 * large]]) {
         pen.moveTo(x - dx, y - dy);
         pen.lineTo(x + dx, y + dy);
       }

@@ -25,7 +25,7 @@ class Tiles {
     const grid = this.map.viewport.grid(view, points.box);
     const best = this.nearest(grid);
     const part = this.map.part("pictures");
-    const rim = colors.kind === "none" ? 0.5 : Math.max(1, Math.round(data.tile / 14));
+    const rim = colors.kind === "none" ? 0.5 : Math.max(1, Math.round((data.tile * scale()) / 14));
     this.grid = grid;
     let whole = true;
     best.forEach((index, cell) => {

@@ -27,7 +27,7 @@ class Viewport {
 
   // Cells of a grid that is fixed to the box of the data: zooming in by two cuts them in half, moving does not move it.
   grid(view, [left, right, bottom, top]) {
-    const count = (size, whole, part) => Math.max(1, Math.round((size / this.map.data.tile) * (whole / part)));
+    const count = (size, whole, part) => Math.max(1, Math.round((size / (this.map.data.tile * scale())) * (whole / part)));
     const across = count(view.width, right - left, view.right - view.left);
     const down = count(view.height, top - bottom, view.top - view.bottom);
     const [wide, high] = [(right - left) / across, (top - bottom) / down];
