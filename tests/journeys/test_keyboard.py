@@ -49,6 +49,7 @@ def test_tab_reaches_every_control_and_is_seen_there(page: Page, address: str, t
         page.keyboard.press("Tab")
         steps += 1
     assert steps < 100, "Tab goes round and round"
+    found = [name for name in found if not name.startswith("Show it large")]  # as many as there are runs on digits
     assert len(found) == len(CONTROLS[address])
     assert all(name.startswith(begin) for name, begin in zip(found, CONTROLS[address], strict=True)), found
 
