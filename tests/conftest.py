@@ -328,7 +328,11 @@ class Server:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(60)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # the tests after this one need its port
+            raise
 
 
 @contextmanager
