@@ -12,7 +12,7 @@ LARGE = 560.0
 """Megabytes of a server whose caches are full; after a visit of every page, on the runs shown first, it has 470."""
 
 BARE = 380.0
-"""Megabytes of a server that has visitors and remembers nothing."""
+"""Megabytes that a server with visitors is taken to need besides its caches; not measured."""
 
 
 def spare_memory() -> None:
@@ -42,7 +42,6 @@ def give_up(missing: float) -> bool:
     """Forget the caches for what needs so many megabytes more, if they hold as much; whether they do."""
     if own() - missing < BARE:
         return False
-
     forget()
     return True
 

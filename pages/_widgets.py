@@ -195,6 +195,18 @@ def open_run(recipe: str) -> View:
     return view
 
 
+def learned(run: str) -> View | None:
+    """What a run has learned so far; None where that is nothing, or damaged."""
+    from aecore.store import DamagedRun
+
+    try:
+        view = _cached.newest(run)
+        _cached.checkpoint(view)
+        return view
+    except DamagedRun:
+        return None
+
+
 def _wait_for(run: str) -> None:
     from aecore.store import DamagedRun
 

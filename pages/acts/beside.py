@@ -6,8 +6,8 @@ import streamlit as st
 from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
 from pages._view import View
-from pages._widgets import facts, picture, titles
-from pages._words import plain
+from pages._widgets import facts, learned, picture, titles
+from pages._words import erring, plain
 from pages.acts import map, selection, units
 from pages.acts.layout import Layout
 from pages.acts.wait import need_codes
@@ -21,7 +21,7 @@ def choose(view: View) -> View | None:
     options = {"": "none"} | {run: names[run] for run in names if run != view.run and run.partition("-")[0] == name}
     asked, found, why = _view.get("beside", "", (name,)), None, ""
     if asked and asked in options:
-        found = _newest(asked)
+        found = learned(asked)
         why = "" if found else "has nothing to show yet"
     elif asked not in ("", view.run):
         why = "was trained on other images" if asked in names else "is not on this server"
@@ -37,18 +37,6 @@ def choose(view: View) -> View | None:
         if found:
             facts(found)
     return found
-
-
-def _newest(run: str) -> View | None:
-    """A run at its newest snapshot; None where there is none that can be read."""
-    from aecore.store import DamagedRun
-
-    try:
-        found = _cached.newest(run)
-        _cached.checkpoint(found)
-        return found
-    except DamagedRun:
-        return None
 
 
 def side_by_side(layout: Layout) -> None:
@@ -91,4 +79,4 @@ def _image(view: View, beside: View, row: int) -> None:
             rebuilt = _cached.checkpoint(each).reconstruct(image)
             error = np.square(rebuilt - to_floats(image)).mean()
             with st.container():
-                picture(rebuilt[0], f"{titles()[each.run]}, MSE {error:.4f}")
+                picture(rebuilt[0], f"{titles()[each.run]}, {erring(error)}")

@@ -10,8 +10,8 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import may
-from pages._widgets import go, need_dataset, titles, toasting
-from pages._words import counted, plain
+from pages._widgets import go, learned, need_dataset, titles, toasting
+from pages._words import counted, erring, plain
 
 COLUMNS = {
     "test MSE": ("reconstruction", "MSE", "MSE"),
@@ -44,7 +44,7 @@ def comparison() -> None:
         st.fragment(_comparison, run_every=3.0 if live else None)(runs, live)
     alike = len(runs) == 2 and len({run.partition("-")[0] for run in runs}) == 1
     help = "Both maps on one page: pointer, selection and colors are shared."
-    if alike and all(map(_ready, runs)) and st.button("Link their maps", help=help):
+    if alike and all(map(learned, runs)) and st.button("Link their maps", help=help):
         go("manifold", run=runs[0], beside=runs[1])
 
 
@@ -66,7 +66,7 @@ def _comparison(runs: list[str], live: int) -> None:
         st.rerun()
     if live:
         st.progress(1 - now / len(runs), f"{len(runs) - now} of {len(runs)} are trained")
-    ready = {run: view for run in runs if (view := _ready(run))}
+    ready = {run: view for run in runs if (view := learned(run))}
     names = {run: _cached.checkpoint(view).run.model.title for run, view in ready.items()}
     if len(set(names.values())) < len(names):
         names = {run: titles()[run] for run in ready}
@@ -82,7 +82,7 @@ def _comparison(runs: list[str], live: int) -> None:
         with column:
             st.markdown(f"**{plain(names[run])}**")
             error, _ = _cached.test_mse(view)
-            st.caption(f"{loaded.run.model.latent} units per code, epoch {loaded.epoch:g}, test MSE {error:.4f}")
+            st.caption(f"{loaded.run.model.latent} units per code, epoch {loaded.epoch:g}, test {erring(error)}")
             st.image(_cached.strip(view), width="stretch", alt=f"Eight images and their reconstructions by {run}")
             chart = curves(histories[run], beside=histories.values())
             st.altair_chart(chart, key=f"curves-{run}", height=200, alt=f"Loss terms of {run}")
@@ -91,18 +91,6 @@ def _comparison(runs: list[str], live: int) -> None:
         "Curves: training solid, held out dashed, all on one axis. Maps: test images at their codes, or at the two "
         "principal components of their codes."
     )
-
-
-def _ready(run: str) -> View | None:
-    """What a run has learned; None while that is nothing."""
-    from aecore.store import DamagedRun
-
-    try:
-        view = _cached.newest(run)
-        _cached.checkpoint(view)
-        return view
-    except DamagedRun:
-        return None
 
 
 def table() -> None:

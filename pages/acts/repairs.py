@@ -20,7 +20,7 @@ from pages import _cached, _controls
 from pages._uploads import upload_limit
 from pages._view import View
 from pages._visitor import drawer
-from pages._widgets import all_runs, picture, titles
+from pages._widgets import all_runs, learned, picture, titles
 from pages._words import counted, sentence
 from pages.acts.arrive import KINDS
 from pages.acts.wait import answer
@@ -91,17 +91,11 @@ def large(clean: np.ndarray, noisy: np.ndarray, restored: np.ndarray, name: str,
 
 def runs_on_images(view: View) -> "dict[str, Checkpoint]":
     """The run of the page, and the newest others on the same images, in their shape; damaged ones are left out."""
-    from aecore.store import DamagedRun
-
     found: dict[str, Checkpoint] = {}
     shape, images = _cached.shape(view), view.run.partition("-")[0]
     for run in [view.run, *(id for id in all_runs() if id != view.run and id.partition("-")[0] == images)]:
-        try:
-            other = _cached.newest(run)
-            if _cached.shape(other) == shape:
-                found[run] = _cached.checkpoint(other)
-        except DamagedRun:
-            continue
+        if (other := learned(run)) and _cached.shape(other) == shape:
+            found[run] = _cached.checkpoint(other)
         if len(found) == MOST:
             break
     return found
