@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -311,8 +312,9 @@ class Server:
             about = {
                 "AECORE_PUBLIC": "1" if public else "0",
                 "AECORE_MAX_EPOCHS": "inf",
-                "AECORE_MAX_MINUTES": "inf",
-            }  # some trainings are stopped long before
+                "AECORE_MAX_MINUTES": "inf",  # some trainings are stopped long before
+                "PYTHONFAULTHANDLER": "1",
+            }
             environment = {**os.environ, "AECORE_HOME": str(self.home), **about}
             self.process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
         base = next((f"/{option.partition('=')[2]}" for option in options if "baseUrlPath" in option), "")
@@ -331,8 +333,9 @@ class Server:
         try:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
-            self.process.kill()  # the tests after this one need its port
-            raise
+            self.process.send_signal(signal.SIGABRT)  # it ends, and writes down what each thread was doing
+            self.process.wait(60)
+            raise AssertionError(f"the server did not stop:\n{self.log.read_text()[-20_000:]}") from None
 
 
 @contextmanager

@@ -114,6 +114,7 @@ def test_noise_is_drawn_on_the_processor_for_images_anywhere(name: str) -> None:
 # Precision.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("name", FLAVORS)
 def test_bfloat16_learns_the_same_to_three_digits_and_goes_on_bit_for_bit(

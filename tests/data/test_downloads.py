@@ -194,6 +194,7 @@ def _cached(tmp_path: Path) -> dict[str, bytes]:
 FAULTS = ["404", "500", "page", "half", "cut", "flipped", "large", "loop", "silent", "trickle"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.usefixtures("impatient")
 def test_the_next_mirror_helps_out(
@@ -208,6 +209,7 @@ def test_the_next_mirror_helps_out(
     assert is_here("fashion_mnist")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.usefixtures("impatient")
 def test_without_a_good_mirror_the_message_tells_both_ways_out(
@@ -357,6 +359,7 @@ def test_sets_whose_files_have_the_same_names_do_not_meet(stamps: Mirror, monkey
         assert len(server.asked) == len(stamps.asked) == 2
 
 
+@pytest.mark.slow
 def test_a_large_file_has_the_time_that_it_takes(stamps: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "SECONDS", 1.0)
     monkeypatch.setattr(downloads, "SLOWEST", 10)

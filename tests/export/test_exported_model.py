@@ -35,6 +35,7 @@ def _run(folder: Path, out: Path) -> dict[str, np.ndarray]:
     return load_file(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_example_gives_what_the_checkpoint_gives(network: str, tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 3, 30, 20), np.uint8)
