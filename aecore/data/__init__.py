@@ -4,7 +4,7 @@ from aecore.data import generated, published  # noqa: F401 (importing them regis
 from aecore.data.datasets import DATASETS, Dataset, Entry, Split, dataset, distinct
 from aecore.data.downloads import Download, Progress, RemoteFile, Unavailable
 from aecore.data.own import own_names
-from aecore.data.registry import dataset_title, fetch, is_here, load_dataset, revision
+from aecore.data.registry import dataset_title, fetch, is_here, load_dataset, revision, shape_of
 
 __all__ = [
     "DATASETS",
@@ -23,4 +23,5 @@ __all__ = [
     "load_dataset",
     "own_names",
     "revision",
+    "shape_of",
 ]

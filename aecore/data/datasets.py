@@ -24,7 +24,8 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.ids is None:
-            object.__setattr__(self, "ids", np.arange(len(self.images)).astype(str))
+            digits = len(str(len(self.images)))  # without it, each id takes room for 21
+            object.__setattr__(self, "ids", np.arange(len(self.images)).astype(f"U{digits}"))
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
             raise ValueError(f"images are {self.images.dtype} {self.images.shape}; they must be uint8 (n, c, h, w)")
         for array in (self.images, self.labels, self.ids, *self.factors.values()):

@@ -30,7 +30,18 @@ def load_dataset(name: str, **options: Any) -> Dataset:
     files = [] if entry.download is None else [entry.download.paths(name)]
     found = entry.load(*files, **options)
     train, test = (replace(split, images=shared(split.images)) for split in (found.train, found.test))
+    if not options:
+        _SHAPES[name] = found.shape
     return replace(found, train=train, test=test, title=entry.title)
+
+
+_SHAPES: dict[str, tuple[int, int, int]] = {}
+"""Of sets that never change, once they were read: to read one again takes its images into memory twice."""
+
+
+def shape_of(name: str) -> tuple[int, int, int]:
+    """Channels, height and width of a set's images. Raises as `load_dataset` does."""
+    return _SHAPES.get(name) or load_dataset(name).shape
 
 
 def is_here(name: str) -> bool:

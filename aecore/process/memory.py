@@ -8,12 +8,20 @@ from pathlib import Path
 SCARCE = 100.0
 """Megabytes below which nothing new is begun."""
 
+SPARED = 250.0
+"""Megabytes that what only saves time leaves free, for the pages that visitors will open."""
+
 _PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 def free() -> float:
     """Megabytes that programs may still take; infinity where the system does not say."""
     return min([math.inf, *_machine(), *_containers()]) / 2**20
+
+
+def to_spare() -> float:
+    """Megabytes that one process may take for what only saves time."""
+    return max(0.0, free() - SPARED) / 4
 
 
 def scarce() -> bool:

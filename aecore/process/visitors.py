@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from aecore.data import Unavailable, load_dataset, own_names
+from aecore.data import Unavailable, own_names, shape_of
 from aecore.data.own import owner_of
 from aecore.devices import check_precision
 from aecore.files import remove
@@ -97,7 +97,7 @@ def _check_memory(run: Run, token: str) -> float:
     if not jobs():
         raise ValueError("this server trains no networks (AECORE_JOBS=0); run the app on your own machine to train")
     try:
-        shape = load_dataset(run.dataset).shape
+        shape = shape_of(run.dataset)
     except Unavailable:
         return 0.0  # its process will say so
     weights, need = memory(run, shape)

@@ -14,7 +14,7 @@ import filelock
 from aecore.folders import INBOX, LOCK, MEASURER, MEASURING, WATCHED, forget
 from aecore.process.jobs import ORDERS, Job, give_way, tell
 from aecore.process.limits import check, limit
-from aecore.process.memory import free
+from aecore.process.memory import to_spare
 from aecore.process.queue import Place, measuring_turn
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _attend(worker: Worker, group: "Group | None") -> Iterator["Checkpoint"]:
         order = _turn(worker, order)
         record.begin(checkpoint)
         if order in ("go", "epoch", "batch"):
-            pulse, keep = 0 if order == "batch" else PULSE, min(KEPT, free() * 1e6 / 4)
+            pulse, keep = 0 if order == "batch" else PULSE, min(KEPT, to_spare() * 1e6)
             try:
                 with closing(train(run, dataset, checkpoint, pulse, keep, group or Group())) as steps:
                     for checkpoint in steps:

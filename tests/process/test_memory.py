@@ -53,6 +53,12 @@ def test_a_container_has_less_than_its_machine(
     assert memory.free() == 170
 
 
+@pytest.mark.parametrize(("free", "spared"), [(4000, 937.5), (250, 0), (100, 0)])
+def test_what_only_saves_time_leaves_room_for_pages(system: Path, free: int, spared: float) -> None:
+    (system / "proc" / "meminfo").write_text(f"MemAvailable: {free * 1024} kB\n")
+    assert memory.to_spare() == spared
+
+
 def test_a_container_without_a_limit_is_none(system: Path) -> None:
     (system / "proc" / "meminfo").write_text("MemAvailable: 102400 kB\n")
     (system / "proc" / "self" / "cgroup").write_text("0::/\n")

@@ -1,10 +1,13 @@
 """What visitors may start and keep; none of it costs anybody else anything."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from aecore.models import Vanilla
 from aecore.process import visitors
@@ -116,6 +119,25 @@ def test_a_training_too_large_for_the_host_is_refused_with_its_size(
         visitors.start(wide, store)
     assert not store.folder.exists(), "nothing is left of it"
     assert _started(visitors.start(_run(0), store))
+
+
+def test_what_a_training_takes_is_known_without_its_images_and_without_large_imports() -> None:
+    """A server that looked at it once by reading them anew, and with what torch imports for that, lost 110 MB."""
+    look = """if True:
+        import sys
+        from aecore import Run, load_dataset
+        from aecore.data import DATASETS, shape_of
+        from aecore.models import VAE
+        from aecore.networks import NETWORKS
+        from aecore.training import memory
+        load_dataset("digits")
+        DATASETS.clear()
+        for kind in NETWORKS:
+            assert memory(Run("digits", VAE(), network=kind), shape_of("digits"))[1] > 0
+        print({"sympy", "torch._dynamo"} & {*sys.modules})
+    """
+    found = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True)
+    assert found.stdout == "set()\n", found.stderr
 
 
 def test_so_many_trainings_are_under_way_at_most(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
