@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.measure.filters import filters
-from aecore.measure.metrics import compared
+from aecore.measure.metrics import METRICS, compared
 from aecore.measure.repair import NOTHING
 from aecore.pixels import to_floats
 from pages import _cached, _controls, _view
@@ -68,7 +68,8 @@ with below:
         ("choose", "Show it large"), choose, side=68, most=130, chosen=keys.index(asked if asked in keys else run),
         marked=best,
     )  # fmt: skip
-    st.caption("Underlined: the best PSNR and SSIM for this image. Press an image to see it large.")
+    help = "\n\n".join(f"**{name}**: {METRICS['denoising'][name].__doc__}" for name in figures[0])
+    st.caption("Underlined: the best PSNR and SSIM for this image. Press an image to see it large.", help=help)
 
 act, (again, levels, everything) = _controls.tabs(
     "act", {"again": "Repeat", "levels": "By noise level", "set": "Many images"}

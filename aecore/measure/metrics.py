@@ -100,13 +100,13 @@ def psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 @metric("denoising", "PSNR", 2, "dB")
 def mean_psnr(clean: np.ndarray, other: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB, averaged over images (n, c, h, w)."""
+    """Peak signal-to-noise ratio in decibels, the mean over the images; 6 dB more is half the error of a pixel."""
     return float(psnr(clean, other).mean())
 
 
 @metric("denoising", "SSIM")
 def mean_ssim(clean: np.ndarray, other: np.ndarray) -> float | None:
-    """Structural similarity averaged over images (n, c, h, w); None for images smaller than its window."""
+    """Structural similarity, the mean over the images; 1 is identical. Images below 7x7 pixels have none."""
     return float(ssim(clean, other).mean()) if min(clean.shape[2:]) >= 7 else None
 
 
