@@ -93,9 +93,17 @@ class Autoencoder(nn.Module, ABC):
     def reconstruction_loss(self, code: Tensor, x: Tensor, distance: Distance) -> Tensor:
         """Loss between the images decoded from codes (b, latent) and x (b, c, h, w); a scalar, never negative."""
 
-    @abstractmethod
     def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """x (b, c, h, w) -> (b,): squared Frobenius norm of the Jacobian of the code at each image."""
+        """x (b, c, h, w) -> (b,): squared Frobenius norm of the Jacobian J of the code at each image.
+
+        Estimated with one random sign vector v in code space for each image: E||J^T v||^2 = ||J||^2 (Hutchinson 1989,
+        https://doi.org/10.1080/03610918908812806). A network with a closed form has its own.
+        """
+        x = x.detach().requires_grad_()
+        code = self.encode(x)
+        signs = torch.randint(0, 2, code.shape, generator=rng).to(code) * 2 - 1
+        (gradient,) = torch.autograd.grad((code * signs).sum(), x, create_graph=True)
+        return gradient.square().flatten(1).sum(dim=1)
 
     def heads(self, x: Tensor) -> Tensor:
         """x (b, c, h, w) in [0, 1] -> (b, heads, latent) float32, the full output of the encoder."""
@@ -136,18 +144,6 @@ def planned(kind: str, shape: Shape, latent: int, heads: int, width: int) -> tup
     return sum(weight.numel() for weight in both.parameters()), sum(outputs)
 
 
-def estimated_contraction(network: Autoencoder, x: Tensor, rng: torch.Generator) -> Tensor:
-    """x (b, c, h, w) -> (b,): the contraction, estimated with one random sign vector v in code space for each image.
-
-    E||J^T v||^2 = ||J||^2 (Hutchinson 1989, https://doi.org/10.1080/03610918908812806).
-    """
-    x = x.detach().requires_grad_()
-    code = network.encode(x)
-    signs = torch.randint(0, 2, code.shape, generator=rng).to(code) * 2 - 1
-    (gradient,) = torch.autograd.grad((code * signs).sum(), x, create_graph=True)
-    return gradient.square().flatten(1).sum(dim=1)
-
-
 class _OnPixels(Autoencoder):
     """What learns from pixels alone."""
 
@@ -174,9 +170,6 @@ class Dense(_OnPixels, kind="dense"):
             *(nn.Linear(width, pixels), nn.Unflatten(1, shape)),
         )
         return encoder, decoder
-
-    def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        return estimated_contraction(self, x, rng)
 
 
 class Conv(_OnPixels, kind="conv"):
@@ -209,9 +202,6 @@ class Conv(_OnPixels, kind="conv"):
         )
         return encoder, decoder
 
-    def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        return estimated_contraction(self, x, rng)
-
 
 class Shallow(_OnPixels, kind="shallow"):
     """One layer each way with a sigmoid code, as in the first papers; its Jacobian has a closed form."""
@@ -227,7 +217,7 @@ class Shallow(_OnPixels, kind="shallow"):
     def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Exact for one head: Rifai et al. 2011, https://icml.cc/2011/papers/455_icmlpaper.pdf"""
         if self.heads_per_unit > 1:
-            return estimated_contraction(self, x, rng)
+            return super().contraction(x, rng)
         code = self.encode(x)
         slope = code * (1 - code)
         return slope.square() @ self.encoder[1].weight.square().sum(dim=1)
@@ -272,9 +262,6 @@ class OnEdges(Autoencoder, kind="edges"):
         edges = self.decoder[0](code).float()
         return distance(self.decoder[1:](edges).float(), x) + 0.3 * (edges - self.fixed(x)).square().mean()
 
-    def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        return estimated_contraction(self, x, rng)
-
 
 class OnComponents(_OnPixels, kind="pca_plus"):
     """Principal components, and layers that add to them: before it learns, it rebuilds as well as PCA does."""
@@ -286,9 +273,7 @@ class OnComponents(_OnPixels, kind="pca_plus"):
     def layers(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
         pixels = math.prod(shape)
         width = max(latent, min(width, 2**23 // pixels))
-        added = nn.Sequential(
-            *(nn.Linear(pixels, width), nn.SiLU(), Residual(width, width // 4)), nn.Linear(width, heads * latent)
-        )
+        added = Dense.layers(shape, latent, heads, width)[0][1:]
         encoder = nn.Sequential(nn.Flatten(), Sum(nn.Linear(pixels, heads * latent), added))
         decoder = nn.Sequential(nn.Linear(latent, pixels + width), FromPixels(pixels, width), nn.Unflatten(1, shape))
         return encoder, decoder
@@ -321,8 +306,25 @@ class OnComponents(_OnPixels, kind="pca_plus"):
         decode.weight[:pixels, :units] = axes * spread
         decode.bias[:pixels] = mean
 
-    def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        return estimated_contraction(self, x, rng)
+
+class OnCoordinates(_OnPixels, kind="coordinates"):
+    """Each pixel is drawn from the code, its row and its column, all with the same few weights.
+
+    So the decoder also draws shapes that it never saw. After CoordConv, Liu et al. 2018, https://arxiv.org/abs/1807.03247
+    """
+
+    PATTERNS = 8
+    """Products of a pattern along the rows and one along the columns; an image is their sum."""
+
+    @staticmethod
+    def layers(shape: Shape, latent: int, heads: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
+        lines, features = shape[1] + shape[2], width // 4
+        decoder = nn.Sequential(
+            *(nn.Linear(latent, width), nn.SiLU(), Residual(width, features), nn.Linear(width, features)),
+            *(Spread(features, lines), nn.SiLU(), nn.Conv2d(features, features, 1), nn.SiLU()),
+            *(nn.Conv2d(features, shape[0] * OnCoordinates.PATTERNS, 1), Crossed(shape)),
+        )
+        return Dense.layers(shape, latent, heads, width)[0], decoder
 
 
 def principal(centered: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -374,6 +376,33 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.wide(nn.functional.silu(self.narrow(x)))
+
+
+class Spread(nn.Module):
+    """Features (b, n) at every row and column, plus what is learned about each: (b, n, rows + columns, 1)."""
+
+    TIMES = 4.0
+    """Rows and columns differ that much more than torch's initialization has them; training would take longer."""
+
+    def __init__(self, features: int, lines: int) -> None:
+        super().__init__()
+        self.lines = nn.Parameter(torch.empty(features, lines))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x[:, :, None] + self.TIMES * self.lines).unsqueeze(-1)
+
+
+class Crossed(nn.Module):
+    """From patterns along rows and columns (b, c * n, rows + columns, 1) to the sum of their products, (b, c, h, w)."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels, *sides = self.shape
+        rows, columns = x.squeeze(-1).unflatten(1, (channels, -1)).split(sides, dim=-1)
+        return rows.transpose(2, 3) @ columns
 
 
 class Edges(nn.Module):

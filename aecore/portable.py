@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from aecore.atlas import packed
-from aecore.networks import Crop, Edges, FromPixels, Pad, Residual, Sum
+from aecore.networks import Crop, Crossed, Edges, FromPixels, Pad, Residual, Spread, Sum
 
 if TYPE_CHECKING:
     from aecore.runs import Checkpoint
@@ -27,6 +27,8 @@ LAYERS: dict[type[nn.Module], Callable[[Any], list[Any]]] = {
     Residual: lambda layer: ["residual", layer.narrow, layer.wide],
     Sum: lambda layer: ["sum", layer.linear, layer.added],
     FromPixels: lambda layer: ["from_pixels", layer.pixels, layer.MARGIN, layer.added],
+    Spread: lambda layer: ["spread", layer.lines, layer.TIMES],
+    Crossed: lambda layer: ["crossed", layer.shape],
     Edges: lambda layer: ["edges", layer.step, layer.SIZE, layer.patterns, *layer.cells, layer.average],
 }
 """What can be sent: a layer -> its name, and what it is made of: weights, layers and numbers."""

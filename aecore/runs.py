@@ -35,7 +35,8 @@ class Run:
         choices=NETWORKS,
         help="dense: fully connected layers; conv: convolutions; shallow: one layer each way; "
         "edges: one layer on fixed edge filters, for search and classification; pca plus: begins as PCA, "
-        "then learns what PCA misses.",
+        "then learns what PCA misses; coordinates: draws each pixel from the code, its row and "
+        "its column, for simple shapes.",
     )
     width: int = knob(1024, low=32, high=4096, help="Neurons per hidden layer; conv starts with width / 32 channels.")
     loss: str = knob("mse", choices=DISTANCES, help="Loss per pixel: squared error, or Bernoulli KL in nats.")

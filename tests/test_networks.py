@@ -11,7 +11,7 @@ from aecore import Checkpoint, Run, load_dataset, train
 from aecore.data import Dataset, Split
 from aecore.measure.pca import linear
 from aecore.models import DISTANCES, VAE, Contractive, Denoising, Flavor, Sparse, Vanilla
-from aecore.networks import NETWORKS, Crop, Edges, Pad, cosines
+from aecore.networks import NETWORKS, Crop, Edges, Pad, Spread, cosines
 from aecore.noise import NOISES, corrupt
 from aecore.pixels import to_floats
 
@@ -104,7 +104,9 @@ def test_other_sizes_are_refused_and_the_message_says_what_to_do(kind: str, shap
 
 
 def test_an_unknown_network_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"'transformer'; choose one of dense, conv, shallow, edges, pca_plus"):
+    with pytest.raises(
+        ValueError, match=r"'transformer'; choose one of dense, conv, shallow, edges, pca_plus, coordinates"
+    ):
         Run("digits", Vanilla(latent=2), network="transformer")
 
 
@@ -158,6 +160,16 @@ def test_the_patterns_are_those_of_the_discrete_cosine_transform() -> None:
         spectrum = torch.zeros(6, 6)
         spectrum[row, column] = 1
         assert torch.allclose(pattern[0], torch.tensor(idctn(spectrum.numpy(), norm="ortho")), atol=1e-6)
+
+
+@torch.no_grad()
+def test_a_network_on_coordinates_draws_every_row_and_column_from_what_it_knows_about_it() -> None:
+    network, code = NETWORKS["coordinates"]((3, 20, 13), 4), torch.randn(5, 4, generator=_rng())
+    before, (lines,) = network.decode(code), (layer.lines for layer in network.decoder if isinstance(layer, Spread))
+    assert torch.linalg.matrix_rank(before).max() <= network.PATTERNS < 13
+    rows, columns = torch.randperm(20, generator=_rng(1)), torch.randperm(13, generator=_rng(2))
+    lines[:] = lines[:, torch.cat([rows, 20 + columns])]
+    torch.testing.assert_close(network.decode(code), before[:, :, rows][..., columns])
 
 
 def test_edges_are_what_one_counts_by_hand() -> None:

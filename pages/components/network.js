@@ -53,7 +53,7 @@ const LAYERS = {
     return row(out);
   },
   conv: (kernels, biases, ...grid) => (values, size) => convolved(values, size, kernels, biases, ...grid),
-  deconv: (kernels, biases, ...grid) => (values, size) => spread(values, size, kernels, biases, ...grid),
+  deconv: (kernels, biases, ...grid) => (values, size) => deconvolved(values, size, kernels, biases, ...grid),
   silu: () => each((value) => value / (1 + Math.exp(-value))),
   relu: () => each((value) => Math.max(value, 0)),
   sigmoid: () => each((value) => 1 / (1 + Math.exp(-value))),
@@ -75,6 +75,11 @@ const LAYERS = {
       })
     );
   },
+  spread: (lines, times) => (values) => {
+    const count = lines.length / values.length;
+    return [lines.map((line, at) => values[Math.floor(at / count)] + times * line), [values.length, count, 1]];
+  },
+  crossed: (size) => (values) => [crossed(values, size), size],
   edges: (...made) => (values, size) => row(edges(values, size, ...made)),
 };
 
@@ -109,6 +114,7 @@ function framed(values, [channels, height, width], [, high, wide], top, left) {
 
 // kernels: for every output and input, side x side weights.
 function convolved(values, [channels, height, width], kernels, biases, side, stride, padding) {
+  if (side === 1 && stride === 1 && !padding) return [mixed(values, height * width, kernels, biases), [biases.length, height, width]];
   const [high, wide] = [height, width].map((length) => Math.floor((length + 2 * padding - side) / stride) + 1);
   const out = new Float32Array(biases.length * high * wide);
   for (let output = 0, to = 0; output < biases.length; output++) {
@@ -133,8 +139,35 @@ function convolved(values, [channels, height, width], kernels, biases, side, str
   return [out, [biases.length, high, wide]];
 }
 
+// The same for kernels of one weight, several times as fast: sums of whole planes of `count` values.
+function mixed(values, count, kernels, biases) {
+  const out = new Float32Array(biases.length * count);
+  for (let output = 0, at = 0; output < biases.length; output++) {
+    const sum = out.subarray(output * count, (output + 1) * count).fill(biases[output]);
+    for (let from = 0; from < values.length; from += count, at++) {
+      for (let place = 0; place < count; place++) sum[place] += kernels[at] * values[from + place];
+    }
+  }
+  return out;
+}
+
+// As `Crossed` in aecore/networks.py: sums of products of a pattern along the rows and one along the columns.
+function crossed(values, [channels, height, width]) {
+  const [out, patterns] = [new Float32Array(channels * height * width), values.length / (channels * (height + width))];
+  for (let channel = 0, from = 0; channel < channels; channel++) {
+    for (let pattern = 0; pattern < patterns; pattern++, from += height + width) {
+      for (let line = 0, to = channel * height * width; line < height; line++) {
+        for (let column = 0; column < width; column++, to++) {
+          out[to] += values[from + line] * values[from + height + column];
+        }
+      }
+    }
+  }
+  return out;
+}
+
 // The transposed convolution. kernels: for every input and output, side x side weights.
-function spread(values, [channels, height, width], kernels, biases, side, stride, padding) {
+function deconvolved(values, [channels, height, width], kernels, biases, side, stride, padding) {
   const [high, wide] = [height, width].map((length) => (length - 1) * stride - 2 * padding + side);
   const out = new Float32Array(biases.length * high * wide);
   biases.forEach((bias, output) => out.fill(bias, output * high * wide, (output + 1) * high * wide));

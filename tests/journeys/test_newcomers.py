@@ -22,7 +22,7 @@ from aecore.data import DATASETS, Dataset, Download, Split, dataset
 from aecore.measure import baselines, filters, metrics
 from aecore.measure.evaluate import PARTS, as_text, measure, measured
 from aecore.models import FLAVORS, Distance, Flavor, knob
-from aecore.networks import NETWORKS, Autoencoder, Shape, estimated_contraction
+from aecore.networks import NETWORKS, Autoencoder, Shape
 from aecore.noise import NOISES
 from aecore.pixels import to_floats
 
@@ -58,9 +58,6 @@ def newcomers() -> Iterator[None]:
 
         def reconstruction_loss(self, code: Tensor, x: Tensor, distance: Distance) -> Tensor:
             return distance(self.decode(code), x)
-
-        def contraction(self, x: Tensor, rng: torch.Generator) -> Tensor:
-            return estimated_contraction(self, x, rng)
 
     @noise.noise
     def stripes(x: Tensor, level: float | Tensor, rng: torch.Generator) -> Tensor:
