@@ -150,7 +150,7 @@ class Lesson:
 
 
 FORMS: dict[str, Callable[[float], str]] = {
-    "percent": lambda value: f"{value:.0%}",
+    "percent": lambda value: f"{value:.0%}" if value >= 0.01 else f"{value:.1%}",
     "times": lambda value: f"{value:.2g}" if value < 10 else f"{value:,.0f}",
     "whole": lambda value: f"{value:,.0f}",
 }

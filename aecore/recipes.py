@@ -51,7 +51,7 @@ RECIPES: dict[str, Recipe] = {
     "blocks-map": Recipe(
         "Map of blocks",
         "A variational autoencoder with 2 units maps 80,000 blocks: their height and width appear, without labels.",
-        Run("blocks", VAE(latent=2), width=256, loss="kl", epochs=16, lr=3e-3),
+        Run("blocks", VAE(latent=2), network="coordinates", width=256, loss="kl", epochs=8, lr=3e-3),
     ),
     "fashion-search": Recipe(
         "Clothes search",

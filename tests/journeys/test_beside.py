@@ -11,6 +11,7 @@ from test_map import DIGITS, Map, drag
 
 import aecore
 from aecore import models
+from aecore.recipes import RECIPES
 from aecore.runs import Checkpoint
 
 
@@ -98,7 +99,7 @@ def test_what_both_can_show_is_offered(home_with_runs: Path, digits_runs: list[C
 
 @pytest.mark.parametrize(
     ("beside", "why"),
-    [("digits-gone", "is not on this server"), ("blocks-vae-ad864ca4", "was trained on other images")],
+    [("digits-gone", "is not on this server"), (RECIPES["blocks-map"].run.id, "was trained on other images")],
 )
 def test_a_second_run_that_cannot_be_shown_is_said(
     beside: str, why: str, home_with_runs: Path, digits_runs: list[Checkpoint]
