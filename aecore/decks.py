@@ -24,8 +24,8 @@ MOST, LONGEST = 100, 6000
 """Slides in a deck, and letters of a deck in an address."""
 ENTRANCE = "home"
 """The page without a path."""
-_OWN = ("present", "deck", "slide")
-"""Keys that say how a page is shown; a deck says that itself."""
+_OWN = ("present", "deck", "slide", "lesson")
+"""Keys that say how a page is shown and from where it was opened; a deck says that itself."""
 _TEXT = 200_000
 """Letters of a file that are read."""
 

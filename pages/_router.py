@@ -48,5 +48,8 @@ if words := st.session_state.pop("toast", ""):
 _view.enter(page.url_path or "home")
 present()
 bar()
+if words := _view.lesson():
+    with st.container(key="to-lesson"):
+        st.page_link(HERE / "lesson.py", label="Back to the lesson", query_params=words, width="content")
 page.run()
 _view.leave()

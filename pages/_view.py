@@ -19,7 +19,7 @@ from aecore.decks import LONGEST
 Scope = tuple[Any, ...]
 """What a value belongs to. Another map has another selection, another set another row."""
 
-NOBODYS = {"reset", "present", "deck", "slide", "embed", "embed_options"}
+NOBODYS = {"reset", "present", "deck", "slide", "lesson", "embed", "embed_options"}
 """Parameters that belong to no page."""
 
 _NOT_KNOWN_YET = ("from the address",)
@@ -227,6 +227,7 @@ class _Held:
     presenting: bool = False
     deck: str = ""
     slide: int = 1
+    lesson: str = ""
     values: dict[str, dict[tuple[str, Scope], Any]] = field(default_factory=dict)
     scopes: dict[tuple[str, str], Scope] = field(default_factory=dict)
     handed: dict[str, Any] = field(default_factory=dict)
@@ -258,9 +259,12 @@ def enter(page: str) -> None:
     if first or walked or (page != held.page and address):
         held.presenting |= address.get("present") == "1"
         _take_deck(address, walked)
+        held.lesson = word if re.fullmatch(r"[\w-]{1,80}\.[1-9][0-9]?", word := address.get("lesson", "")) else ""
         _read(page, address)
         if "run" in address and "run" in _parameters(page) and page != "train" and (first or held.page == "train"):
             pick(address["run"])
+    elif page != held.page:  # by the menu
+        held.lesson = ""
     if page != held.page or not held.whole:  # a run that was cut off may have given values to controls it never drew
         held.page, held.handed = page, {}
     held.drawn, held.whole = set(), False
@@ -347,6 +351,8 @@ def words(page: str) -> dict[str, str]:
         found["present"] = "1"
     if held.deck:
         found |= {"deck": held.deck, "slide": str(held.slide)}
+    if held.lesson and page not in ("lesson", "lessons"):
+        found["lesson"] = held.lesson
     return {name: word for name, word in found.items() if word}
 
 
@@ -448,6 +454,13 @@ def present(on: bool) -> None:
 def deck() -> tuple[str, int]:
     """The deck that is played, as its word in the address, empty for none; and the place of the slide, from 1."""
     return _held().deck, _held().slide
+
+
+def lesson() -> dict[str, str]:
+    """The parameters of the lesson from which the page in front was opened, at its step; empty where there is none."""
+    held = _held()
+    name, _, step = held.lesson.rpartition(".")
+    return link("lesson", name=name, step=int(step)) if name and held.page not in ("lesson", "lessons") else {}
 
 
 def play(deck: str, slide: int) -> None:

@@ -5,10 +5,12 @@ import streamlit as st
 from aecore.lessons import BrokenLesson
 from aecore.store import DamagedRun
 from pages import _cached, _syllabus, _view
-from pages._widgets import PAGES, need_dataset
+from pages._widgets import PAGES, go, need_dataset
 from pages._words import sentence
 from pages.acts import guess, stage
 from pages.components.keys import keys
+
+WIDE = 130  # pixels of the button that leads on, whatever it says: so the next press is at the same place
 
 
 def move(name: str, step: int) -> None:
@@ -39,20 +41,29 @@ count = len(lesson.steps)
 number = min(_view.get("step", 1), count)
 step = lesson.steps[number - 1]
 _view.open_on(step.view, step.controls)
-_view.put("left", {**_view.get("left", {}), name: number})
+left = _view.get("left", {})
+if left.get(name) != count:  # who goes through it once more has read it to its end all the same
+    _view.put("left", {**left, name: number})
+after = _syllabus.after(lesson)
 
 with st.container(horizontal=True, vertical_alignment="center", key="lesson-head"):
     st.page_link(PAGES / "lessons.py", label="All lessons", width="content")
-    st.caption(f"{lesson.title} · step {number} of {count}", width="stretch")
+    next_one = f" · next lesson: {after.title}" if number == count and after else ""
+    st.caption(f"{lesson.title} · step {number} of {count}{next_one}", width="stretch")
     st.button("Back", key="lesson-back", disabled=number == 1, on_click=move, args=(name, number - 1),
               help="Or the left arrow key.")  # fmt: skip
     if number < count:
-        st.button("Next", key="lesson-next", type="primary", on_click=move, args=(name, number + 1),
+        st.button("Next", key="lesson-next", type="primary", width=WIDE, on_click=move, args=(name, number + 1),
                   help="Or the right arrow key.")  # fmt: skip
-    elif after := _syllabus.after(lesson):
-        st.button(f"Next lesson: {after.title}", key="lesson-next", type="primary", on_click=move, args=(after.name, 1))
+    elif after:
+        st.button("Next lesson", key="lesson-next", type="primary", width=WIDE, on_click=move, args=(after.name, 1))
+    elif st.button("All lessons", key="lesson-next", type="primary", width=WIDE):
+        go("lessons")
+choices = [f"choice-{place}" for place in range(1, 6)]
 keys(
-    "lesson", {"ArrowLeft": "lesson-back", "ArrowRight": "lesson-next", **{str(n): f"choice-{n}" for n in range(1, 6)}}
+    "lesson",
+    {"ArrowLeft": "lesson-back", "ArrowRight": "lesson-next", **{key[-1]: key for key in choices}},
+    dict.fromkeys(choices, "guess-again") | {"guess-again": "choice-1"},
 )
 
 shown, told = st.columns([3, 2], gap="large")
@@ -62,8 +73,8 @@ with told, st.container(key="lesson-words"):
     if step.question:
         guess.choose(lesson, step, number)
     asked = st.container()
-    st.page_link(PAGES / f"{step.page}.py", label=f"Open in {step.page.capitalize()}",
-                 query_params=_view.words_of(step.page, {**step.view, "run": step.run}))  # fmt: skip
+    words = _view.words_of(step.page, {**step.view, "run": step.run}) | {"lesson": f"{name}.{number}"}
+    st.page_link(PAGES / f"{step.page}.py", label=f"Open in {step.page.capitalize()}", query_params=words)
 with shown:
     try:
         view = _cached.newest(step.run)

@@ -15,13 +15,13 @@ with st.grid(3, min_column_width=260):
     for place, lesson in enumerate(lessons, start=1):
         with st.container(border=True, height="stretch"):
             words = _view.words("lessons") | {"name": lesson.name}
-            if (step := min(left.get(lesson.name, 1), len(lesson.steps))) > 1:
+            count, step = len(lesson.steps), left.get(lesson.name, 1)
+            if 1 < step < count:
                 words["step"] = str(step)
             st.page_link(PAGES / "lesson.py", label=f"**{place}. {lesson.title}**", query_params=words)
             st.write(lesson.about)
-            count = len(lesson.steps)
             here = counted(count, "step") if step == 1 else f"At step {step} of {count}"
-            st.caption("Read to the end" if step == count else here)
+            st.caption("**Done**" if step >= count else here)
 for error in broken:
     for problem in error.problems:
         st.text(f"This lesson cannot be played: {problem}")

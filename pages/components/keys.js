@@ -1,8 +1,23 @@
 // Keys that press a button of the page, except where a key already means something: in a field, on a slider, in a menu.
 const TAKEN = "input:not([type=checkbox]), textarea, select, [contenteditable], [role=slider], [role=listbox], ul";
 
+let watched;
+
+// Give the focus to a button once it is there, unless it has gone elsewhere meanwhile.
+function handOn(pressed, next) {
+  watched?.disconnect();
+  watched = new MutationObserver(() => {
+    const button = document.querySelector(next);
+    if (!button) return;
+    watched.disconnect();
+    if ([document.body, pressed].includes(document.activeElement)) button.focus();
+  });
+  watched.observe(document.body, { childList: true, subtree: true });
+}
+
 export default function ({ data }) {
   window.aecoreKeys = { ...window.aecoreKeys, [data.name]: data.keys };
+  window.aecoreThen = { ...window.aecoreThen, [data.name]: data.then };
   if (window.aecoreKeysHeard) return;
   window.aecoreKeysHeard = true;
   window.addEventListener("keydown", (event) => {
@@ -15,5 +30,11 @@ export default function ({ data }) {
     if (!button) return;
     event.preventDefault();
     button.click();
+  });
+  window.addEventListener("click", ({ detail, target }) => {
+    const pressed = detail ? null : target.closest?.("button"); // by a pointer, it has counted the clicks
+    const thens = Object.values(window.aecoreThen).flatMap(Object.entries);
+    const then = thens.find(([key]) => pressed?.closest(`.st-key-${CSS.escape(key)}`));
+    if (then) handOn(pressed, `.st-key-${CSS.escape(then[1])} button`);
   });
 }

@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 import pytest
-from conftest import Server, settle, visit
+from conftest import Server, settle, texts, visit
 from playwright.sync_api import Page, expect
 
 from aecore.lesson_files import read_lesson
@@ -36,6 +36,53 @@ def guess(page: Page, lesson: Lesson, step: Step, right: bool, by_keys: bool) ->
     expect(page).to_have_url(re.compile(rf"guesses=.*{lesson.name}\."))
 
 
+def place_of_next(page: Page) -> tuple[int, ...]:
+    """Where the button that leads on stands, as whole pixels: left, top, width, height."""
+    return tuple(round(side) for side in page.locator(".st-key-lesson-next").bounding_box().values())
+
+
+@pytest.mark.browser
+def test_the_focus_goes_on_at_what_comes_after_a_guess(page: Page) -> None:
+    page.goto("/lesson?name=nonlinear&step=2")
+    settle(page)
+    page.wait_for_function("window.aecoreKeysHeard")
+    page.get_by_role("button", name="PCA", exact=True).press("Enter")
+    expect(page.get_by_role("button", name="Guess again")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="PCA", exact=True)).to_be_focused()
+
+
+@pytest.mark.browser
+def test_a_page_that_a_lesson_opened_leads_back_to_its_step(page: Page) -> None:
+    page.goto("/lesson?name=nonlinear&step=4")
+    settle(page)
+    page.get_by_role("link", name="Open in Manifold").click()
+    page.wait_for_url(re.compile(r"/manifold\?.*lesson=nonlinear\.4"))
+    settle(page)
+    page.reload()
+    page.get_by_role("link", name="Back to the lesson").click()
+    page.wait_for_url(re.compile(r"/lesson\?.*name=nonlinear&step=4"))
+    expect(page.locator(".st-key-lesson-words h1")).to_have_text("Draw from the map")
+    expect(page.get_by_role("link", name="Back to the lesson")).to_have_count(0)
+
+
+def test_a_lesson_is_done_once_its_last_step_was_seen(home: object) -> None:
+    last = visit("lesson", name="nonlinear", step="5")
+    assert last.button(key="lesson-next").label == "Next lesson"
+    last.button(key="lesson-back").click().run()
+    assert last.query_params["left"] in ("nonlinear.5", ["nonlinear.5"])
+    told = texts(visit("lessons", left="nonlinear.5~walking.2"))
+    assert told.count("Done") == 1
+    assert "At step 2 of 3" in told
+
+
+@pytest.mark.fashion
+def test_the_last_step_of_the_last_lesson_leads_to_all_lessons(home: object) -> None:
+    last = max(LESSONS, key=lambda lesson: lesson.order)
+    app = visit("lesson", name=last.name, step=str(len(last.steps)))
+    assert app.button(key="lesson-next").label == "All lessons"
+
+
 @pytest.mark.fashion
 @pytest.mark.parametrize(("lesson", "by_keys"), [
     pytest.param(lesson, number % 2 == 0, id=lesson.name, marks=[] if lesson.name in ALWAYS else pytest.mark.matrix)
@@ -44,7 +91,7 @@ def guess(page: Page, lesson: Lesson, step: Step, right: bool, by_keys: bool) ->
 def test_a_lesson_is_played_to_its_end(page: Page, server: Server, lesson: Lesson, by_keys: bool) -> None:
     page.goto(f"{server.url}/lesson?name={lesson.name}")
     page.wait_for_function("window.aecoreKeysHeard")
-    right = by_keys
+    right, places = by_keys, set()
     for number, step in enumerate(lesson.steps, start=1):
         expect(page.locator(".st-key-lesson-words h1")).to_have_text(step.title)
         settle(page)
@@ -54,14 +101,15 @@ def test_a_lesson_is_played_to_its_end(page: Page, server: Server, lesson: Lesso
         if step.point:
             page.locator(".st-key-choice-1 button").click()
             expect(page.locator(".st-key-lesson-words")).to_contain_text("away from the right place")
+        settle(page)
+        places.add(place_of_next(page))
         if number < len(lesson.steps):
-            settle(page)
             if by_keys:
                 page.keyboard.press("ArrowRight")
             else:
-                page.locator(".st-key-lesson-next").get_by_role("button", name="Next").click()
+                page.locator(".st-key-lesson-next").get_by_role("button", name="Next", exact=True).click()
             expect(page).to_have_url(re.compile(rf"step={number + 1}\b"))
-    settle(page)
+    assert len(places) == 1, "the next press may miss"
     page.reload()
     expect(page.locator(".st-key-lesson-words h1")).to_have_text(lesson.steps[-1].title)
     if lesson.steps[-1].question:

@@ -84,6 +84,25 @@ def test_training_something_is_no_pick(home_with_runs: Path, digits_runs: list[C
     assert app.selectbox(key="run").value == aecore.RECIPES["blocks-map"].run.id
 
 
+def test_the_way_back_to_a_lesson_is_in_the_address_until_the_menu_leads_elsewhere(home_with_runs: Path) -> None:
+    way = "Back to the lesson"
+    app = visit("manifold", lesson="nonlinear.4")
+    (link,) = [link for link in app.get("page_link") if link.proto.label == way]
+    assert link.proto.query_string == "name=nonlinear&step=4"
+    app.segmented_control(key="of").set_value("test").run()
+    assert app.query_params["lesson"] in ("nonlinear.4", ["nonlinear.4"])
+    by_the_menu(app, "search")
+    assert "lesson" not in app.query_params
+    assert way not in [link.proto.label for link in app.get("page_link")]
+
+
+@pytest.mark.parametrize("word", ["nonlinear", "../about.1", "nonlinear.0", ".4", "nonlinear.4.4 "])
+def test_a_way_back_to_no_lesson_is_not_offered(word: str, home_with_runs: Path) -> None:
+    app = visit("about", lesson=word)
+    assert not app.get("page_link")
+    assert "lesson" not in app.query_params
+
+
 def test_a_link_says_keys_and_no_words_on_screen(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
     """ "Locate on the map" names a split as the map does."""
     import json
