@@ -55,7 +55,10 @@ def curves(
     lines = lines.encode(
         x,
         alt.Y("value:Q").title("loss per pixel").scale(**scale),
-        alt.Color("term:N").title(None).legend(orient="top", columns=2, values=_names(own, "term")).scale(domain=names),
+        alt.Color("term:N")
+        .title(None)
+        .scale(domain=names)
+        .legend(orient="top", columns=1 if beside else 2, values=_names(own, "term")),
         alt.StrokeDash("images:N").legend(None).scale(domain=["training", "held out"], range=[[1, 0], [4, 3]]),
         tooltip=["term:N", "images:N", "epoch:N", "value:N"],
     )

@@ -49,6 +49,7 @@ def test_curves_beside_others_have_the_axes_and_colors_of_all() -> None:
         assert encoding["x"]["scale"]["domain"] == [0, 7.0]
         assert encoding["y"]["scale"]["domain"] == [0.0, 3.0]
         assert set(encoding["color"]["scale"]["domain"]) == {"reconstruction", "kl"}
+        assert encoding["color"]["legend"]["columns"] == 1, "narrow charts cut the names of a second column"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 199, 200, 201, 1030])

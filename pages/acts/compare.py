@@ -24,6 +24,10 @@ COLUMNS = {
 """Title of a column -> part of the evaluation, name of its figure, the figure that says how it is written."""
 
 HELP = {
+    "flavor": "The kind of autoencoder.",
+    "network": "The layers of encoder and decoder.",
+    "epoch": "Passes over the training images so far.",
+    "test MSE": "Mean squared error of reconstructed test images, per pixel; 0 is a perfect copy.",
     "units": "Numbers in a code.",
     "P@4": "Share of the 4 nearest codes that are of the same class.",
     "5-NN": "Accuracy of a vote of the 5 nearest codes, by cosine.",
@@ -32,7 +36,9 @@ HELP = {
     "active units": "Units that change with the image.",
 }
 MOST = 6
-"""Runs side by side."""
+"""Runs that can be compared."""
+ABREAST = 3
+"""Runs in a row: with more, one cannot read their curves."""
 
 
 def comparison() -> None:
@@ -76,7 +82,8 @@ def _comparison(runs: list[str], live: int) -> None:
         return
     chart = overlay({names[run]: history for run, history in histories.items()})
     st.altair_chart(chart, key="overlay", height=260, alt="MSE of every run on held-out images, over its epochs")
-    for column, (run, view) in zip(st.columns(len(ready)), ready.items(), strict=True):
+    columns = [column for _ in range(0, len(ready), ABREAST) for column in st.columns(min(len(ready), ABREAST))]
+    for column, (run, view) in zip(columns, ready.items(), strict=False):
         loaded = _cached.checkpoint(view)
         need_dataset(loaded.run.dataset)
         with column:
@@ -84,12 +91,12 @@ def _comparison(runs: list[str], live: int) -> None:
             error, _ = _cached.test_mse(view)
             st.caption(f"{loaded.run.model.latent} units per code, epoch {loaded.epoch:g}, test {erring(error)}")
             st.image(_cached.strip(view), width="stretch", alt=f"Eight images and their reconstructions by {run}")
-            chart = curves(histories[run], beside=histories.values())
-            st.altair_chart(chart, key=f"curves-{run}", height=200, alt=f"Loss terms of {run}")
+            chart = curves(histories[run], log=True, beside=histories.values())
+            st.altair_chart(chart, key=f"curves-{run}", height=240, alt=f"Loss terms of {run}")
             st.image(_cached.map_picture(view), width="stretch", alt=f"Map of {run}")
     st.caption(
-        "Curves: training solid, held out dashed, all on one axis. Maps: test images at their codes, or at the two "
-        "principal components of their codes."
+        "Curves: training solid, held out dashed, all on one logarithmic axis. Maps: test images at their codes, or at "
+        "the two principal components of their codes."
     )
 
 
@@ -111,7 +118,9 @@ def table() -> None:
         title: st.column_config.NumberColumn(format=figure(name).pattern, help=HELP.get(title))
         for title, (_, _, name) in COLUMNS.items()
         if name
-    } | {"run": st.column_config.TextColumn(width=250)}
+    }
+    formats |= {title: st.column_config.Column(help=HELP[title]) for title in HELP.keys() - formats.keys()}
+    formats["run"] = st.column_config.TextColumn(width=230)
     ids = [row.pop("id") for row in rows]
     st.dataframe(rows, hide_index=True, placeholder="–", column_config=formats)
     for text in damaged:

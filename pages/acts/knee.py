@@ -47,9 +47,10 @@ def press(settings: dict[str, Any]) -> list[str]:
 
 
 def knee(run: str) -> None:
-    """Of a run that others differ from in nothing but their units: the error of all of them, and what each rebuilds."""
-    family = _cached.family(tuple(sorted(all_runs())), run)
-    if len(family) < 2 or not is_here(run.partition("-")[0]):
+    """Of a run with 1 unit, 2 and so on up to the first number that no run has: all errors, and what each rebuilds."""
+    every = _cached.family(tuple(sorted(all_runs())), run)
+    family = {units: id for place, (units, id) in enumerate(every.items(), start=1) if units == place}
+    if len(family) < 2 or run not in family.values() or not is_here(run.partition("-")[0]):
         return
     live = len(_live(family))
     st.fragment(_sweep, run_every=1.0 if live else None)(run, family, live)
@@ -73,6 +74,13 @@ def _sweep(run: str, family: dict[int, str], before: int) -> None:
         job.watched()
     if live:
         _progress(run, family, live)
+    whole = live or len(family) >= _view.get("upto", max(sweep.LATENTS))
+    with st.expander("Sweep: the error over the units of a code", expanded=bool(whole)):
+        _results(run, family, live)
+
+
+def _results(run: str, family: dict[int, str], live: dict[int, Job]) -> None:
+    """The chart, where the knee stands, and the same images as every run rebuilds them."""
     dataset = _cached.dataset(run.partition("-")[0])
     views = {latent: _cached.newest(id) for latent, id in family.items() if latent not in live and _trained(id)}
     errors = {latent: _cached.test_mse(view)[0] for latent, view in views.items()}
@@ -94,7 +102,7 @@ def _sweep(run: str, family: dict[int, str], before: int) -> None:
         chart, key="knee", height=260, on_select=pressed, selection_mode="point",
         alt="Test MSE over the units of a code, of these runs and of PCA",
     )  # fmt: skip
-    _words(dataset, errors, linear[0])
+    _words(dataset, errors, linear[0], bool(live))
     if views:
         _pictures(dataset, views, errors, chosen, lead)
 
@@ -129,16 +137,15 @@ def _cancel(run: str, family: dict[int, str]) -> None:
     st.session_state["redraw"] = True
 
 
-def _words(dataset: "Dataset", errors: dict[int, float], mean: float) -> None:
+def _words(dataset: "Dataset", errors: dict[int, float], mean: float, live: bool) -> None:
     """Where the knee stands, and what the images are made of."""
     place, before = sweep.knee(errors, mean), {0: mean, **errors}
     if place:
         share = errors[place] / before[place - 1]
-        words = (
-            f"**The knee stands at {counted(place, 'unit')}**: one unit fewer leaves {1 / share:,.0f} times the error."
-        )
+        big = f"**The big step is to {counted(place, 'unit')}**"
+        words = f"{big}: with one fewer, the error is {1 / share:,.0f} times as large."
     else:
-        words = "So far, no added unit has cut the error to less than a tenth: there is no knee." if errors else ""
+        words = "" if live else "There is no big step: no added unit cuts the error to less than a tenth."
     if causes := list(dataset.train.factors):
         words += f" These images have {counted(len(causes), 'cause')}: {', '.join(causes)}."
     st.write(words)

@@ -13,6 +13,7 @@ import aecore
 from aecore import sweep
 from aecore.folders import own_runs
 from aecore.process.jobs import Job
+from aecore.recipes import sweep_settings
 from aecore.runs import Run
 
 SHAPES = Run("shapes_2", aecore.FLAVORS["vanilla"](latent=1), width=32, epochs=1, batch_size=512)
@@ -21,9 +22,9 @@ QUICK = {"dataset": "digits", "width": "32", "batch_size": "512", "upto": "3"}
 
 @pytest.fixture
 def swept(home: Path) -> list[Run]:
-    """Three runs of a sweep, and a stranger with another seed; the last of the sweep has only begun."""
+    """Three runs of a sweep, the last of which has only begun; one far beyond it, and a stranger with another seed."""
     runs, dataset, store = sweep.runs_of(SHAPES, [1, 2, 3]), aecore.load_dataset("shapes_2"), aecore.Store()
-    for run in (*runs[:2], replace(SHAPES, seed=5)):
+    for run in (*runs[:2], *sweep.runs_of(SHAPES, [32]), replace(SHAPES, seed=5)):
         *_, trained = aecore.train(run, dataset)
         store.save(trained)
     store.save(next(aecore.train(runs[2], dataset)))
@@ -47,8 +48,15 @@ def test_the_chart_is_found_from_every_run_of_the_sweep(swept: list[Run]) -> Non
         tiles = json.loads(pictures.json)["tiles"]
         assert [tile["lines"][0] for tile in tiles] == ["original", "1 unit", "2 units"]
         assert [tile["chosen"] for tile in tiles] == [False, run == swept[0], run == swept[1]]
-    stranger = visit("train", run=replace(SHAPES, seed=5).id)
-    assert "These images have" not in texts(stranger)
+    for other in (replace(SHAPES, seed=5), *sweep.runs_of(SHAPES, [32])):
+        assert "These images have" not in texts(visit("train", run=other.id))
+
+
+def test_what_is_left_of_a_sweep_is_folded_and_a_whole_one_is_not(swept: list[Run]) -> None:
+    for upto, shown in (("3", True), ("4", False)):
+        app = visit("train", run=swept[0].id, upto=upto)
+        (part,) = [part for part in app.expander if part.label.startswith("Sweep")]
+        assert part.proto.expanded == shown
 
 
 def test_a_visitor_is_offered_the_sweep_that_they_may_have(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +76,8 @@ def test_a_visitor_is_offered_the_sweep_that_they_may_have(home: Path, monkeypat
     app.button(key="sweep").click().run()
     assert not app.exception
     assert asked == ["go"] * 6
-    assert len(list(own_runs().glob("shapes_2-*"))) == 6
+    runs = sweep.runs_of(sweep_settings("shapes_2", len(aecore.load_dataset("shapes_2").train)), range(1, 7))
+    assert {path.name for path in own_runs().iterdir()} == {run.id for run in runs}, "as on the command line"
 
 
 @pytest.mark.browser
@@ -108,4 +117,5 @@ def test_one_press_ends_it_and_leaves_nothing_that_only_waited(page: Page, serve
     page.get_by_role("button", name="Cancel the sweep").click()
     expect(page.get_by_text("Stopped and saved")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel the sweep")).to_have_count(0)
+    expect(page.locator(".st-key-knee")).to_have_count(0)
     assert len(kept()) == 1
