@@ -99,7 +99,7 @@ if name not in DATASETS:
                 "They are deleted permanently. Runs trained on them stay and can still be downloaded, but they can no"
                 " longer search, show a map or train further."
             )
-            if st.button("Delete permanently", type="primary"):
+            if st.button("Delete permanently"):
                 with toasting():
                     own.delete_own(name)
                     st.session_state["toast"] = "The images were deleted."

@@ -98,11 +98,13 @@ def preflight() -> None:
         if not to:
             title = st.text_input("Title", arrivals.called(key) or "My images", 80, key=f"title-{key}", width=220)
             source = st.text_input("Source and license", key=f"source-{key}", placeholder="optional", width=320)
-        kept = st.button("Add them" if to else "Keep them", type="primary")
+        place = st.container(width="content")
         st.button("Throw away", on_click=forget, type="tertiary")
     wishes = Wishes(**own.about(to)["wishes"]) if to else st.session_state.get("arrival-wishes")
     if found := answer(arrivals.first_look(key, wishes), "Looking at the first pictures"):
         st.session_state[LOOK] = arrivals.seen(found)
+    words = "Add them" if to else "Keep them"
+    kept = place.button(words, key="keep-them", type="primary", disabled=LOOK not in st.session_state)
     if LOOK not in st.session_state:
         _view.stop()
     seen = st.session_state[LOOK]  # while another is on its way, the last one stays

@@ -87,7 +87,7 @@ def _order(job: Job, order: str) -> None:
 def _again(job: Job) -> None:
     st.write("Its progress, curves and measurements are deleted; then the same training starts.")
     with st.container(horizontal=True):
-        if st.button("Delete and train again", type="primary", key="restart-now", on_click=_restart, args=(job,)):
+        if st.button("Delete and train again", key="restart-now", on_click=_restart, args=(job,)):
             st.rerun()
         if st.button("Keep it", key="keep-trained", on_click=redraw):
             st.rerun()
@@ -136,7 +136,7 @@ def _delete(job: Job) -> None:
     st.caption(job.id)
     st.write("Its weights, curves and measurements are deleted permanently.")
     with st.container(horizontal=True):
-        if st.button("Delete permanently", type="primary", key="delete-permanently"):
+        if st.button("Delete permanently", key="delete-permanently"):
             with toasting():
                 if may(job) and job.state not in LIVE:
                     _cached.training_store(job.id).delete(job.id)

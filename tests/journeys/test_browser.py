@@ -188,7 +188,10 @@ def test_a_training_is_watched_paused_stepped_stopped_and_replayed(page: Page, s
     assert (server.home / "runs" / run_of(page)).exists()
     gone = run_of(page)
     press(page, "Delete")
-    page.get_by_role("button", name="Delete permanently").click()
+    delete = page.get_by_role("button", name="Delete permanently")
+    expect(delete).to_have_attribute("kind", "secondary")
+    delete.click()
+    expect(page.get_by_text("The run was deleted.")).to_be_visible()
     page.wait_for_url(lambda url: gone not in url)
     assert not (server.home / "runs" / gone).exists()
 

@@ -94,6 +94,18 @@ def press(page: Page, name: str) -> None:
 
 
 @pytest.mark.browser
+def test_what_cannot_be_read_cannot_be_kept(visitor: Page) -> None:
+    visitor.goto("/images")
+    settle(visitor)
+    broken = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
+    visitor.locator("[data-testid=stFileUploaderDropzone] input").first.set_input_files(broken)
+    expect(visitor.get_by_text("This failed:", exact=False)).to_be_visible()
+    expect(visitor.get_by_role("button", name="Keep them")).to_be_disabled()
+    visitor.get_by_role("button", name="Throw away").click()
+    expect(visitor.get_by_role("button", name="Keep them")).to_have_count(0)
+
+
+@pytest.mark.browser
 def test_from_a_zip_to_a_run_that_is_taken_along(
     visitor: Page, photographs: Path, host: Server, tmp_path: Path
 ) -> None:
@@ -167,7 +179,9 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     page.goto(f"/images?set={name}")
     settle(page)
     page.get_by_text("Delete these images").click()
+    expect(page.get_by_role("button", name="Delete permanently")).to_have_attribute("kind", "secondary")
     press(page, "Delete permanently")
+    expect(page.get_by_text("The images were deleted.")).to_be_visible()
     page.goto(f"/search?run={run}")
     settle(page)
     expect(page.get_by_text("were deleted. Only its weights are left", exact=False)).to_be_visible()
