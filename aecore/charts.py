@@ -32,6 +32,17 @@ def _layers(rows: list[dict[str, Any]], *layers: alt.Chart) -> alt.LayerChart:
     return alt.layer(*layers, data=_data(rows))
 
 
+def lettered(chart: alt.Chart | alt.LayerChart, share: float, least: float) -> alt.Chart | alt.LayerChart:
+    """The chart with letters of this share of the window's width, of `least` pixels or more; inside it smaller."""
+
+    def times(factor: float) -> Any:
+        return alt.expr(f"{factor:g} * max({least:g}, {share:g} * windowSize()[0])")
+
+    letters = {"labelFontSize": times(1), "titleFontSize": times(1), "labelLimit": times(20)}
+    chart = chart.configure_axis(**letters).configure_legend(**letters, symbolSize=times(8))
+    return chart.configure_text(fontSize=times(0.88))
+
+
 def curves(
     history: Sequence[Mapping[str, Any]],
     log: bool = False,
@@ -97,7 +108,7 @@ def overlay(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> alt.Chart:
     return lines.encode(
         alt.X("epoch:Q"),
         alt.Y("MSE:Q").title("MSE, held out").scale(type="log", nice=False),
-        alt.Color("run:N").sort(None).title(None).legend(orient="right", labelLimit=260),
+        alt.Color("run:N").sort(None).title(None).legend(orient="right"),
         tooltip=["run:N", "epoch:N", "MSE:N"],
     )
 
@@ -184,7 +195,7 @@ def confusion(labels: np.ndarray, said: np.ndarray, classes: Sequence[str]) -> a
             alt.Tooltip("share:N").format(".1%"),
         ],
     )
-    numbers = base.mark_text(fontSize=10).encode(
+    numbers = base.mark_text().encode(
         alt.Text("share:Q").format(".0%"),
         color=alt.when("datum.share > 0.55").then(alt.value("#1C1B22")).otherwise(alt.value("#FBFAF7")),
     )
@@ -201,7 +212,7 @@ def sweep(
     """
     names = _names(sorted(rows, key=lambda row: row["by"] == "run"), "name")
     x = alt.X("level:Q").title("noise level").scale(domain=[0, 1]).axis(tickCount=5)
-    color = alt.Color("name:N").sort(None).title(None).legend(orient="right", labelLimit=260).scale(domain=names)
+    color = alt.Color("name:N").sort(None).title(None).legend(orient="right").scale(domain=names)
     points = [{**row, "low": row["mean"] - row["error"], "high": row["mean"] + row["error"]} for row in rows]
     lines = alt.Chart().mark_line(point={"size": 16}, strokeWidth=1.5)
     lines = lines.encode(
@@ -221,7 +232,7 @@ def sweep(
     return _layers(
         points,
         marks.mark_rule(**GUIDE, strokeDash=[2, 2]),
-        marks.mark_text(**GUIDE, align="left", baseline="top", dx=4, y=2, fontSize=12).encode(alt.Text("text:N")),
+        marks.mark_text(**GUIDE, align="left", baseline="top", dx=4, y=2).encode(alt.Text("text:N")),
         here.mark_rule(**GUIDE, opacity=0.5),
         alt.Chart().mark_rule(strokeWidth=2).encode(x, alt.Y("low:Q"), alt.Y2("high"), color),
         lines,
@@ -262,7 +273,7 @@ def knee(
     return _layers(
         rows,
         marked.mark_rule(**GUIDE, strokeDash=[2, 2]),
-        marked.mark_text(**GUIDE, align="left", baseline="top", dx=4, y=2, fontSize=12).encode(alt.Text("text:N")),
+        marked.mark_text(**GUIDE, align="left", baseline="top", dx=4, y=2).encode(alt.Text("text:N")),
         base.mark_line().encode(alt.StrokeDash("by:N").legend(None).scale(domain=list(lines), range=[[1, 0], [5, 3]])),
         points,
     )
@@ -346,9 +357,9 @@ def guessed(choices: Sequence[tuple[str, float, str]], right: int, guess: int) -
             "kind": "right" if place == right else "other",
         })  # fmt: skip
     across = alt.X("value:Q").axis(None).scale(domain=[0, 2.4 * max(value for _, value, _ in choices)])
-    base = alt.Chart().encode(alt.Y("choice:N").sort(None).title(None).axis(labelFontSize=15, labelLimit=260), across)
-    bar = base.mark_bar(height=22).encode(
+    base = alt.Chart().encode(alt.Y("choice:N").sort(None).title(None), across)
+    bar = base.mark_bar(height={"band": 0.6}).encode(
         alt.Opacity("kind:N").legend(None).scale(domain=["right", "other"], range=[1, 0.35])
     )
-    text = base.mark_text(align="left", dx=6, fontSize=15, color=GREY).encode(alt.Text("words:N"))
-    return _layers(rows, bar, text).properties(height=alt.Step(38))
+    text = base.mark_text(align="left", dx=6, color=GREY).encode(alt.Text("words:N"))
+    return _layers(rows, bar, text)

@@ -445,6 +445,11 @@ def presenting() -> bool:
     return _held().presenting
 
 
+def letters() -> float:
+    """Of the width of a large window, the share that the style sheets give to a letter: in `look`, or in `present`."""
+    return 0.013 if presenting() else 0.007
+
+
 def present(on: bool) -> None:
     """Begin or end that, on all pages; what is played ends with it."""
     held = _held()

@@ -18,6 +18,7 @@ from pages._visitor import drawer, may, owner, token
 from pages._words import counted, plain, sentence
 
 if TYPE_CHECKING:
+    import altair as alt
     import numpy as np
 
     from aecore import Dataset
@@ -293,6 +294,13 @@ def need_dataset(name: str) -> "Dataset":
         st.error(sentence(error))
         st.caption("The other datasets need no download.")
     _view.stop()
+
+
+def plot(chart: "alt.Chart | alt.LayerChart", letters: float = 0.75, **look: Any) -> None:
+    """A chart whose letters grow with the window as those of the page do, of which they are a share."""
+    from aecore.charts import lettered
+
+    st.altair_chart(lettered(chart, letters * _view.letters(), 16 * letters), **look)
 
 
 def picture(image: "np.ndarray", caption: str, side: int = 224, original: bytes | None = None) -> None:

@@ -8,7 +8,7 @@ from aecore.data import revision
 from aecore.measure.few_labels import AMOUNTS
 from aecore.process.questions import labels, labels_of_pixels
 from pages import _cached, _controls, _view
-from pages._widgets import go, offer_measuring, open_run, opening_run, titles
+from pages._widgets import go, offer_measuring, open_run, opening_run, plot, titles
 from pages._words import plain
 from pages.acts.wait import FEW, answer
 from pages.components.gallery import gallery
@@ -43,7 +43,7 @@ left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Accuracy by number of labels")
     if part := _cached.measured(view).get("few_labels"):
-        st.altair_chart(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
+        plot(accuracy_curves(part["rows"]), height=340, alt="Test accuracy over labels per class")
         st.caption(
             f"Mean and standard deviation over {part['seeds']} random choices of the labels.",
             help="HOG and edges are fixed descriptions of outlines, learned from nothing. PCA is the linear code.",
@@ -57,7 +57,7 @@ with right:
         _view.stop()
     said, sure = found
     chart = confusion(images.test.labels, said, images.classes)
-    st.altair_chart(chart, height=340, alt="Confusion matrix of the test images")
+    plot(chart, height=340, alt="Confusion matrix of the test images")
 
 accuracy = float((said == images.test.labels).mean())
 st.write(

@@ -5,7 +5,7 @@ import streamlit as st
 
 from aecore.charts import bars
 from pages import _cached, _controls
-from pages._widgets import go, open_run, picture
+from pages._widgets import go, open_run, picture, plot
 from pages._words import counted
 from pages.acts.files import files
 from pages.acts.query import pick_query
@@ -76,7 +76,7 @@ if act == "scores":
         kinds = None if same is None else np.where(same, "same class", "other class").tolist()
         score = "cosine similarity" if metric == "cosine" else "euclidean distance"
         chart = bars(values, "rank", score, kinds, kinds=("same class", "other class"))
-        st.altair_chart(chart, height=200, alt="Score of every hit by its rank")
+        plot(chart, height=200, alt="Score of every hit by its rank")
         with st.container(horizontal=True):
             files(images, where, rows, "hits", ["hits"] * len(rows))
 elif act == "duplicates":

@@ -10,7 +10,7 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import may
-from pages._widgets import go, learned, need_dataset, titles, toasting
+from pages._widgets import go, learned, need_dataset, plot, titles, toasting
 from pages._words import counted, erring, plain
 
 COLUMNS = {
@@ -81,7 +81,7 @@ def _comparison(runs: list[str], live: int) -> None:
         st.skeleton(height=200)
         return
     chart = overlay({names[run]: history for run, history in histories.items()})
-    st.altair_chart(chart, key="overlay", height=260, alt="MSE of every run on held-out images, over its epochs")
+    plot(chart, key="overlay", height=260, alt="MSE of every run on held-out images, over its epochs")
     columns = [column for _ in range(0, len(ready), ABREAST) for column in st.columns(min(len(ready), ABREAST))]
     for column, (run, view) in zip(columns, ready.items(), strict=False):
         loaded = _cached.checkpoint(view)
@@ -92,7 +92,7 @@ def _comparison(runs: list[str], live: int) -> None:
             st.caption(f"{loaded.run.model.latent} units per code, epoch {loaded.epoch:g}, test {erring(error)}")
             st.image(_cached.strip(view), width="stretch", alt=f"Eight images and their reconstructions by {run}")
             chart = curves(histories[run], log=True, beside=histories.values())
-            st.altair_chart(chart, key=f"curves-{run}", height=240, alt=f"Loss terms of {run}")
+            plot(chart, key=f"curves-{run}", height=240, alt=f"Loss terms of {run}")
             st.image(_cached.map_picture(view), width="stretch", alt=f"Map of {run}")
     st.caption(
         "Curves: training solid, held out dashed, all on one logarithmic axis. Maps: test images at their codes, or at "

@@ -9,6 +9,7 @@ from aecore.charts import guessed
 from aecore.lessons import Lesson, Step
 from pages import _syllabus, _view
 from pages._view import View
+from pages._widgets import plot
 from pages.acts.stage import truth
 
 
@@ -41,7 +42,12 @@ def choose(lesson: Lesson, step: Step, number: int) -> None:
             (choice.say, lesson.value(choice.figure, _syllabus.facts), lesson.written(choice.figure, _syllabus.facts))
             for choice in question.choices
         ]
-        st.altair_chart(guessed(rows, right, place), alt="What was measured for each choice")
+        plot(
+            guessed(rows, right, place),
+            letters=0.95,
+            height=40 * len(rows) + 10,
+            alt="What was measured for each choice",
+        )
     elif right is not None:
         measured = lesson.written(question.figure, _syllabus.facts, question.form)
         st.markdown(f"Measured: **{measured}**. {question.choices[right].say}.")

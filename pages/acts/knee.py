@@ -14,7 +14,7 @@ from aecore.process.limits import limit
 from aecore.store import Store
 from pages import _cached, _controls, _view
 from pages._visitor import may, owner
-from pages._widgets import all_runs, start_runs
+from pages._widgets import all_runs, plot, start_runs
 from pages._words import counted, sentence
 from pages.components.gallery import gallery
 
@@ -98,7 +98,7 @@ def _results(run: str, family: dict[int, str], live: dict[int, Job]) -> None:
             lead(point.get("units"))
 
     chart = charts.knee({0: linear[0], **errors}, linear, chosen, len(dataset.train.factors))
-    st.altair_chart(
+    plot(
         chart, key="knee", height=260, on_select=pressed, selection_mode="point",
         alt="Test MSE over the units of a code, of these runs and of PCA",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from aecore.process.jobs import LIVE, Job
 from aecore.process.queue import active
 from aecore.store import DamagedRun
 from pages import _cached, _controls, _view
-from pages._widgets import titles
+from pages._widgets import plot, titles
 from pages._words import lasting, plain, sentence
 from pages.acts.steer import steer
 
@@ -119,7 +119,7 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
         if len(history) > 1:
             cursor = shown.epoch if replaying and len(moments) > 1 else None
             chart = charts.curves(history, _view.get("log", False), cursor)
-            st.altair_chart(chart, key="curves", height=240, alt="Each loss term over the epochs")
+            plot(chart, key="curves", height=240, alt="Each loss term over the epochs")
             with st.container(horizontal=True, vertical_alignment="center"):
                 _controls.toggle("log", "Log axis", False)
                 marks = ", triangles: clipped gradients" if clipped(history) else ""
@@ -129,7 +129,7 @@ def _pictures(job: Job, state: str, progress: dict[str, Any]) -> None:
         box, alt = bounds(_all(moments)), "Small map of test images by their code"
         with map:
             chart = charts.small_map(shown.places, box, groups, title, images.classes or ())
-            st.altair_chart(chart, key="small-map", height=240, alt=alt)
+            plot(chart, key="small-map", height=240, alt=alt)
             plane = "their codes" if run.model.latent <= 2 else "two principal components of their codes"
             st.caption(f"{len(groups)} test images at {plane}, colored by {title}")
     if len(moments) > 1 and images is not None:

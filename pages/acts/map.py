@@ -14,7 +14,7 @@ from aecore.tags import tags
 from pages import _cached, _controls, _view
 from pages._view import View
 from pages._visitor import drawer
-from pages._widgets import offer_measuring
+from pages._widgets import offer_measuring, plot
 from pages.acts.wait import answer
 from pages.components.latent_map import event, latent_map, send, send_script
 
@@ -234,7 +234,7 @@ def numbers(view: View) -> None:
     units = _cached.units(view)
     variational = _cached.checkpoint(view).run.model.prior is not None
     kind = "KL divergence (nats)" if variational else "variance"
-    st.altair_chart(unit_bars(units["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
+    plot(unit_bars(units["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
     used = _cached.measured(view).get("code")
     dead = f", {used['rows']['code']['dead units']} dead" if used else ""
     active = int((units["variance"] > 0.01).sum())

@@ -12,7 +12,7 @@ from aecore.measure.units import histogram
 from aecore.pixels import to_bytes
 from pages import _cached, _controls, _view
 from pages._view import View
-from pages._widgets import go
+from pages._widgets import go, plot
 from pages._words import counted, plain
 from pages.acts.map import KINDS
 from pages.acts.wait import need_codes
@@ -134,9 +134,7 @@ def _one(view: View, known: "Units", unit: int) -> None:
         st.caption("Those on which it is lowest:")
         _images(view, unit, known.least[unit], "least")
     tall = 160 if _cached.split(view).labels is None else 260
-    st.altair_chart(
-        _histogram(view, known, unit), height=tall, alt=f"How many images have which value of unit {unit + 1}"
-    )
+    plot(_histogram(view, known, unit), height=tall, alt=f"How many images have which value of unit {unit + 1}")
     if known.share[unit] < 0.995:
         st.caption("Images on which it is not active are left out.")
 

@@ -20,7 +20,7 @@ from pages import _cached, _controls
 from pages._uploads import upload_limit
 from pages._view import View
 from pages._visitor import drawer
-from pages._widgets import all_runs, learned, picture, titles
+from pages._widgets import all_runs, learned, picture, plot, titles
 from pages._words import counted, sentence
 from pages.acts.arrive import KINDS
 from pages.acts.wait import answer
@@ -155,7 +155,8 @@ def over_levels(runs: "dict[str, Checkpoint]", first: str, noise: Noise) -> None
             if np.isfinite(mean)
         ]
     trained = [(short[id], on[1]) for id in chosen if (on := trained_on(runs[id].run)) and on[0] == noise.kind]
-    chart.altair_chart(sweep(rows, trained, noise.level), height=380, alt="PSNR over the level of the noise")
+    with chart:
+        plot(sweep(rows, trained, noise.level), height=380, alt="PSNR over the level of the noise")
     count = min(COUNT, len(_cached.dataset(name).test))
     st.caption(
         f"Mean over the first {count} test images, seed {noise.seed}, with 95% confidence intervals. Filters are "
@@ -170,7 +171,7 @@ def walk(checkpoint: "Checkpoint", name: str, noisy: np.ndarray) -> None:
     images, steps = again(checkpoint, noisy, times)
     lines = [["noisy"], *([f"{time}", f"step {step:.4f}"] for time, step in enumerate(steps, start=1))]
     gallery(images, lines, "walk", "The image after every pass", side=80, most=130)
-    st.altair_chart(bars(steps, "pass", "step length"), height=180, alt="Length of every step")
+    plot(bars(steps, "pass", "step length"), height=180, alt="Length of every step")
     st.caption(
         f"{name}, applied to its own output. A step is the RMS change of the pixels in one pass. Short steps mean "
         "that the image has become one that the network reconstructs well."

@@ -11,7 +11,7 @@ from aecore.pixels import to_floats
 from aecore.process.questions import labels
 from pages import _cached, _controls, _view
 from pages._view import View
-from pages._widgets import picture, titles
+from pages._widgets import picture, plot, titles
 from pages._words import plain
 from pages.acts import compare, linear, map, path, units
 from pages.acts.layout import arrange, first_split
@@ -109,7 +109,7 @@ def _hits(place: Place, query: Any, k: int, key: str) -> None:
 
 def _classify(view: View, parts: Sequence[str], _: Marks) -> None:
     if "curves" in parts and (part := _cached.measured(view).get("few_labels")):
-        st.altair_chart(accuracy_curves(part["rows"]), height=420, alt="Test accuracy over labels per class")
+        plot(accuracy_curves(part["rows"]), height=420, alt="Test accuracy over labels per class")
         st.caption(f"Mean and standard deviation over {part['seeds']} random choices of the labels.")
     if "confusion" in parts:
         images = _cached.images(view)
@@ -117,7 +117,7 @@ def _classify(view: View, parts: Sequence[str], _: Marks) -> None:
         question = labels(view.run, view.stamp, amount, seed)
         if found := answer(question, "Learning from the labels", quick=len(images.train) <= FEW):
             chart = confusion(images.test.labels, found[0], images.classes)
-            st.altair_chart(chart, height=420, alt="Confusion matrix of the test images")
+            plot(chart, height=420, alt="Confusion matrix of the test images")
 
 
 def _train(_: View, parts: Sequence[str], __: Marks) -> None:

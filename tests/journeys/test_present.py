@@ -6,6 +6,8 @@ import pytest
 from conftest import settle
 from playwright.sync_api import Page, expect
 
+from aecore.recipes import RECIPES
+
 pytestmark = pytest.mark.browser
 
 
@@ -37,6 +39,19 @@ def test_a_key_begins_it_it_goes_from_page_to_page_and_a_key_ends_it(page: Page)
     expect(menu).to_be_visible()
     expect(page.locator("#aecore-spotlight")).to_have_count(0)
     assert letters(page) == before
+
+
+def test_the_letters_of_charts_grow_with_those_of_the_page(page: Page) -> None:
+    text = page.locator("[data-testid=stVegaLiteChart] svg text").first
+    sizes = []
+    for width, words in ((1366, ""), (1920, "&present=1"), (3840, "&present=1")):
+        page.set_viewport_size({"width": width, "height": 1080})
+        page.goto(f"/train?run={RECIPES['digits-map'].run.id}{words}")
+        expect(text).to_be_visible()
+        settle(page)
+        shown = text.evaluate("text => parseFloat(getComputedStyle(text).fontSize)")
+        sizes.append(shown / letters(page))
+    assert sizes == pytest.approx([0.75] * 3, abs=0.03)
 
 
 def test_an_address_begins_it_and_a_field_keeps_its_letters(page: Page) -> None:
