@@ -28,12 +28,12 @@ class Recipe:
 def opening_settings(count: int, flavor: type[Flavor]) -> dict[str, Any]:
     """Default settings for `count` training images; with them, a vanilla run reconstructs better than PCA.
 
-    Chosen on digits and Fashion-MNIST. A small set needs more epochs, because the number of steps is what counts. A
-    variational run measures its prior in nats, so it uses the Bernoulli KL.
+    Chosen on digits, shapes and Fashion-MNIST. A small set needs more epochs, because the number of steps is what
+    counts. A variational run measures its prior in nats, so it uses the Bernoulli KL.
     """
     if count < 10_000:
         loss = "kl" if flavor.prior else "mse"
-        return {"width": 256, "batch_size": 32, "loss": loss, "lr": 3e-3, "epochs": 60}
+        return {"width": 256, "batch_size": 32, "loss": loss, "lr": 3e-3, "epochs": 60 if count < 3_000 else 40}
     return {"width": 512, "loss": "kl", "lr": 3e-3, "epochs": 10}
 
 
@@ -127,7 +127,8 @@ def recipes_for(dataset: str, count: int) -> dict[str, Recipe]:
 def sweep_settings(dataset: str, count: int) -> Run:
     """What a sweep over the units trains on a set with `count` training images; the units are not chosen yet.
 
-    It is what Train offers at first, so that a run of either is one of the other's, too.
+    It is what Train offers at first, so that a run of either is one of the other's, too. On the generated shapes, eight
+    such runs take under two minutes on two cores.
     """
     return Run(dataset, Vanilla(latent=1), **opening_settings(count, Vanilla))
 
