@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aecore.lesson_files import check_lessons, read_lesson
-from aecore.lessons import VARIABLE, BrokenLesson, Lesson, facts_of_id, lesson_names
+from aecore.lessons import FORMS, VARIABLE, BrokenLesson, Lesson, facts_of_id, lesson_names
 from pages._syllabus import FOLDER, GRAMMAR
 
 LESSONS = {name: read_lesson(FOLDER / f"{name}.md", GRAMMAR, facts_of_id) for name in lesson_names(FOLDER)}
@@ -73,6 +73,11 @@ def test_what_is_no_lesson_is_told_too(tmp_path: Path, text: str) -> None:
     (tmp_path / "odd.md").write_text(text)
     with pytest.raises(BrokenLesson, match=r"odd\.md, line \d+: "):
         read_lesson(tmp_path / "odd.md", GRAMMAR)
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0008, "0.1%"), (0.0066, "0.7%"), (0.024, "2%"), (1.0, "100%")])
+def test_a_share_that_is_small_is_not_written_as_none(share: float, said: str) -> None:
+    assert FORMS["percent"](share) == said
 
 
 @each_lesson
