@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -121,27 +120,6 @@ class Autoencoder(nn.Module, ABC):
     def unit_lengths(self) -> Tensor:
         """(latent,): how strongly each unit drives the decoder's first layer; the Euclidean norm of its column."""
         return self.decoder[0].weight.norm(dim=0)
-
-
-@lru_cache(256)
-def planned(kind: str, shape: Shape, latent: int, heads: int, width: int) -> tuple[int, int]:
-    """How many numbers a network of this kind has as weights, and as outputs of all layers for one image.
-
-    Neither is made for it: all weights are one zero, seen many times. The device "meta" would import sympy: 67 MB.
-    """
-    outputs: list[int] = []
-    with torch.device("meta"):
-        both = nn.ModuleList(NETWORKS[kind].layers(shape, latent, heads, width))
-    for module in both.modules():
-        for name, weight in module.named_parameters(recurse=False):
-            setattr(module, name, nn.Parameter(torch.zeros(()).expand(weight.shape), requires_grad=False))
-        for name, buffer in module.named_buffers(recurse=False):
-            setattr(module, name, torch.zeros(()).expand(buffer.shape))
-        if not [*module.children()]:
-            module.register_forward_hook(lambda *passed: outputs.append(passed[2].numel()))
-    both[1](torch.zeros(1, latent))
-    both[0](torch.zeros(1, *shape))
-    return sum(weight.numel() for weight in both.parameters()), sum(outputs)
 
 
 class _OnPixels(Autoencoder):

@@ -7,12 +7,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from aecore.data import Dataset, load_dataset
@@ -20,7 +21,7 @@ from aecore.devices import check_precision, computing, device
 from aecore.history import CLIPPED
 from aecore.models import DISTANCES
 from aecore.moments import moment_steps
-from aecore.networks import Autoencoder, planned
+from aecore.networks import NETWORKS, Autoencoder, Shape
 from aecore.parallel import Group, Parted, Stopped
 from aecore.runs import Checkpoint, Run
 
@@ -208,9 +209,30 @@ def memory(run: Run, shape: tuple[int, int, int]) -> tuple[float, float]:
     Every layer's output is kept until its gradient is known. Measured: 78 MB where this says 112 (dense, width 1024,
     128 images at a time), 1,535 where it says 1,503 (4096, 4096), 405 where it says 444 (conv, contractive, 512).
     """
-    weights, outputs = planned(run.network, shape, run.model.latent, run.model.heads, run.width)
+    weights, outputs = _planned(run.network, shape, run.model.latent, run.model.heads, run.width)
     kept = run.model.outputs_kept * outputs * max(run.batch_size, HELD_OUT)
     return 4 * weights / 1e6, 4 * (8 * weights + kept) / 1e6
+
+
+@lru_cache(256)
+def _planned(kind: str, shape: Shape, latent: int, heads: int, width: int) -> tuple[int, int]:
+    """How many numbers a network of this kind has as weights, and as outputs of all layers for one image.
+
+    Neither is made for it: all weights are one zero, seen many times. The device "meta" would import sympy: 67 MB.
+    """
+    outputs: list[int] = []
+    with torch.device("meta"):
+        both = nn.ModuleList(NETWORKS[kind].layers(shape, latent, heads, width))
+    for module in both.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.zeros(()).expand(weight.shape), requires_grad=False))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.zeros(()).expand(buffer.shape))
+        if not [*module.children()]:
+            module.register_forward_hook(lambda *passed: outputs.append(passed[2].numel()))
+    both[1](torch.zeros(1, latent))
+    both[0](torch.zeros(1, *shape))
+    return sum(weight.numel() for weight in both.parameters()), sum(outputs)
 
 
 def _batch(images: np.ndarray, rows: np.ndarray, place: torch.device) -> Tensor:
