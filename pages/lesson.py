@@ -57,12 +57,13 @@ with st.container(horizontal=True, vertical_alignment="center", key="lesson-head
                   help="Or the right arrow key.")  # fmt: skip
     elif after:
         st.button("Next lesson", key="lesson-next", type="primary", width=WIDE, on_click=move, args=(after.name, 1))
-    elif st.button("All lessons", key="lesson-next", type="primary", width=WIDE):
+    elif st.button("All lessons", key="lesson-end", type="primary", width=WIDE):  # the press that led here was of Next
         go("lessons")
 choices = [f"choice-{place}" for place in range(1, 6)]
 keys(
     "lesson",
-    {"ArrowLeft": "lesson-back", "ArrowRight": "lesson-next", **{key[-1]: key for key in choices}},
+    {"ArrowLeft": "lesson-back", "ArrowRight": "lesson-next" if number < count or after else "lesson-end"}
+    | {key[-1]: key for key in choices},
     dict.fromkeys(choices, "guess-again") | {"guess-again": "choice-1"},
 )
 
