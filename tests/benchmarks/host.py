@@ -136,7 +136,7 @@ async def measure(server: Server, record: Record) -> None:
         meter.note("a training of Fashion-MNIST")
         await asyncio.gather(*(come(server, number, record, stroll) for number in range(3)))
         meter.note("the training, three visitors on every page", "690")
-        for folder in (server.home / "runs").glob("*"):
+        for folder in (server.home / "runs").glob("[!.]*"):
             job = Job(folder)
             speed = job.progress.get("images_per_second", 0)
             print(f"The training is {job.state}, at {speed:,.0f} images a second. {job.error or ''}".rstrip())
