@@ -3,14 +3,12 @@ const TAKEN = "input:not([type=checkbox]), textarea, select, [contenteditable], 
 
 let watched;
 
-// Give the focus to a button once it is there, unless it has gone elsewhere meanwhile.
+// Until the next press, give the focus to a button whenever it is there and the focus is nowhere: the page may still take
+// away one that looks the same, from before.
 function handOn(pressed, next) {
   watched?.disconnect();
   watched = new MutationObserver(() => {
-    const button = document.querySelector(next);
-    if (!button) return;
-    watched.disconnect();
-    if ([document.body, pressed].includes(document.activeElement)) button.focus();
+    if ([document.body, pressed].includes(document.activeElement)) document.querySelector(next)?.focus();
   });
   watched.observe(document.body, { childList: true, subtree: true });
 }
@@ -20,6 +18,7 @@ export default function ({ data }) {
   window.aecoreThen = { ...window.aecoreThen, [data.name]: data.then };
   if (window.aecoreKeysHeard) return;
   window.aecoreKeysHeard = true;
+  for (const press of ["keydown", "pointerdown"]) window.addEventListener(press, () => watched?.disconnect(), true);
   window.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     if (event.composedPath().some((part) => part.matches?.(TAKEN)) || document.querySelector("[role=dialog]")) return;
