@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 MOST_BYTES = 500_000_000
-"""Bytes of originals in one zip."""
+"""Bytes of pictures in one zip."""
 
 
 def selection(
@@ -31,7 +31,8 @@ def selection(
 
     groups: for each row the folder instead, such as a tag. originals: the pictures of which the images were made, where
     there are any, instead of PNG files of the images. The table has row, id, class and file. A row that is named twice
-    is there once. Raises ValueError for an unknown split, for rows that are not in it, and for more than MOST_BYTES.
+    is there once. Pictures beyond MOST_BYTES are left out: in the table, they have no file. Raises ValueError for an
+    unknown split and for rows that are not in it.
     """
     from aecore.data.originals import packed as original
 
@@ -51,10 +52,10 @@ def selection(
             kind = dataset.classes[int(images.labels[row])] if classed else ""
             found = original(dataset.name, split, row) if originals else None
             content, suffix = found or (png(images.images[row]), ".png")
-            file = f"{folders[grouped.get(row, kind or 'images')]}/{name}{suffix}"
-            archive.writestr(zipfile.ZipInfo(file), content)
-            if out.tell() > MOST_BYTES:
-                raise ValueError(f"these originals have more than {MOST_BYTES // 10**6} MB; select fewer")
+            fits = out.tell() + len(content) <= MOST_BYTES
+            file = f"{folders[grouped.get(row, kind or 'images')]}/{name}{suffix}" if fits else ""
+            if fits:
+                archive.writestr(zipfile.ZipInfo(file), content)
             table.append([row, images.ids[row], kind, file])
         text = csv_text(["row", "id", "class", "file"], table)
         archive.writestr(zipfile.ZipInfo("selection.csv"), text.encode(), zipfile.ZIP_DEFLATED)

@@ -9,13 +9,14 @@ import streamlit as st
 
 from aecore.data import DATASETS
 from aecore.export import selection
+from aecore.export.selection import MOST_BYTES
 
 if TYPE_CHECKING:
     from aecore import Dataset
 
 WAYS = {
     "Images as zip": (False, 10_000, "The images as the network sees them, with a table."),
-    "Originals as zip": (True, 1000, "The pictures that you brought, with a table."),
+    "Originals as zip": (True, 1000, f"The pictures that you brought, up to {MOST_BYTES // 10**6} MB, with a table."),
 }
 """Words on the button -> whether originals, how many at most since the server holds them all, and what it says."""
 
