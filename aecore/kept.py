@@ -1,5 +1,6 @@
 """A cache on disk for arrays that take long to compute: the second time, even after a restart, they are only opened."""
 
+import math
 import os
 import re
 import tempfile
@@ -15,6 +16,26 @@ Arrays = Sequence[np.ndarray]
 
 MOST = 2 * 10**9
 """Bytes that the cache may take on disk."""
+LARGE = 2**27
+"""Bytes from which on a new array lies on disk."""
+
+
+def room(shape: tuple[int, ...]) -> np.ndarray:
+    """A new float32 array of zeros for results; a LARGE one is mapped from a file, which goes when it goes.
+
+    So computing the codes of a million images takes no more memory than those of a few.
+    """
+    size = math.prod(shape) * 4
+    if size >= LARGE:
+        with suppress(OSError):
+            folder = home() / "cache"
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                for start in range(0, size, 2**20):  # if the disk is full, it says so here, and not in the middle
+                    file.write(bytes(min(2**20, size - start)))
+                file.flush()
+                return np.memmap(file, np.float32, "r+", shape=shape)
+    return np.zeros(shape, np.float32)
 
 
 def kept(name: str, compute: Callable[[], Arrays], cache: Path | None = None) -> list[np.ndarray]:

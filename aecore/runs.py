@@ -15,6 +15,7 @@ from torch import Tensor
 
 from aecore.data import dataset_title
 from aecore.devices import PRECISIONS
+from aecore.kept import room
 from aecore.models import DISTANCES, FLAVORS, Flavor, check_knobs, gaussian_kl, knob, posterior
 from aecore.networks import NETWORKS, Autoencoder, Shape
 
@@ -224,7 +225,7 @@ class Checkpoint:
 
     @torch.inference_mode()
     def _batched(self, function: Any, array: np.ndarray, shape: tuple[int, ...], size: int = 256) -> np.ndarray:
-        out = np.empty((len(array), *shape), np.float32)
+        out = room((len(array), *shape))
         for start in range(0, len(array), size):
             batch = torch.tensor(array[start : start + size], dtype=torch.float32)
             if array.dtype == np.uint8:

@@ -35,14 +35,13 @@ class Index:
         if len(codes) == 0:
             raise ValueError("there are no codes to search in; give at least one")
         self.size, self.metric = len(codes), metric
-        self._neighbors = NearestNeighbors(metric=metric, algorithm="brute").fit(codes)
+        self._neighbors: _Blocks | _Cells = _Blocks(codes, metric)
         self.exact, self.recall = self.size < LARGE or find_spec("faiss") is None, 1.0
         if not self.exact:
             asked = np.asarray(codes)[np.random.default_rng(0).permutation(self.size)[:200]]
-            few = np.array_split(asked, -(-200 * self.size // 10**7))  # all distances at once would take gigabytes
-            right = np.concatenate([self._neighbors.kneighbors(part, 10)[1] for part in few if len(part)])
+            _, right = self._sorted(asked, 10)
             self._neighbors = _Cells(codes, metric)
-            found = self._neighbors.kneighbors(asked, 10)[1]
+            _, found = self._sorted(asked, 10)
             self.recall = float(np.mean([np.isin(*pair).mean() for pair in zip(right, found, strict=True)]))
 
     def __repr__(self) -> str:
@@ -70,12 +69,30 @@ class Index:
 
     def _sorted(self, codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         distances, rows = self._neighbors.kneighbors(codes, k)
-        order = np.lexsort((rows, distances))
+        order = np.lexsort((rows, distances))[:, :k]
         return np.take_along_axis(distances, order, 1), np.take_along_axis(rows, order, 1)
 
 
+class _Blocks:
+    """Exact search, by scikit-learn, in one block of codes after the other: of a million, none is copied whole."""
+
+    SIZE = 100_000
+
+    def __init__(self, codes: np.ndarray, metric: str) -> None:
+        self._blocks = [
+            NearestNeighbors(metric=metric, algorithm="brute").fit(codes[start : start + self.SIZE])
+            for start in range(0, len(codes), self.SIZE)
+        ]
+
+    def kneighbors(self, codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """codes (m, latent) -> (distances, rows), each (m, k or more), the k nearest among them."""
+        found = [block.kneighbors(codes, min(k, block.n_samples_fit_)) for block in self._blocks]
+        rows = [rows + number * self.SIZE for number, (_, rows) in enumerate(found)]
+        return np.concatenate([distances for distances, _ in found], axis=1), np.concatenate(rows, axis=1)
+
+
 class _Cells:
-    """Codes sorted into cells; a query searches only the nearest cells. Same interface as NearestNeighbors.
+    """Codes sorted into cells; a query searches only the nearest cells. Same interface as `_Blocks`.
 
     Inverted file of faiss; Johnson, Douze and Jegou 2017, https://arxiv.org/abs/1702.08734
     """

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aecore.kept import kept
+from aecore.kept import kept, room
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,26 @@ def test_a_damaged_file_is_computed_again(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     np.testing.assert_array_equal(kept("a", lambda: [np.arange(3)])[0], np.arange(3))
     np.testing.assert_array_equal(kept("a", refuse)[0], np.arange(3))
+
+
+def test_a_large_result_lies_on_disk_and_goes_with_its_last_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = room((3, 5))
+    monkeypatch.setattr("aecore.kept.LARGE", 60)
+    large = room((3, 5))
+    assert not isinstance(small, np.memmap)
+    assert isinstance(large, np.memmap)
+    assert small.dtype == large.dtype == np.float32
+    large[1] = 7
+    np.testing.assert_array_equal(large, np.array([0, 7, 0])[:, None].repeat(5, axis=1))
+    assert not list((tmp_path / "cache").iterdir()), "no name is left to clean up"
+    monkeypatch.setattr("aecore.kept.tempfile.TemporaryFile", refuse_to_write)
+    assert not isinstance(room((3, 5)), np.memmap), "without a disk, it is in memory"
+
+
+def refuse_to_write(**_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_what_cannot_be_computed_leaves_nothing_behind(tmp_path: Path) -> None:

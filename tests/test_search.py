@@ -20,6 +20,19 @@ def test_the_nearest_are_those_of_a_full_sort(metric: str, k: int) -> None:
     np.testing.assert_allclose(distances, np.sort(full, axis=1)[:, :k], atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [1, 150, 399])
+@pytest.mark.parametrize("metric", METRICS)
+def test_search_in_blocks_finds_what_search_in_one_finds(
+    metric: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = np.concatenate([CODES, CODES[:50]])  # copies, in other blocks
+    whole = Index(codes, metric).nearest(QUERIES, 9)
+    monkeypatch.setattr("aecore.search._Blocks.SIZE", size)
+    blocks = Index(codes, metric).nearest(QUERIES, 9)
+    np.testing.assert_allclose(blocks[0], whole[0], atol=1e-6)
+    np.testing.assert_array_equal(blocks[1] % 400, whole[1] % 400)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_one_code_is_asked_for_like_a_batch_of_one(metric: str) -> None:
     index = Index(CODES, metric)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aecore.kept import room
 from aecore.process.jobs import shown_folder
 from aecore.process.tasks import Progress, task
 
@@ -24,7 +25,7 @@ def coded(run: str, stamp: str, split: str, progress: Progress) -> list[np.ndarr
 
     checkpoint = _store(run).load(run)
     images = load_dataset(checkpoint.run.dataset).split(split).images
-    found = np.empty((len(images), checkpoint.run.model.latent), np.float32)
+    found = room((len(images), checkpoint.run.model.latent))
     for start in range(0, len(images), BLOCK):
         progress(start, len(images))
         found[start : start + BLOCK] = checkpoint.encode(images[start : start + BLOCK])

@@ -27,8 +27,8 @@ STEPS = {
     "aecore.Store().save([*aecore.train(run)][-1])",
     "embed": "import numpy as np; c = aecore.Store().load(aecore.Store().ids()[0])\n"
     "np.save('codes.npy', c.encode(aecore.load_dataset('many').train.images))",
-    "index": "import numpy as np; codes = np.load('codes.npy'); aecore.Index(codes).nearest(codes[0])",
-    "map": "import numpy as np; from aecore import manifold; codes = np.load('codes.npy')\n"
+    "index": "import numpy as np; codes = np.load('codes.npy', 'r'); aecore.Index(codes).nearest(codes[0])",
+    "map": "import numpy as np; from aecore import manifold; codes = np.load('codes.npy', 'r')\n"
     "manifold.project(codes, *manifold.axes(codes[:20_000]))",
 }
 
