@@ -16,7 +16,7 @@ Arrays = Sequence[np.ndarray]
 
 MOST = 2 * 10**9
 """Bytes that the cache may take on disk."""
-LARGE = 2**27
+LARGE = 2**25
 """Bytes from which on a new array lies on disk."""
 
 

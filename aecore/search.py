@@ -101,14 +101,14 @@ class _Cells:
         import faiss
 
         self.metric = metric
-        codes = self._form(codes)
         width, cells = codes.shape[1], int(4 * len(codes) ** 0.5)
         kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
         ground = faiss.IndexFlatIP(width) if metric == "cosine" else faiss.IndexFlatL2(width)
         self._index = faiss.IndexIVFFlat(ground, width, cells, kind)
         self._index.nprobe = max(1, cells // 16)
-        self._index.train(codes[np.random.default_rng(0).permutation(len(codes))[: 40 * cells]])
-        self._index.add(codes)
+        self._index.train(self._form(codes[np.random.default_rng(0).permutation(len(codes))[: 40 * cells]]))
+        for start in range(0, len(codes), _Blocks.SIZE):
+            self._index.add(self._form(codes[start : start + _Blocks.SIZE]))
 
     def kneighbors(self, codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """codes (m, latent) -> (distances, rows), each (m, k)."""

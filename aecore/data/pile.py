@@ -87,7 +87,7 @@ class Pile:
                 "Not one image could be read; skipped files are listed with the reason in a first look."
             )
         self._close()
-        digests, names = np.array(self.digests), np.array(self.names)
+        digests, names = np.frombuffer(self.digests, np.uint64), np.frombuffer(self.names, np.uint64)
         old_digests, old_names, old_held_out = self._read_before()
         rows = np.flatnonzero(~np.isin(_both(digests, names), _both(old_digests, old_names)))
         if not len(rows):
@@ -96,14 +96,14 @@ class Pile:
         held_out = np.zeros(self.count, bool)
         held_out[rows] = held_out_rows(
             digests[rows],
-            np.zeros(len(rows)) if labels is None else labels[rows],
-            np.array(self.parts)[rows],
+            np.zeros(len(rows), np.int8) if labels is None else labels[rows],
+            np.frombuffer(self.parts, np.int8)[rows],
             seed,
             old_digests,
             old_held_out,
         )
-        every = np.concatenate([old_digests, digests[rows]])
-        copies = len(every) - len(np.unique(every))
+        every = np.sort(np.concatenate([old_digests, digests[rows]]))
+        copies = int((every[1:] == every[:-1]).sum())
         if copies == len(every) - 1:
             raise InputRejected("All images are equal; bring at least two different ones.")
         new = {"train": rows[~held_out[rows]], "test": rows[held_out[rows]]}
@@ -134,7 +134,7 @@ class Pile:
 
     def _classes(self, rows: np.ndarray) -> tuple[list[str] | None, np.ndarray | None]:
         """The names of the classes and the class (n,) of each picture; None unless all have one, and there are two."""
-        labels = np.array(self.labels, np.int64)
+        labels = np.frombuffer(self.labels, np.int32)
         there = [] if self.before is None else list(self.before.classes or ())
         known = bool(there) if self.before else len(self.classes) > 1 and bool((labels[rows] >= 0).all())
         if not known:
@@ -145,7 +145,7 @@ class Pile:
             )
         new = self.classes.keys() - there
         names = there + sorted(new, key=lambda name: (len(name), name) if name.isdecimal() else (99, name))
-        return names, np.array([names.index(name) for name in self.classes])[labels]
+        return names, np.array([names.index(name) for name in self.classes], np.int64)[labels]
 
     def _length(self, part: str) -> int:
         return len(self.before.split(part)) if self.before else 0
@@ -163,7 +163,7 @@ class Pile:
 
     def _write_thumbnails(self, part: str, rows: np.ndarray) -> None:
         """Those of the set and the new ones, one after the other, and where each ends; nothing if there are none."""
-        ends, old = np.array(self.ends), np.zeros(self._length(part), np.uint64)
+        ends, old = np.frombuffer(self.ends, np.uint64), np.zeros(self._length(part), np.uint64)
         if self.old and (self.old / part / "ends.npy").exists():
             old = np.load(self.old / part / "ends.npy", allow_pickle=False)
         if not ends[-1] and not (len(old) and old[-1]):
@@ -182,9 +182,9 @@ class Pile:
     def _write_ids(self, new: dict[str, np.ndarray], old: np.ndarray) -> None:
         """The ids of each split, as words of one length; only where some are equal are all in memory at once."""
         rows = np.sort(np.concatenate([*new.values()]))
-        seen = np.concatenate([old, np.array(self.names)[rows]])
+        seen = np.sort(np.concatenate([old, np.frombuffer(self.names, np.uint64)[rows]]))
         ids: Iterable[str] = self._read_ids(rows)
-        if len(np.unique(seen)) < len(seen):
+        if (seen[1:] == seen[:-1]).any():
             there = [str(id) for part in SPLITS if self.before for id in self.before.split(part).ids]
             ids = _unique([*ids], there)
             longest = max(map(len, ids))

@@ -3,8 +3,9 @@
     python tests/benchmarks/bring.py [counts, by default 10000 100000]
 
 Photographs: small JPEG files in a zip, decoded by two processes. Arrays: gray images of 32x32 in an NPZ file, then a
-training of one epoch, their codes, an index and the map, each from a process of its own. The peak is of what the
-processes of a step have for themselves, looked at twenty times a second: not of files that are mapped.
+training of one epoch, their codes, exact search, search by faiss if it is installed and there are enough codes, and the
+map, each from a process of its own. The peak is of what the processes of a step have for themselves, looked at twenty
+times a second: not of files that are mapped.
 """
 
 import io
@@ -22,12 +23,14 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 
+SEARCH = "import numpy as np; codes = np.load('codes.npy', 'r'); aecore.Index(codes).nearest(codes[0])"
 STEPS = {
     "train": "run = aecore.Run('many', aecore.models.Vanilla(latent=32), width=256, epochs=1, batch_size=512)\n"
     "aecore.Store().save([*aecore.train(run)][-1])",
     "embed": "import numpy as np; c = aecore.Store().load(aecore.Store().ids()[0])\n"
     "np.save('codes.npy', c.encode(aecore.load_dataset('many').train.images))",
-    "index": "import numpy as np; codes = np.load('codes.npy', 'r'); aecore.Index(codes).nearest(codes[0])",
+    "index": "import sys; sys.modules['faiss'] = None\n" + SEARCH,
+    "faiss": SEARCH,
     "map": "import numpy as np; from aecore import manifold; codes = np.load('codes.npy', 'r')\n"
     "manifold.project(codes, *manifold.axes(codes[:20_000]))",
 }
