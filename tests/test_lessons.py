@@ -1,15 +1,18 @@
 """The lessons: their files, their figures, their words."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from aecore.lesson_files import check_lessons, read_lesson
-from aecore.lessons import FORMS, VARIABLE, BrokenLesson, Lesson, facts_of_id, lesson_names
+from aecore.lessons import FORMS, VARIABLE, BrokenLesson, Lesson, lesson_names
+from aecore.lessons import facts_of_id as measured
 from pages._syllabus import FOLDER, GRAMMAR
 
-LESSONS = {name: read_lesson(FOLDER / f"{name}.md", GRAMMAR, facts_of_id) for name in lesson_names(FOLDER)}
+facts_of_id = cache(measured)
+LESSONS = {name: read_lesson(FOLDER / f"{name}.md", GRAMMAR) for name in lesson_names(FOLDER)}
 each_lesson = pytest.mark.parametrize("lesson", LESSONS.values(), ids=LESSONS)
 
 BROKEN = """---
