@@ -104,7 +104,8 @@ def _pick_class(images: "Dataset", source: str, row: int) -> None:
 
     st.session_state["class"] = classes[labels[row]]
     help = "The first image of a class; press again for the next."
-    st.pills("Class", classes, format_func=plain, key="class", on_change=by_class, help=help,
+    there = [classes[label] for label in np.unique(labels)]  # a small split can lack some
+    st.pills("Class", there, format_func=plain, key="class", on_change=by_class, help=help,
              label_visibility="collapsed")  # fmt: skip
 
 

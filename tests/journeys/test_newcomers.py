@@ -125,6 +125,7 @@ def test_a_run_lacks_what_a_new_metric_or_baseline_adds_until_it_is_measured(
 ) -> None:
     store, id = aecore.Store(), digits_runs[1].run.id
     monkeypatch.setattr("aecore.measure.evaluate.AMOUNTS", (10,))  # the others take their time
+    monkeypatch.setattr("aecore.measure.evaluate.NOISES", (("gaussian", 0.5),))
     parts = {name: PARTS[name] for name in ("reconstruction", "few_labels", "denoising")}
     monkeypatch.setattr("aecore.measure.evaluate.PARTS", parts)
     measure(store, id)
