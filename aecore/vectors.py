@@ -26,3 +26,25 @@ def principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         covariance += centered.T @ centered / len(rows)
     variances, axes = np.linalg.eigh(covariance)
     return mean, np.maximum(variances[::-1], 0), axes[:, ::-1]
+
+
+def principal_of_few(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of fewer rows (n, d) than they have numbers, n - 1 axes at most: from their products with one another.
+
+    Works in blocks of columns, as no matrix of d x d has to fit into memory; Turk and Pentland 1991,
+    https://doi.org/10.1162/jocn.1991.3.1.71
+    """
+    mean = rows.mean(axis=0, dtype=np.float64)
+    products = np.zeros((len(rows), len(rows)))
+    for start in range(0, rows.shape[1], 1024):
+        centered = rows[:, start : start + 1024] - mean[start : start + 1024]
+        products += centered @ centered.T
+    squares, mixed = np.linalg.eigh(products)
+    squares, mixed = squares[::-1][: len(rows) - 1], mixed[:, ::-1][:, : len(rows) - 1]
+    there = squares > squares[:1] * 1e-10  # the others have no direction
+    squares, mixed = squares[there], mixed[:, there]
+    axes = np.empty((rows.shape[1], len(squares)))
+    for start in range(0, rows.shape[1], 1024):
+        centered = rows[:, start : start + 1024] - mean[start : start + 1024]
+        axes[start : start + 1024] = centered.T @ mixed / np.sqrt(squares)
+    return mean, squares / len(rows), axes

@@ -6,17 +6,21 @@ import numpy as np
 
 from aecore.data import Dataset
 from aecore.pixels import flat
-from aecore.vectors import principal
+from aecore.vectors import principal, principal_of_few
 
-LARGEST = 4096
-"""Numbers in an image up to which components are computed: the cost grows with the square and the cube."""
+LARGEST, FEW = 4096, 2048
+"""Numbers in an image, or else images, up to which components are computed: the cost grows with square and cube."""
 
 
 class Pca:
-    """Principal components of training images (n, c, h, w) uint8, exact, by the covariance of the pixels."""
+    """Principal components of training images (n, c, h, w) uint8, exact.
+
+    By the covariance of the pixels; of images with more than LARGEST numbers, by the products of at most FEW images.
+    """
 
     def __init__(self, images: np.ndarray) -> None:
-        mean, variances, axes = principal(images.reshape(len(images), -1))
+        rows = images.reshape(len(images), -1)
+        mean, variances, axes = (principal if rows.shape[1] <= LARGEST else principal_of_few)(rows)
         self.mean, self.axes = (mean / 255).astype(np.float32), axes.astype(np.float32)
         self.variances = np.maximum(variances / 255**2, 1e-12)
 
@@ -35,12 +39,14 @@ class Pca:
 
     def sample(self, count: int, components: int) -> np.ndarray:
         """New flat images (count, c * h * w) in [0, 1], drawn with seed 0 from the Gaussian of the components."""
-        drawn = np.random.default_rng(0).standard_normal((count, components)) * self.deviations(components)
+        spread = self.deviations(components)
+        drawn = np.random.default_rng(0).standard_normal((count, len(spread))) * spread
         rows = drawn.astype(np.float32) @ self.axes[:, :components].T + self.mean
         return rows.clip(0, 1)
 
 
 @lru_cache(2)
 def linear(dataset: Dataset) -> Pca | None:
-    """The principal components of a dataset; None where its images are too large for them."""
-    return Pca(dataset.train.images) if int(np.prod(dataset.shape)) <= LARGEST else None
+    """The principal components of a dataset; None where its images are too large and too many for them."""
+    small, few = int(np.prod(dataset.shape)) <= LARGEST, len(dataset.train) <= FEW
+    return Pca(dataset.train.images) if small or few else None

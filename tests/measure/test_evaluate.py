@@ -181,9 +181,30 @@ def test_pca_of_blocks_is_the_published_yardstick() -> None:
         assert metrics.mse(images, Pca(images).rebuild(images, components)) == pytest.approx(published, rel=0.05)
 
 
-def test_pca_is_not_tried_where_it_would_take_minutes() -> None:
-    images = np.zeros((2, 3, 64, 64), np.uint8)
+def test_pca_is_not_tried_where_it_would_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.zeros((3, 3, 64, 64), np.uint8)
+    assert linear(Dataset("few", Split(images), Split(images))) is not None
+    monkeypatch.setattr("aecore.measure.pca.FEW", 2)
     assert linear(Dataset("large", Split(images), Split(images))) is None
+
+
+@pytest.mark.parametrize("components", [1, 20, 128])
+def test_pca_of_few_large_images_is_that_of_their_pixels(components: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, others = DIGITS.train.images[:40], DIGITS.test.images[:50]
+    usual = Pca(few)
+    monkeypatch.setattr("aecore.measure.pca.LARGEST", 10)
+    by_products = Pca(few)
+    wanted = usual.rebuild(others, min(components, 39))  # beyond that, the usual axes are those of no image
+    np.testing.assert_allclose(by_products.rebuild(others, components), wanted, atol=1e-4)
+    expected = usual.deviations(min(components, 39))
+    np.testing.assert_allclose(by_products.deviations(components), expected, rtol=1e-3)
+    assert by_products.sample(5, components).shape == (5, 64)
+
+
+def test_pca_of_equal_large_images_is_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aecore.measure.pca.LARGEST", 10)
+    images = np.full((4, 1, 8, 8), 51, np.uint8)
+    np.testing.assert_allclose(Pca(images).rebuild(images, 3), 0.2, atol=1e-6)
 
 
 def test_more_labels_help() -> None:
