@@ -119,9 +119,10 @@ class Board {
       this.pixels = new Float32Array(this.shape[1] * this.shape[2]);
     }
     if (this.taken < 0 && !this.example.hidden) return this.take(); // a picture says more than an empty board
-    const code = encoder.run(this.pixels);
+    const blank = !this.pixels.some((light) => light > 0); // no piece of clothing: what a network says of it is noise
+    const code = blank ? new Float32Array(encoder.run(this.pixels).length) : encoder.run(this.pixels);
     this.show(this.paper, this.pixels);
-    this.show(this.rebuilt, decoder.run(code));
+    this.show(this.rebuilt, blank ? this.pixels : decoder.run(code));
     this.bars(code);
     if (this.keys && this.paper.matches(":focus")) this.mark();
     this.units.textContent = `Code, ${code.length} units`;

@@ -80,11 +80,13 @@ class Chart {
     if (colors.values) {
       const colorbar = {
         thickness: 8 * large, len: 0.5, y: 1, yanchor: "top", outlinewidth: 0, tickfont: { size: 10 * large }, nticks: 4,
+        exponentformat: "none",
         title: { text: escaped(colors.title), font: { size: 11 * large } },
       };
       Object.assign(marker, {
-        color: colors.values.subarray(0, drawn), colorscale: "Cividis", showscale: true, colorbar, opacity: 0.85,
+        color: colors.values.subarray(0, drawn), showscale: true, colorbar, opacity: 0.85,
         cmin: colors.low, cmax: colors.high,
+        colorscale: theme.shades.map((shade, place, { length }) => [place / (length - 1), shade]),
       });
     }
     return { ...this.trace(marker), x: points.x.subarray(0, drawn), y: points.y.subarray(0, drawn) };

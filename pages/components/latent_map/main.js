@@ -89,9 +89,13 @@ class LatentMap {
   readTheme() {
     const style = getComputedStyle(this.root);
     const read = (name) => style.getPropertyValue(`--st-${name}`).trim();
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.fillStyle = read("background-color"); // read again, it is #rrggbb, however it was written
+    const dark = parseInt(pen.fillStyle.slice(1, 3), 16) < 128;
     return {
       ink: read("text-color"), ground: read("background-color"), accent: read("primary-color"), font: read("font"),
       palette: read("chart-categorical-colors").split(","),
+      shades: dark ? CIVIDIS.slice(2) : CIVIDIS.slice(0, -3), // without those that the ground swallows
     };
   }
 

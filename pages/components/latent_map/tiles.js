@@ -68,11 +68,11 @@ class Tiles {
 
   // The color of a point on the map, as plotly draws it.
   colorOf(index) {
-    const { kind, values, low, high } = this.map.colors;
+    const { colors: { kind, values, low, high }, theme: { shades } } = this.map;
     if (kind === "none") return GRAY;
     if (kind === "class") return this.map.chart.colorOfClass(values[index]);
     const share = limit((values[index] - low) / (high - low), 1);
-    return CIVIDIS[Math.min(CIVIDIS.length - 1, Math.floor(share * CIVIDIS.length))];
+    return shades[Math.min(shades.length - 1, Math.floor(share * shades.length))];
   }
 
   // One image of a sprite sheet into a box of pixels, whole and undistorted; a gray box, and false, while its sheet is
