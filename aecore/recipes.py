@@ -114,12 +114,12 @@ def recipes_for(dataset: str, count: int) -> dict[str, Recipe]:
             run(Vanilla(latent=128), network="edges", width=256, epochs=15),
         ),
         "map": Recipe(
-            "2-D map", "A variational autoencoder with 2 units lays all images out on a map.", run(VAE(latent=2))
+            "Map", "A variational autoencoder with 2 units lays all images out on a map.", run(VAE(latent=2))
         ),
         "clean": Recipe(
             "Denoising",
             "Learns to remove strong Gaussian noise; Denoise compares it with classical filters.",
-            run(Denoising(latent=128, level=0.5), network="pca_plus"),
+            run(Denoising(latent=128, level=0.5), network="pca_plus", lr=1e-3),
         ),
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
+from aecore.data import DATASETS, revision
 from aecore.folders import SETTINGS, SHIPPED, folder_of, name_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
@@ -95,7 +96,7 @@ def all_runs() -> list[str]:
 
 def sets() -> dict[str, str]:
     """Name -> title of every set of images that this visitor may see: one's own, the newest first, then the others."""
-    from aecore.data import DATASETS, dataset_title, own_names
+    from aecore.data import dataset_title, own_names
 
     names = [*own_names(None if owner() else drawer()), *DATASETS]
     titles = {name: dataset_title(name) for name in names}
@@ -232,8 +233,9 @@ def facts(view: View) -> None:
     st.image(_cached.strip(view), width="stretch", alt="Eight test images over their reconstructions")
     error, pca = _cached.test_mse(view)
     baseline = f" (PCA {pca:.4f})" if pca is not None else ""
+    now = "now " if revision(images.name) > 1 else ""  # the run may have been trained on fewer
     st.caption(
-        f"{plain(images.title)}, {len(images.train):,} training images  \n"
+        f"{plain(images.title)}, {now}{len(images.train):,} training images  \n"
         f"{model.title}, {counted(model.latent, 'unit')} per code, {run.network} network  \n"
         f"Epoch {loaded.epoch:g} of {run.epochs}, seed {run.seed}  \n"
         f"Test MSE {error:.4f}{baseline}"
@@ -268,11 +270,16 @@ def _measuring(job: Job, view: View, part: str, ticking: bool) -> None:
             st.rerun()
 
 
+def gone(name: str) -> bool:
+    """Whether a set of one's own was deleted since a run was trained on it."""
+    return name not in DATASETS and name not in sets()
+
+
 def need_dataset(name: str) -> "Dataset":
     """The dataset; where its files are missing, offers the download and ends the page."""
-    from aecore.data import DATASETS, Unavailable, fetch, is_here
+    from aecore.data import Unavailable, fetch, is_here
 
-    if name not in DATASETS and name not in sets():
+    if gone(name):
         st.write("The images of this run were deleted. Only its weights are left.")
         if st.button("Show another run", type="primary"):
             _view.pick(None)

@@ -61,7 +61,7 @@ with right:
 
 accuracy = float((said == images.test.labels).mean())
 st.write(
-    f"The network saw {len(images.train):,} images and no label. With {amount * len(images.classes):,} labels, "
+    f"The network was trained without any label. With {amount * len(images.classes):,} labels, "
     f"logistic regression on its codes classifies **{accuracy:.1%}** of {len(images.test):,} test images correctly."
 )
 question = labels_of_pixels(images.name, revision(images.name), amount, seed)

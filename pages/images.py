@@ -27,6 +27,9 @@ if arriving():
 asked = _view.get("set", "")
 if asked and asked not in titles:
     st.toast("The images in this link are not here. Others are shown instead.")
+of_run = (_view.picked() or "").partition("-")[0]
+if of_run in titles and _view.get("set") is None:
+    _view.put("set", of_run)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = _controls.choice("set", "Dataset", titles, next(iter(DATASETS)), width=300)
     images = need_dataset(name)
@@ -84,7 +87,7 @@ with one:
 if name not in DATASETS:
     known = own.about(name)
     facts = [
-        f"From: {known['kind']}",
+        f"Kind of file: {known['kind']}",
         *([f"{counted(known['skipped'], 'file')} skipped"] if known["skipped"] else []),
         *([f"{counted(known['copies'], 'copy', 'copies')} of other images"] if known["copies"] else []),
         f"its name on the command line is {name}",

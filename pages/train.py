@@ -19,6 +19,7 @@ from pages._widgets import (
     all_runs,
     facts,
     go,
+    gone,
     knob_controls,
     need_dataset,
     opening_run,
@@ -148,15 +149,16 @@ with right, st.container(key="training"):
         job = Job(folder_of(run))
         pace = live.PACE.get(job.state)
         st.fragment(live.live, run_every=pace)(job, pace)
-        with st.container(horizontal=True):
-            for page, label in (
-                ("manifold", "See its map"),
-                ("denoise", "Denoise with it"),
-                ("search", "Search with it"),
-                ("classify", "Classify with it"),
-            ):
-                if st.button(label, key=f"to-{page}", type="tertiary"):
-                    go(page, run=run)
+        if not gone(run.partition("-")[0]):
+            with st.container(horizontal=True):
+                for page, label in (
+                    ("manifold", "See its map"),
+                    ("denoise", "Denoise with it"),
+                    ("search", "Search with it"),
+                    ("classify", "Classify with it"),
+                ):
+                    if st.button(label, key=f"to-{page}", type="tertiary"):
+                        go(page, run=run)
         live.queue(own_runs(), run)
         about(run, pace is not None, st.container())
 reveal("training", st.session_state.get("started", ""))

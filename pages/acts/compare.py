@@ -10,13 +10,13 @@ from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls
 from pages._view import View
 from pages._visitor import may
-from pages._widgets import go, learned, need_dataset, plot, titles, toasting
+from pages._widgets import go, gone, learned, need_dataset, plot, titles, toasting
 from pages._words import counted, erring, plain
 
 COLUMNS = {
     "test MSE": ("reconstruction", "MSE", "MSE"),
     "P@4": ("retrieval", "P@4", "P@4"),
-    "5-NN": ("retrieval", "5-NN", "5-NN"),
+    "5-NN, cosine": ("retrieval", "5-NN", "5-NN"),
     "10 labels": ("few_labels", "10", "mean"),
     "PSNR at .5": ("denoising", "gaussian 0.5", "PSNR"),
     "active units": ("code", "active units", ""),
@@ -30,10 +30,10 @@ HELP = {
     "test MSE": "Mean squared error of reconstructed test images, per pixel; 0 is a perfect copy.",
     "units": "Numbers in a code.",
     "P@4": "Share of the 4 nearest codes that are of the same class.",
-    "5-NN": "Accuracy of a vote of the 5 nearest codes, by cosine.",
+    "5-NN, cosine": "Accuracy of a vote of the 5 nearest codes, as in Search; Manifold has that of places on the map.",
     "10 labels": "Accuracy from 10 labels per class.",
     "PSNR at .5": "Of repaired images, in decibels; Gaussian noise 0.5, clipped.",
-    "active units": "Units that change with the image.",
+    "active units": "Units whose values differ between test images, by a variance over 0.01.",
 }
 MOST = 6
 """Runs that can be compared."""
@@ -89,7 +89,9 @@ def _comparison(runs: list[str], live: int) -> None:
         with column:
             st.markdown(f"**{plain(names[run])}**")
             error, _ = _cached.test_mse(view)
-            st.caption(f"{loaded.run.model.latent} units per code, epoch {loaded.epoch:g}, test {erring(error)}")
+            st.caption(
+                f"{counted(loaded.run.model.latent, 'unit')} per code, epoch {loaded.epoch:g}, test {erring(error)}"
+            )
             st.image(_cached.strip(view), width="stretch", alt=f"Eight images and their reconstructions by {run}")
             chart = curves(histories[run], log=True, beside=histories.values())
             plot(chart, key=f"curves-{run}", height=240, alt=f"Loss terms of {run}")
@@ -132,7 +134,8 @@ def _measure(runs: list[str]) -> None:
     """Offer to measure the visitor's own runs of which a part is not measured."""
     from aecore.measure.evaluate import PARTS
 
-    missing = [run for run in runs if PARTS.keys() - _cached.measured(_cached.newest(run))]
+    there = [run for run in runs if not gone(run.partition("-")[0])]
+    missing = [run for run in there if PARTS.keys() - _cached.measured(_cached.newest(run))]
     jobs = [job for run in missing if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)]
     if waiting := [job for job in jobs if not job.measuring and job.state not in LIVE]:
         help = "Fills in every figure of the table, one run after another, in the background."

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.data import DATASETS
+from aecore.data.originals import THUMBNAIL
 from aecore.export import selection
 from aecore.export.selection import MOST_BYTES
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 WAYS = {
     "Images as zip": (False, 10_000, "The images as the network sees them, with a table."),
-    "Originals as zip": (True, 1000, f"The pictures that you brought, up to {MOST_BYTES // 10**6} MB, with a table."),
+    "Originals as zip": (
+        *(True, 1000),
+        f"Your files, if their folder is still there; else copies of at most {THUMBNAIL} pixels. "
+        f"Up to {MOST_BYTES // 10**6} MB, with a table.",
+    ),
 }
 """Words on the button -> whether originals, how many at most since the server holds them all, and what it says."""
 

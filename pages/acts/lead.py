@@ -67,5 +67,8 @@ def _train(images: "Dataset", known: bool) -> None:
             go("train", dataset=images.name, recipe=None)
     question = durations(images.name, revision(images.name))
     if (found := quietly(question)) is not None:
-        times = [f"{recipe.title} {lasting(took)}" for recipe, took in zip(recipes.values(), found[0], strict=True)]
+        times = [
+            f"{recipe.title} {lasting(took) if took > 10 else 'a few seconds'}"
+            for recipe, took in zip(recipes.values(), found[0], strict=True)
+        ]
         st.caption(f"This takes about as long on this machine: {'; '.join(times)}.")

@@ -236,9 +236,10 @@ def numbers(view: View) -> None:
     kind = "KL divergence (nats)" if variational else "variance"
     plot(unit_bars(units["activity"], kind), height=200, alt=f"{kind} of every unit of the code")
     used = _cached.measured(view).get("code")
+    some = min(2000, len(_cached.images(view).test))
     count, active = len(units["order"]), int((units["variance"] > 0.01).sum())
     dead = used["rows"]["code"]["dead units"] if used else 0
     others = (f", {dead} dead" if used else "") + (
         f", {count - active - dead} hardly vary" if dead and count > active + dead else ""
     )
-    st.caption(f"{active} of {count} units active (variance over 0.01){others}; on up to 2,000 test images.")
+    st.caption(f"{active} of {count} units active (variance over 0.01){others}; on {some:,} test images.")

@@ -54,7 +54,8 @@ def path(view: View) -> dict[str, Any]:
     st.image(
         sheet(strip, FRAMES, scale, gap=2), width="stretch", alt="Film strip: through the code above, cross-fade below"
     )
-    st.caption("Press an image on the map to make it the end of the path.")
+    if _view.shows("b"):
+        st.caption("Press an image on the map to make it the end of the path.")
     steps = manifold.steps(decoded)
     words = " ".join(f"{step:.3f}" for step in steps)
     st.caption(

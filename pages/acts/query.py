@@ -73,7 +73,10 @@ def _pick_row(images: "Dataset", source: str) -> int:
         ask_for(images.name, source, int(np.random.default_rng().integers(len(split))))
 
     def by_id() -> None:
-        found = np.flatnonzero(split.ids == st.session_state["id"].strip())
+        asked = st.session_state["id"].strip()
+        found = np.flatnonzero(split.ids == asked)
+        if not len(found):  # a file may be called without its folders
+            found = [row for row, id in enumerate(split.ids) if id.endswith(f"/{asked}")]
         if len(found):
             ask_for(images.name, source, int(found[0]))
         else:
@@ -84,8 +87,8 @@ def _pick_row(images: "Dataset", source: str) -> int:
         "image", label, 0, len(split) - 1, first, (images.name, source), width=150, label_visibility="collapsed"
     )
     if split.ids[row] != str(row):
-        help = "Type the id of an image to find it."
-        st.text_input("Id", key="id", on_change=by_id, placeholder=f"id {split.ids[row]}", width=110, help=help,
+        help, short = "Type the id of an image to find it.", split.ids[row].rpartition("/")[2]
+        st.text_input("Id", key="id", on_change=by_id, placeholder=short, width=110, help=help,
                       label_visibility="collapsed")  # fmt: skip
     st.button("Another", on_click=by_chance, help="A random image of this dataset.")
     return row

@@ -37,10 +37,8 @@ def selection(view: View, rows: np.ndarray) -> None:
     near = np.argsort(np.square(codes - average).sum(axis=1), kind="stable")[:5]
     pictures = np.concatenate([_cached.checkpoint(view).decode(average[None]), to_floats(split.images[near])])
     st.image(sheet(pictures, 6, max(1, 84 // pictures.shape[2]), gap=2), width="stretch", alt="Average and neighbors")
-    first = f"Above: the first {SHOWN}. " if len(rows) > SHOWN else ""
-    st.caption(
-        f"{first}Below: the mean code of the whole selection, decoded, then the five images with the nearest codes."
-    )
+    first = f"the first {SHOWN} of the selection" if len(rows) > SHOWN else "the selection"
+    st.caption(f"Top: {first}. Bottom: its mean code, decoded, then the five images with the nearest codes.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with (
             st.form("tag-form", border=False, enter_to_submit=True),

@@ -16,6 +16,7 @@ from aecore.process.questions import nearest
 from aecore.search import combined, groups
 from pages import _cached, _controls, _view
 from pages._view import View
+from pages._words import counted
 from pages.acts.files import files
 from pages.acts.map import located
 from pages.acts.query import ask_for
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from aecore import Dataset
 
 SPACES = {"code": "Code", "whitened": "Whitened", "pixels": "Raw pixels", "map": "2-D map"}
+MOST_GROUPS = 8
+"""Groups of near-duplicates that are shown."""
 SAME = 1e-5
 """Codes that differ by less than this share of their length are equal but for rounding."""
 
@@ -222,11 +225,12 @@ def duplicates(images: "Dataset", place: Place) -> None:
         for row in rows.tolist()
     ]  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.write(f"{len(found):,} groups, {len(table):,} images in all; the largest are shown.")
+        few = f"; the largest {MOST_GROUPS} are shown" if len(found) > MOST_GROUPS else ""
+        st.write(f"{counted(len(found), 'group')}, {len(table):,} images in all{few}.")
         _export("near-duplicates.csv", ("group", "row", "id", "distinct image"), table)
         numbers, rows = [f"group {number}" for number, *_ in table], [row for _, row, *_ in table]
         files(images, place.view.split, rows, "near-duplicates", numbers)
-    largest = sorted(range(len(found)), key=lambda number: -len(members[number]))[:8]
+    largest = sorted(range(len(found)), key=lambda number: -len(members[number]))[:MOST_GROUPS]
     for number in largest:
         of, kinds = len(members[number]), len(found[number])
         words = ", all identical" if kinds == 1 else f", {kinds:,} of them distinct" if kinds < of else ""

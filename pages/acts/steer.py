@@ -5,12 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.data import DATASETS, is_here
 from aecore.folders import LONGEST_NAME, name_of, own_runs, rename
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _view
 from pages._visitor import may
-from pages._widgets import start_run, titles, toasting
+from pages._widgets import gone, start_run, titles, toasting
 from pages._words import plain
 from pages.acts.parcel import take_along
 
@@ -40,17 +39,16 @@ def steer(job: Job, state: str) -> None:
     if not may(job):
         st.caption("Somebody else started this training. You can watch and use it, but not control or delete it.")
         return
-    name = job.id.partition("-")[0]
-    gone = state not in LIVE and name not in DATASETS and not is_here(name)
-    if gone:
+    alone = state not in LIVE and gone(job.id.partition("-")[0])
+    if alone:
         st.caption("The images it was trained on were deleted, so it cannot be trained further.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for order in () if gone else OFFERED.get(state, ()):
+        for order in () if alone else OFFERED.get(state, ()):
             label, help = BUTTONS[order]
             st.button(label, key=f"order-{order}", help=help, on_click=_order, args=(job, order))
         if state == "waiting":
             return
-        if not gone:
+        if not alone:
             help = "Discard progress and retrain with the same seed."
             if st.button("Train again", key="order-restart", type="tertiary", help=help):
                 _again(job)

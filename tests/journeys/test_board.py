@@ -85,6 +85,7 @@ def test_keys_draw_and_clear(page: Page, checkpoint: aecore.Checkpoint) -> None:
     is_rebuilt(page, checkpoint)
     page.get_by_role("button", name="Clear").press("Enter")
     assert not shown(page, "paper").any()
+    assert not shown(page, "rebuilt").any(), "of nothing, there is nothing to rebuild"
 
 
 def test_a_finger_draws(browser: Browser, server: object, checkpoint: aecore.Checkpoint) -> None:

@@ -188,7 +188,8 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     page.goto(f"/train?run={run}")
     settle(page)
     expect(page.get_by_text("it cannot be trained further", exact=False)).to_be_visible()
-    expect(page.get_by_role("button", name="Train again")).to_have_count(0)
+    for name in ("Train again", "See its map", re.compile("^Measure")):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
     expect(page.get_by_text("All runs")).to_be_visible()
 
 
@@ -247,7 +248,7 @@ def test_the_page_shows_every_set_and_leads_on(home_with_runs: Path, digits_runs
     assert "2 images" in texts(app)
     app = visit("images", set="blocks")
     assert "No run has been trained" not in texts(app)
-    assert {"Train: Search", "Train: 2-D map", "Train: Denoising"} <= {button.label for button in app.button}
+    assert {"Train: Search", "Train: Map", "Train: Denoising"} <= {button.label for button in app.button}
 
 
 @pytest.mark.parametrize(("words", "split"), [("Find similar", "train"), ("Denoise", "test")])
@@ -259,7 +260,7 @@ def test_an_image_leads_on_to_itself(words: str, split: str, home_with_runs: Pat
     assert re.search(rf"{'Training' if split == 'train' else 'Test'} image {id}\b", texts(app))
 
 
-@pytest.mark.parametrize("title", ["Search", "2-D map", "Denoising"])
+@pytest.mark.parametrize("title", ["Search", "Map", "Denoising"])
 def test_the_form_shows_the_settings_of_what_was_started_from_here(
     title: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
