@@ -417,6 +417,19 @@ def test_what_is_light_pulls_in_nothing_heavy() -> None:
     assert not set(result.stdout.split()) & HEAVY
 
 
+def test_a_download_does_not_draw_the_page_again() -> None:
+    """While it is made, the page must not forget it: on a busy server, the file would never come."""
+    calls = [
+        node
+        for path in (ROOT / "pages").rglob("*.py")
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("download_button")
+    ]
+    assert len(calls) > 5
+    for call in calls:
+        assert {"on_click='ignore'"} <= {ast.unparse(word) for word in call.keywords}, ast.unparse(call)
+
+
 def test_a_cache_says_how_much_of_a_view_it_looks_at() -> None:
     """`_resource` and `_data` hand on that much and no more; Streamlit's own caches get names and numbers alone."""
     for node in ast.walk(_tree(ROOT / "pages" / "_cached.py")):

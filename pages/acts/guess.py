@@ -48,6 +48,7 @@ def choose(lesson: Lesson, step: Step, number: int) -> None:
             height=40 * len(rows) + 10,
             alt="What was measured for each choice",
         )
+        st.caption(f"The {question.right} number is the answer.")
     elif right is not None:
         measured = lesson.written(question.figure, _syllabus.facts, question.form)
         st.markdown(f"Measured: **{measured}**. {question.choices[right].say}.")

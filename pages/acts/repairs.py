@@ -215,6 +215,7 @@ def _repaired(key: str, entries: list[tuple[str, str | None]]) -> None:
     count = len(entries) - len(skipped)
     st.write(f"{counted(count, 'picture')} denoised, {counted(len(skipped), 'file')} skipped.")
     if count:
-        st.download_button("Download the zip", lambda: result(key), "repaired.zip", "application/zip", type="primary")
+        st.download_button("Download the zip", lambda: result(key), "repaired.zip", "application/zip", type="primary",
+                           on_click="ignore")  # fmt: skip
     if skipped:
         st.dataframe(skipped, hide_index=True)
