@@ -250,7 +250,7 @@ def _recipes(options: argparse.Namespace) -> int:
 
 
 def _showcase(options: argparse.Namespace) -> int:
-    """Weights are saved in 8 bits; what is measured is what is shipped. Continues where it stopped."""
+    """Weights are saved as integers; what is measured is what is shipped. Continues where it stopped."""
     from aecore.measure.evaluate import measure
     from aecore.recipes import RECIPES
     from aecore.store import Store, showcase

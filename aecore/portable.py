@@ -59,7 +59,7 @@ def half(id: str, shape: tuple[int, ...], takes: tuple[int, ...], layers: list[A
     The head has the shape of an image (c, h, w), what the layers take in that form, and `layers`: each is a list of
     its name and what it is made of, which may be other layers. Weights are in the arrays "float32", "int8" and "int16",
     in this order of layers; in their place stands {"of": array, "rows": n, "columns": n}. Each row of integers is to be
-    multiplied by the next number in "scales". Runs that come with the app are made of 8-bit weights: these stay exact.
+    multiplied by the next number in "scales". Runs that come with the app are made of such integers: these stay exact.
     """
     arrays: dict[str, list[np.ndarray]] = {"float32": [], "int8": [], "int16": [], "scales": []}
     try:

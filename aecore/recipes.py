@@ -91,7 +91,7 @@ RECIPES: dict[str, Recipe] = {
     "fashion-map": Recipe(
         "Map of clothes",
         "A variational autoencoder with 2 units: each kind of clothes gathers in a region of the map.",
-        Run("fashion_mnist", VAE(latent=2), width=256, loss="kl", epochs=30, lr=3e-3),
+        Run("fashion_mnist", VAE(latent=2, beta=0.1), width=512, loss="kl", epochs=100, lr=3e-3),
     ),
     "digits-map": Recipe(
         "Map of digits",

@@ -18,6 +18,11 @@ from aecore.folders import SETTINGS, SHIPPED, SNAPSHOTS, find_run, own_runs, run
 from aecore.runs import Checkpoint, Run, id_of
 
 SCHEMA = 1
+INTEGERS = (torch.int8, torch.int16)
+SMALL = 2**16
+"""Weights of a matrix that are worth 16 bits: all that a code says may pass through it. With 8 bits in a matrix of
+512 x 128, the MSE of the map of clothes was .0258 instead of .0238.
+"""
 
 
 class DamagedRun(RuntimeError):
@@ -78,8 +83,8 @@ class Store:
     def save(self, checkpoint: Checkpoint, compact: bool = False) -> str:
         """Save a checkpoint; returns its stamp. The previous snapshot stays until this one is safe on disk.
 
-        `compact` saves weights in 8 bits, in weights.xz, and no training state: a fifth of the size, for viewing only;
-        training cannot continue from it.
+        `compact` saves weights as integers, in weights.xz, and no training state: a fifth of the size, for viewing
+        only; training cannot continue from it.
         """
         path = self.create(checkpoint.run)
         weights = checkpoint.network.state_dict()
@@ -226,14 +231,15 @@ def _read(snapshot: Path, run: Run, training: bool) -> Checkpoint:
 
 
 def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices as 8-bit integers with one scale per output, the rest as it is."""
+    """Matrices as integers with one scale per output, SMALL ones of 16 bits, others of 8; the rest as it is."""
     packed = {}
     for name, weight in weights.items():
         if weight.ndim < 2:
             packed[name] = weight
             continue
-        scale = weight.flatten(1).abs().amax(dim=1).clamp(min=1e-12) / 127
-        packed[name] = (weight / _along(scale, weight)).round().to(torch.int8)
+        kind = torch.int16 if weight.numel() <= SMALL else torch.int8
+        scale = weight.flatten(1).abs().amax(dim=1).clamp(min=1e-12) / torch.iinfo(kind).max
+        packed[name] = (weight / _along(scale, weight)).round().to(kind)
         packed[f"{name}.scale"] = scale
     return packed
 
@@ -257,7 +263,7 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         scale = tensors.get(f"{name}.scale")
         if scale is None:
             weights[name] = tensor
-        elif tensor.dtype != torch.int8 or scale.shape != tensor.shape[:1]:
+        elif tensor.dtype not in INTEGERS or scale.shape != tensor.shape[:1]:
             raise DamagedRun(f"the scale of {name} does not match")
         else:
             weights[name] = tensor * _along(scale, tensor)

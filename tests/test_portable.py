@@ -57,7 +57,7 @@ def test_what_is_sent_of_a_shipped_run_does_what_torch_does(blank: Page, recipe:
     checkpoint = aecore.Store(SHIPPED).load(aecore.RECIPES[recipe].run.id)
     rng = torch.Generator().manual_seed(0)
     codes = torch.randn(40, checkpoint.run.model.latent, generator=rng).numpy()
-    agrees(blank, checkpoint, torch.rand(20, *checkpoint.network.shape, generator=rng).numpy(), codes, bits=8)
+    agrees(blank, checkpoint, torch.rand(20, *checkpoint.network.shape, generator=rng).numpy(), codes, bits=10)
 
 
 @pytest.mark.parametrize("network", networks.NETWORKS)

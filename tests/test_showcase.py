@@ -29,9 +29,9 @@ each_recipe = pytest.mark.parametrize("name", RECIPES)
 each_readable = pytest.mark.parametrize("name", [_readable(name) for name in RECIPES])
 
 
-def test_all_recipes_are_there_and_nothing_else_in_at_most_8_megabytes() -> None:
+def test_all_recipes_are_there_and_nothing_else_in_at_most_9_megabytes() -> None:
     assert sorted(SHIPPED.ids()) == sorted(recipe.run.id for recipe in RECIPES.values())
-    assert sum(path.stat().st_size for path in SHIPPED.folder.rglob("*") if path.is_file()) <= 8e6
+    assert sum(path.stat().st_size for path in SHIPPED.folder.rglob("*") if path.is_file()) <= 9e6
 
 
 @each_recipe
@@ -82,7 +82,7 @@ def test_it_is_there_to_look_at_and_not_to_go_on_with() -> None:
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_eight_bits_change_a_picture_by_less_than_one_can_see(network: str, tmp_path: Path) -> None:
+def test_fewer_bits_change_a_picture_by_less_than_one_can_see(network: str, tmp_path: Path) -> None:
     digits = load_dataset("digits")
     run = aecore.Run("digits", aecore.FLAVORS["vanilla"](latent=8), network, width=128, epochs=3, lr=3e-3)
     *_, checkpoint = aecore.train(run, digits)
@@ -90,11 +90,23 @@ def test_eight_bits_change_a_picture_by_less_than_one_can_see(network: str, tmp_
     store.save(checkpoint)
     exact = sum(path.stat().st_size for path in store.folder.rglob("weights.safetensors"))
     store.save(checkpoint, compact=True)
-    assert sum(path.stat().st_size for path in store.folder.rglob("weights.*")) < exact / 2
+    assert sum(path.stat().st_size for path in store.folder.rglob("weights.*")) < 0.7 * exact
     loaded = store.load(run.id)
     images = digits.test.images[:50]
     assert np.abs(loaded.reconstruct(images) - checkpoint.reconstruct(images)).max() < 0.03
     assert dataclasses.replace(loaded.run) == run
+
+
+def test_a_small_matrix_gets_more_bits_than_a_large_one(tmp_path: Path) -> None:
+    digits = load_dataset("digits")
+    checkpoint = next(aecore.train(aecore.Run("digits", aecore.FLAVORS["vanilla"](latent=2), width=1040), digits))
+    store = aecore.Store(tmp_path)
+    store.save(checkpoint, compact=True)
+    kept = store.load(checkpoint.run.id).network.state_dict()
+    for name, weight in checkpoint.network.named_parameters():
+        apart = ((kept[name] - weight).norm() / weight.norm().clamp(min=1e-9)).item()
+        large = weight.numel() > 2**16
+        assert (1e-3 < apart < 2e-2) if large else apart < 1e-4, name
 
 
 def _figure(name: str, part: str, row: str, figure: str, inner: str | None = None) -> float:

@@ -63,7 +63,7 @@ def main() -> None:
          listed(noise["code"], levels, 2), "22, 18.5"),
         ("Fashion-MNIST, 2 units: 5-NN",
          "; ".join(f"{name} {listed(row, ('5-NN',))}" for name, row in plane.items() if name != "map"),
-         listed(plane["map"], ("5-NN",)), ".65"),
+         listed(plane["map"], ("5-NN",)), ".735"),
     ]  # fmt: skip
     print("| what | baseline | here | goal |\n|---|---|---|---|")
     for what, baseline, here, aim in lines:
