@@ -73,13 +73,14 @@ def curves(
         alt.StrokeDash("images:N").legend(None).scale(domain=["training", "held out"], range=[[1, 0], [4, 3]]),
         tooltip=["term:N", "images:N", "epoch:N", "value:N"],
     )
-    here = alt.Chart(_data([] if cursor is None else [{"epoch": cursor}])).mark_rule(
-        strokeWidth=2, opacity=0.5, aria=False
-    )
-    marks = alt.Chart(_data([{"epoch": epoch, "clipped gradients": count} for epoch, count in clipped(history)]))
-    marks = marks.mark_point(**GUIDE, shape="triangle-up", size=40, filled=True, opacity=0.8)
-    marks = marks.encode(x, y=alt.value("height"), tooltip=["epoch:N", "clipped gradients:N"])
-    return _layers(own, lines, here.encode(x), marks)
+    guides = []  # of those without data, vega would complain
+    if cursor is not None:
+        here = alt.Chart(_data([{"epoch": cursor}])).mark_rule(strokeWidth=2, opacity=0.5, aria=False)
+        guides.append(here.encode(x))
+    if rows := [{"epoch": epoch, "clipped gradients": count} for epoch, count in clipped(history)]:
+        marks = alt.Chart(_data(rows)).mark_point(**GUIDE, shape="triangle-up", size=40, filled=True, opacity=0.8)
+        guides.append(marks.encode(x, y=alt.value("height"), tooltip=["epoch:N", "clipped gradients:N"]))
+    return _layers(own, lines, *guides)
 
 
 def _names(rows: Sequence[Mapping[str, Any]], field: str) -> list[Any]:

@@ -39,7 +39,9 @@ def test_curves_have_a_line_for_each_term_of_training_and_held_out_images() -> N
         ("held out", 1.0): 0.0,
     }
     assert rows(chart, 1) == [{"epoch": 0.5}]
-    assert rows(charts.curves(HISTORY), 1) == []
+    assert len(charts.curves(HISTORY).to_dict()["layer"]) == 1, "of a layer without data, vega would complain"
+    clipped = [*HISTORY, {"epoch": 2.0, "clipped": 3, "test": {"mse": 0.1}}]
+    assert rows(charts.curves(clipped), 1) == [{"epoch": 2.0, "clipped gradients": 3}]
 
 
 def test_curves_beside_others_have_the_axes_and_colors_of_all() -> None:

@@ -59,6 +59,7 @@ print(died, last)
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_a_run_killed_50_times_while_saving_always_loads(tmp_path: Path) -> None:
     """Children forked from one warm process save without end until SIGKILL meets them somewhere in between."""
     result = subprocess.run(

@@ -205,6 +205,7 @@ def test_stopping_saving_loading_and_resuming_changes_no_bit(name: str, tmp_path
     assert _same(store.load(run.id, training=True), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"), [*((name, "dense") for name in FLAVORS), ("contractive", "conv"), ("sparse", "edges")]
 )

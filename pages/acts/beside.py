@@ -43,7 +43,7 @@ def side_by_side(layout: Layout) -> None:
     """Both maps, and below them the image that is looked at, or the selection."""
     view, beside, row = layout.view, layout.beside, map.picked_row(layout.view)
     columns = st.columns(2, gap="medium")
-    below = st.container()
+    above, below = [column.container() for column in columns], st.container()
     for column, key, each, other in zip(columns, map.AREAS, (view, beside), (beside, view), strict=True):
         with column.container(gap="xxsmall"):
             st.markdown(f"**{plain(titles()[each.run])}**")
@@ -61,9 +61,9 @@ def side_by_side(layout: Layout) -> None:
         else:
             with st.columns(2)[0]:
                 selection.selection(view, map.selected(map.area(view, beside)))
-    for column, each in zip(columns, (view, beside), strict=True):
+    for place, each in zip(above, (view, beside), strict=True):
         if layout.asked(each):
-            with column:
+            with place:
                 map.lay_out(each)
             return  # one at a time
 

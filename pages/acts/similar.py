@@ -147,6 +147,7 @@ def show_examples(images: "Dataset", chosen: list[Example]) -> None:
     pictures = np.stack([images.split(split).images[row] for _, split, row in chosen])
     lines = [["like this" if sign == "p" else "unlike this"] for sign, _, _ in chosen]
     gallery(pictures, lines, "examples-shown", "Examples", ("drop", "Remove this example"), drop, side=56, most=64)
+    st.caption("Press an example to remove it.")
 
 
 def hit_gallery(
@@ -177,8 +178,8 @@ def hit_gallery(
         for row in rows
     ]
     actions = (
-        Action("more", "+", "More like this"),
-        Action("less", "−", "Less like this"),
+        Action("more", "more", "More like this"),
+        Action("less", "less", "Less like this"),
         Action("map", "map", "Locate on the map", links),
     )
     gallery(

@@ -4,8 +4,8 @@ python -m tests.benchmarks.training [--images N] [--times N]
 
 The second epoch on random images of 28x28, images per second; every row trains the same layers with Adam. The rounds of
 all rows alternate, so that what else happens on the machine hits all alike; printed are medians and ratios to the bare
-loop. A peer that is not installed gets a line that says so; tests/benchmarks/peers.txt names them. Then, in several
-processes: images per second with torchrun's way of training, beside one process with as many threads.
+loop. A peer that is not installed gets a line that says so; tests/benchmarks/peers.txt names them. Before that, in
+several processes: images per second with torchrun's way of training, beside one process with as many threads.
 """
 
 import argparse
@@ -233,11 +233,11 @@ def main() -> None:
         return member(chosen.images, chosen.member)
     name = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if "model name" in line), "")
     print(f"{name or platform.processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    together(chosen.images, max(2, torch.get_num_threads()))  # first: threads that peers leave behind would slow it
     data = random_set(chosen.images)
     for batch in (128, 512):
         table(data, batch, chosen.times)
     fixed(data)
-    together(chosen.images, max(2, torch.get_num_threads()))
     return None
 
 
