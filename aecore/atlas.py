@@ -103,7 +103,7 @@ def lattice(id: str, checkpoint: "Checkpoint", codes: np.ndarray) -> bytes:
 
     codes (n, 2): those of the training images.
     """
-    box = manifold.PRIOR_BOX if checkpoint.run.model.prior else manifold.middle_box(codes)
+    box = manifold.decoded_box(codes, checkpoint.run.model.prior is not None)
     height, width = tile_side(LATTICE**2, *checkpoint.network.shape[1:], most=5_000_000)
     nodes = manifold.lattice(box, LATTICE)
     sheets = sprites(resized(checkpoint.decode(nodes), height, width), LATTICE, LATTICE, quality=90)

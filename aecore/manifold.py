@@ -89,6 +89,15 @@ def middle_box(points: np.ndarray, share: float = 0.01) -> Box:
     return left, max(right, left + 1e-6), bottom, max(top, bottom + 1e-6)
 
 
+def decoded_box(codes: np.ndarray, prior: bool) -> Box:
+    """The box in which a decoder of two units is drawn: it holds the middle of the codes (n, 2), and of a prior."""
+    left, right, bottom, top = middle_box(codes)
+    if not prior:
+        return left, right, bottom, top
+    low, high = PRIOR_BOX[:2]
+    return min(left, low), max(right, high), min(bottom, low), max(top, high)
+
+
 def far(places: np.ndarray, points: np.ndarray, slack: float = 2.0) -> np.ndarray:
     """Which places (m, 2) lie so far from every point (n, 2) that a decoder has no data to rely on: (m,) bool.
 

@@ -12,6 +12,7 @@ from aecore.manifold import (
     axes,
     bounds,
     centers,
+    decoded_box,
     far,
     inside,
     lattice,
@@ -150,6 +151,18 @@ def test_the_box_of_the_prior_lies_between_its_quantiles() -> None:
     from scipy.stats import norm
 
     assert pytest.approx(norm.ppf([0.001, 0.999, 0.001, 0.999]).tolist(), abs=1e-6) == PRIOR_BOX
+
+
+def test_the_decoder_is_drawn_where_codes_are_and_where_the_prior_is() -> None:
+    draw = np.random.default_rng(0).normal
+    wide, narrow = (draw((5, 0), scale, size=(1000, 2)) for scale in (4.0, 0.1))
+    assert decoded_box(wide, False) == middle_box(wide)
+    assert decoded_box(narrow, False) == middle_box(narrow)
+    for codes in (wide, narrow):
+        for pick, found, codes_at, prior_at in zip(
+            (min, max) * 2, decoded_box(codes, True), middle_box(codes), PRIOR_BOX, strict=True
+        ):
+            assert found == pick(codes_at, prior_at)
 
 
 def test_the_middle_box_leaves_the_outermost_out_on_every_side() -> None:

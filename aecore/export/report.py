@@ -161,11 +161,11 @@ def _lattice(cargo: Cargo) -> Iterator[str]:
     """For a code of 2 units, the decoded plane."""
     if cargo.checkpoint.run.model.latent != 2:
         return
-    count, prior = 20, cargo.checkpoint.run.model.prior
-    box = manifold.PRIOR_BOX if prior else manifold.middle_box(cargo.codes)
+    count, prior = 20, cargo.checkpoint.run.model.prior is not None
+    box = manifold.decoded_box(cargo.codes, prior)
     images = cargo.checkpoint.decode(manifold.lattice(box, count))
     picture = figures.sheet(images, count, scale=max(1, 40 // images.shape[2]), gap=0)
-    where = "between the quantiles 0.001 and 0.999 of the prior" if prior else "that holds 98% of the codes each way"
+    where = "that holds 98% of the codes each way" + (" and 99.8% of the prior" if prior else "")
     yield "<h2>What the decoder knows</h2>"
     yield _figure(picture, f"Decoded codes on a lattice of {count} x {count}, in the box {where}.", "small")
 

@@ -69,11 +69,10 @@ def place(view: View) -> dict[str, Any]:
     decoded = _cached.checkpoint(view).decode([where])[0]
     with st.container(width=240):
         picture(decoded, f"Decoded from ({where[0]:.2f}, {where[1]:.2f})", side=280)
-    box = manifold.PRIOR_BOX if _cached.checkpoint(view).run.model.prior else None
-    extent = "99.8% of the prior" if box else "98% of the codes"
+    prior = " and of the prior" if _cached.checkpoint(view).run.model.prior else ""
     st.caption(
         "Hatched: far from all training images, so the decoder is guessing.",
-        help=f"The small pictures cover the middle {extent} in each direction.",
+        help=f"The small pictures cover nearly all of the codes{prior}, in each direction.",
     )
     return {"place": where}
 
