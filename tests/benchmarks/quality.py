@@ -10,7 +10,6 @@ tests/benchmarks/peers.txt names them.
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from benchmarks.peers import keras_models, pythae_model  # noqa: E402
 
 from aecore.data import Dataset, load_dataset  # noqa: E402
 from aecore.models import Vanilla  # noqa: E402
@@ -46,47 +46,25 @@ def ours(run: Run) -> Callable[[Dataset], Iterator[Look]]:
     return trained
 
 
-def _layers() -> torch.nn.Module:
-    return Run("fashion_mnist", Vanilla(latent=128), width=512).build((1, 28, 28))
-
-
 def pythae(data: Dataset) -> Iterator[Look]:
     """Pythae's trainer, in a thread that waits at the end of every epoch."""
     import tempfile
     from queue import Queue
     from threading import Thread
 
-    from pythae.models import AE, AEConfig
-    from pythae.models.base.base_utils import ModelOutput
-    from pythae.models.nn import BaseDecoder, BaseEncoder
     from pythae.pipelines import TrainingPipeline
     from pythae.trainers import BaseTrainerConfig
     from pythae.trainers.training_callbacks import TrainingCallback
 
-    network, reached, going = _layers(), Queue(), Queue()
-
-    class Encoder(BaseEncoder):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layers = network.encoder
-
-        def forward(self, x: torch.Tensor) -> object:
-            return ModelOutput(embedding=self.layers(x))
-
-    class Decoder(BaseDecoder):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layers = network.decoder
-
-        def forward(self, z: torch.Tensor) -> object:
-            return ModelOutput(reconstruction=self.layers(z).sigmoid())
+    network = Run("fashion_mnist", Vanilla(latent=128), width=512).build((1, 28, 28))
+    reached, going = Queue(), Queue()
 
     class Watch(TrainingCallback):
         def on_epoch_end(self, *_: object, **__: object) -> None:
             reached.put(None)
             going.get()
 
-    model = AE(AEConfig(input_dim=(1, 28, 28), latent_dim=128), Encoder(), Decoder())
+    model = pythae_model(network)
     images = torch.from_numpy(np.asarray(data.train.images)).float().div_(255)
 
     def work() -> None:
@@ -111,18 +89,7 @@ def _coded(function: Callable[[torch.Tensor], torch.Tensor]) -> Coder:
 
 def keras(data: Dataset) -> Iterator[Look]:
     """Keras's fit, on torch, an epoch at a time."""
-    os.environ["KERAS_BACKEND"] = "torch"
-    import keras
-    from keras import layers
-
-    def block(x: object) -> object:
-        return layers.add([x, layers.Dense(512)(layers.Dense(128, "silu")(x))])
-
-    entrance = keras.Input((784,))
-    code = layers.Dense(128)(block(layers.Dense(512, "silu")(entrance)))
-    out = layers.Dense(784, "sigmoid")(block(layers.Dense(512, "silu")(code)))
-    model, encoder = keras.Model(entrance, out), keras.Model(entrance, code)
-    model.compile("adam", "mse")
+    model, encoder = keras_models(128, 512)
     flat = lambda images: images.reshape(len(images), -1).astype(np.float32) / 255  # noqa: E731
     images = flat(np.asarray(data.train.images))
     while True:

@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from benchmarks.peers import keras_models, pythae_model  # noqa: E402
 
 from aecore.data import Dataset, Split  # noqa: E402
 from aecore.models import Vanilla  # noqa: E402
@@ -90,36 +91,14 @@ def loader(data: Dataset, batch: int) -> float:
 
 
 def pythae(data: Dataset, batch: int) -> float:
-    """Pythae's trainer with its defaults; Chadebec et al. 2022, https://arxiv.org/abs/2206.08309"""
+    """Pythae's trainer with its defaults."""
     import tempfile
 
-    from pythae.models import AE, AEConfig
-    from pythae.models.nn import BaseDecoder, BaseEncoder
     from pythae.pipelines import TrainingPipeline
     from pythae.trainers import BaseTrainerConfig
     from pythae.trainers.training_callbacks import TrainingCallback
 
-    network, times = settings(batch).build((1, 28, 28)), []
-
-    class Encoder(BaseEncoder):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layers = network.encoder
-
-        def forward(self, x: torch.Tensor) -> object:
-            from pythae.models.base.base_utils import ModelOutput
-
-            return ModelOutput(embedding=self.layers(x))
-
-    class Decoder(BaseDecoder):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layers = network.decoder
-
-        def forward(self, z: torch.Tensor) -> object:
-            from pythae.models.base.base_utils import ModelOutput
-
-            return ModelOutput(reconstruction=self.layers(z).sigmoid())
+    model, times = pythae_model(settings(batch).build((1, 28, 28))), []
 
     class Watch(TrainingCallback):
         def on_epoch_begin(self, *_: object, **__: object) -> None:
@@ -128,7 +107,6 @@ def pythae(data: Dataset, batch: int) -> float:
         def on_epoch_end(self, *_: object, **__: object) -> None:
             times.append(time.perf_counter())
 
-    model = AE(AEConfig(input_dim=(1, 28, 28), latent_dim=LATENT), Encoder(), Decoder())
     with tempfile.TemporaryDirectory() as folder:
         config = BaseTrainerConfig(folder, num_epochs=2, per_device_train_batch_size=batch, no_cuda=True)
         TrainingPipeline(model, config)(
@@ -138,19 +116,8 @@ def pythae(data: Dataset, batch: int) -> float:
 
 
 def keras(data: Dataset, batch: int) -> float:
-    """Keras's fit, on torch, with the same layers but for the residual blocks' sum, which are layers of their own."""
-    os.environ["KERAS_BACKEND"] = "torch"
-    import keras
-    from keras import layers
-
-    def block(x: object) -> object:
-        return layers.add([x, layers.Dense(WIDTH)(layers.Dense(WIDTH // 4, "silu")(x))])
-
-    entrance = keras.Input((784,))
-    code = layers.Dense(LATENT)(block(layers.Dense(WIDTH, "silu")(entrance)))
-    out = layers.Dense(784, "sigmoid")(block(layers.Dense(WIDTH, "silu")(code)))
-    model = keras.Model(entrance, out)
-    model.compile("adam", "mse")
+    """Keras's fit, on torch."""
+    model, _ = keras_models(LATENT, WIDTH)
     images = np.asarray(data.train.images).reshape(len(data.train), -1).astype(np.float32) / 255
     model.fit(images, images, batch, epochs=1, verbose=0)
     begun = time.perf_counter()
