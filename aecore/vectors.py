@@ -31,7 +31,7 @@ def principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def principal_of_few(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same of fewer rows (n, d) than they have numbers, n - 1 axes at most: from their products with one another.
 
-    Works in blocks of columns, as no matrix of d x d has to fit into memory; Turk and Pentland 1991,
+    The axes are float32. Works in blocks of columns; no matrix is d x d. Turk and Pentland 1991,
     https://doi.org/10.1162/jocn.1991.3.1.71
     """
     mean = rows.mean(axis=0, dtype=np.float64)
@@ -43,7 +43,7 @@ def principal_of_few(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     squares, mixed = squares[::-1][: len(rows) - 1], mixed[:, ::-1][:, : len(rows) - 1]
     there = squares > squares[:1] * 1e-10  # the others have no direction
     squares, mixed = squares[there], mixed[:, there]
-    axes = np.empty((rows.shape[1], len(squares)))
+    axes = np.empty((rows.shape[1], len(squares)), np.float32)
     for start in range(0, rows.shape[1], 1024):
         centered = rows[:, start : start + 1024] - mean[start : start + 1024]
         axes[start : start + 1024] = centered.T @ mixed / np.sqrt(squares)

@@ -8,14 +8,16 @@ from aecore.data import Dataset
 from aecore.pixels import flat
 from aecore.vectors import principal, principal_of_few
 
-LARGEST, FEW = 4096, 2048
-"""Numbers in an image, or else images, up to which components are computed: the cost grows with square and cube."""
+LARGEST = 4096
+"""Numbers in an image up to which components are computed: the cost grows with the square and the cube."""
+FEW = 2**24
+"""Numbers in all images together up to which they are computed of larger images, too: the axes take 64 MB then."""
 
 
 class Pca:
     """Principal components of training images (n, c, h, w) uint8, exact.
 
-    By the covariance of the pixels; of images with more than LARGEST numbers, by the products of at most FEW images.
+    By the covariance of the pixels; of larger images, by their products with one another.
     """
 
     def __init__(self, images: np.ndarray) -> None:
@@ -48,5 +50,5 @@ class Pca:
 @lru_cache(2)
 def linear(dataset: Dataset) -> Pca | None:
     """The principal components of a dataset; None where its images are too large and too many for them."""
-    small, few = int(np.prod(dataset.shape)) <= LARGEST, len(dataset.train) <= FEW
+    small, few = int(np.prod(dataset.shape)) <= LARGEST, dataset.train.images.size <= FEW
     return Pca(dataset.train.images) if small or few else None
