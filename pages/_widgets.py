@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from aecore.data import DATASETS, revision
+from aecore.data import DATASETS, Unavailable, dataset_title, fetch, is_here, own_names, revision
 from aecore.folders import SETTINGS, SHIPPED, folder_of, name_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
@@ -96,8 +96,6 @@ def all_runs() -> list[str]:
 
 def sets() -> dict[str, str]:
     """Name -> title of every set of images that this visitor may see: one's own, the newest first, then the others."""
-    from aecore.data import dataset_title, own_names
-
     names = [*own_names(None if owner() else drawer()), *DATASETS]
     titles = {name: dataset_title(name) for name in names}
     counts = Counter(titles.values())
@@ -157,8 +155,6 @@ def _pick() -> None:
 
 def opening_run(recipe: str) -> str:
     """The run of a recipe; of the one on digits where its images would have to be downloaded first."""
-    from aecore.data import is_here
-
     known = _cached.recipes()
     return known[recipe if is_here(known[recipe]["run"]["dataset"]) else "digits-map"]["id"]
 
@@ -277,8 +273,6 @@ def gone(name: str) -> bool:
 
 def need_dataset(name: str) -> "Dataset":
     """The dataset; where its files are missing, offers the download and ends the page."""
-    from aecore.data import Unavailable, fetch, is_here
-
     if gone(name):
         st.write("The images of this run were deleted. Only its weights are left.")
         if st.button("Show another run", type="primary"):

@@ -71,4 +71,4 @@ def _train(images: "Dataset", known: bool) -> None:
             f"{recipe.title} {lasting(took) if took > 10 else 'a few seconds'}"
             for recipe, took in zip(recipes.values(), found[0], strict=True)
         ]
-        st.caption(f"This takes about as long on this machine: {'; '.join(times)}.")
+        st.caption(f"Roughly, on this machine: {'; '.join(times)}.")

@@ -39,16 +39,16 @@ def steer(job: Job, state: str) -> None:
     if not may(job):
         st.caption("Somebody else started this training. You can watch and use it, but not control or delete it.")
         return
-    alone = state not in LIVE and gone(job.id.partition("-")[0])
-    if alone:
+    orphaned = state not in LIVE and gone(job.id.partition("-")[0])
+    if orphaned:
         st.caption("The images it was trained on were deleted, so it cannot be trained further.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for order in () if alone else OFFERED.get(state, ()):
+        for order in () if orphaned else OFFERED.get(state, ()):
             label, help = BUTTONS[order]
             st.button(label, key=f"order-{order}", help=help, on_click=_order, args=(job, order))
         if state == "waiting":
             return
-        if not alone:
+        if not orphaned:
             help = "Discard progress and retrain with the same seed."
             if st.button("Train again", key="order-restart", type="tertiary", help=help):
                 _again(job)

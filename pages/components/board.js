@@ -120,7 +120,7 @@ class Board {
     }
     if (this.taken < 0 && !this.example.hidden) return this.take(); // a picture says more than an empty board
     const blank = !this.pixels.some((light) => light > 0); // no piece of clothing: what a network says of it is noise
-    const code = blank ? new Float32Array(encoder.run(this.pixels).length) : encoder.run(this.pixels);
+    const code = encoder.run(this.pixels).map((unit) => (blank ? 0 : unit));
     this.show(this.paper, this.pixels);
     this.show(this.rebuilt, blank ? this.pixels : decoder.run(code));
     this.bars(code);
