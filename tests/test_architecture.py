@@ -66,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data.own": {"data.datasets", "data.downloads", "data.pictures", "files"},
     "data.pictures": {"data.decoder"},
     "data.pile": {"data.datasets", "data.own", "data.pictures", "data.sources", "text"},
-    "data.published": {"data.datasets", "data.downloads", "data.idx"},
+    "data.published": {"data.datasets", "data.downloads", "data.idx", "data.shared"},
     "data.registry": {"data.datasets", "data.downloads", "data.own", "data.shared"},
     "data.shared": {"data.downloads", "kept"},
     "data.sources": {"data.arrays", "data.pictures", "pixels", "text"},

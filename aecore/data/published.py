@@ -8,6 +8,7 @@ import numpy as np
 from aecore.data.datasets import Dataset, Split, dataset
 from aecore.data.downloads import Download, RemoteFile
 from aecore.data.idx import read_idx
+from aecore.data.shared import unpacked
 
 
 @dataset("Digits")
@@ -74,7 +75,7 @@ def fashion_mnist(files: Mapping[str, Path]) -> Dataset:
     """
 
     def split(part: str) -> Split:
-        images = read_idx(files[f"{part}-images-idx3-ubyte.gz"], (CLOTHES[part], 28, 28))
+        images = unpacked(files[f"{part}-images-idx3-ubyte.gz"], (CLOTHES[part], 28, 28), read_idx)
         labels = read_idx(files[f"{part}-labels-idx1-ubyte.gz"], (CLOTHES[part],))
         return Split(images[:, None], labels.astype(np.int64))
 

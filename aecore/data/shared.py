@@ -1,13 +1,16 @@
 """Images as files that every process opens instead of holding a copy: the server, a training, an evaluation."""
 
 import hashlib
+import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from aecore.data.downloads import cache_folder
 from aecore.kept import kept
 
-LARGE = 16 * 2**20
+LARGE = 4 * 2**20
 """Bytes from which on a file is worth it."""
 
 
@@ -16,7 +19,25 @@ def shared(images: np.ndarray) -> np.ndarray:
 
     The system keeps what is read of a file once for all processes, and takes it back when memory runs short.
     """
-    if images.nbytes < LARGE:
+    if images.nbytes < LARGE or _is_mapped(images):
         return images
-    digest = hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
-    return np.asarray(kept(digest, lambda: [images], cache_folder("images"))[0])
+    return _mapped(hashlib.sha256(np.ascontiguousarray(images)).hexdigest(), lambda: images)
+
+
+def unpacked(path: Path, shape: tuple[int, ...], read: Callable[[Path, tuple[int, ...]], np.ndarray]) -> np.ndarray:
+    """What `read` finds in a file, bytes of this shape: the second time, mapped, unless the file changed."""
+    if math.prod(shape) < LARGE:
+        return read(path, shape)
+    about = path.stat()
+    name = f"{path.resolve()} {about.st_size} {about.st_mtime_ns} {about.st_ino} {shape}"
+    return _mapped(hashlib.sha256(name.encode()).hexdigest(), lambda: read(path, shape))
+
+
+def _mapped(name: str, find: Callable[[], np.ndarray]) -> np.ndarray:
+    return np.asarray(kept(name, lambda: [find()], cache_folder("images"))[0])
+
+
+def _is_mapped(array: np.ndarray | None) -> bool:
+    while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    return isinstance(array, np.memmap)

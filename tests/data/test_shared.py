@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aecore.data import shared as module
-from aecore.data.shared import shared
+from aecore.data.shared import shared, unpacked
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +46,20 @@ def test_a_damaged_file_is_written_again(content: bytes, folder: Path) -> None:
 def test_without_a_disk_they_are_held_in_memory(folder: Path) -> None:
     folder.write_text("this is no folder")
     np.testing.assert_array_equal(shared(_images(3)), _images(3))
+
+
+def test_a_file_is_unpacked_once_until_it_changes(folder: Path, tmp_path: Path) -> None:
+    path, reads = tmp_path / "images.gz", []
+
+    def read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+        reads.append(path)
+        return np.full(shape, len(path.read_bytes()), np.uint8)
+
+    for content, times in ((b"one", 1), (b"one", 1), (b"three", 2)):
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+        found = unpacked(path, (2, 28, 28), read)
+        np.testing.assert_array_equal(found, np.full((2, 28, 28), len(content)))
+        assert len(reads) == times
+    images = found[:, None]
+    assert shared(images) is images, "what is mapped is not mapped again"

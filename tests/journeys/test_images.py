@@ -118,7 +118,7 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     expect(page.get_by_text("3 classes", exact=False)).to_be_visible()
     expect(page.get_by_text("5 files cannot be used")).to_be_visible()
     expect(page.locator(".st-key-first-look .tile")).to_have_count(16)
-    assert page.get_by_label("Side, pixels").input_value() == "64"
+    expect(page.get_by_label("Side, pixels")).to_have_value("64")
     expect(page.get_by_label("Title")).to_have_value("Shapes")
     page.get_by_label("Title").fill("Red shapes")
     page.get_by_label("Title").press("Tab")
