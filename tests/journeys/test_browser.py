@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -307,6 +309,51 @@ def test_two_visitors_share_the_machine_but_not_their_runs(page: Page, stranger:
     says(page, "Stopped and saved")
     expect(page.get_by_text("Somebody else started this training")).to_be_visible()
     expect(page.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    """Two servers with one home, both at their owner's machine."""
+    servers = [Server(tmp_path / "one"), Server(tmp_path / "other")]
+    servers[1].home = servers[0].home
+    for server in servers:
+        server.start(public=False)
+    yield tuple(servers)
+    for server in servers:
+        server.stop()
+
+
+def test_two_servers_on_one_home_show_and_steer_the_same_runs(browser: Browser, twins: tuple[Server, Server]) -> None:
+    here, there = [browser.new_context(base_url=server.url).new_page() for server in twins]
+    run = begin(here, seed=21)
+    says(here, "Training")
+    begin(there, seed=22)
+    says(there, "Waiting in the queue")
+    expect(there.get_by_text("1 ahead of it")).to_be_visible()
+    twins[0].process.kill()
+    twins[0].process.wait()
+    there.goto(f"/train?run={run}")
+    says(there, "Training")
+    press(there, "Stop and keep")
+    says(there, "Stopped and saved")
+    there.go_back()
+    says(there, "Training")
+
+    twins[0].start(public=False)
+    here.goto(f"/train?run={run}")
+    says(here, "Stopped and saved")
+    press(there, "Stop and keep")
+    says(there, "Stopped and saved")
+    there.goto(f"/train?run={run}")
+    settle(there)
+    press(here, "Delete")
+    press(here, "Delete permanently")
+    here.wait_for_url(lambda url: run not in url)
+    there.reload()
+    expect(there.get_by_text(f"This server has no run {run}")).to_be_visible()
+    settle(there)
+    for page in (here, there):
+        page.context.close()
 
 
 @pytest.mark.fashion
