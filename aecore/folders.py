@@ -1,5 +1,7 @@
 """A run's folder: where it is, and what each file in it is. No other module knows the names of these files."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from aecore.files import home, remove, saving, write_file
@@ -47,9 +49,9 @@ def run_folders(root: Path) -> list[Path]:
 
 def find_run(root: Path, id: str) -> Path:
     """The folder of a run. Ids are compared with the listing, never joined into a path. Raises UnknownRun."""
-    for path in run_folders(root):
-        if path.name == id:
-            return path
+    with suppress(OSError):
+        if id in os.listdir(root) and id[0] != "." and (root / id / SETTINGS).is_file():
+            return root / id
     raise UnknownRun(f"there is no run {str(id)[:80]!r}; `python -m aecore runs` lists all runs")
 
 
