@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from aecore.files import home, remove, saving, write_file
@@ -49,10 +50,20 @@ def run_folders(root: Path) -> list[Path]:
 
 def find_run(root: Path, id: str) -> Path:
     """The folder of a run. Ids are compared with the listing, never joined into a path. Raises UnknownRun."""
-    with suppress(OSError):
-        if id in os.listdir(root) and id[0] != "." and (root / id / SETTINGS).is_file():
-            return root / id
+    if id in _shipped() if root == SHIPPED else _is_listed(root, id):
+        return root / id
     raise UnknownRun(f"there is no run {str(id)[:80]!r}; `python -m aecore runs` lists all runs")
+
+
+@cache
+def _shipped() -> frozenset[str]:
+    return frozenset(path.name for path in run_folders(SHIPPED))
+
+
+def _is_listed(root: Path, id: str) -> bool:
+    with suppress(OSError):
+        return id in os.listdir(root) and id[0] != "." and (root / id / SETTINGS).is_file()
+    return False
 
 
 def folder_of(id: str) -> Path:

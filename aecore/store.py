@@ -5,6 +5,7 @@ import json
 import lzma
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,8 @@ class Store:
 
     def state(self, id: str) -> str:
         """The stamp, and the revision of the set: it changes when what a run makes of its images may."""
+        if self.read_only:  # neither a run that comes with the package nor its set ever changes
+            return _lasting_stamp(self.folder, id)
         number = revision(self.run(id).dataset)
         return self.stamp(id) if number == 1 else f"{self.stamp(id)}-{number}"
 
@@ -163,6 +166,11 @@ def showcase() -> Store:
 def store_at(folder: Path) -> Store:
     """The store that the folder of a run belongs to; the shipped one is read-only."""
     return Store(folder.parent, read_only=folder.parent == SHIPPED)
+
+
+@cache
+def _lasting_stamp(folder: Path, id: str) -> str:
+    return Store(folder).stamp(id)
 
 
 def _known(settings: Mapping[str, Any], id: str) -> Run:

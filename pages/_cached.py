@@ -108,9 +108,10 @@ def newest(run: str) -> View:
 
     A training saves every few seconds, and each new stamp would have every page encode all images anew.
     """
-    if Job(store(run).path(run)).state in LIVE:
+    kept = store(run)
+    if not kept.read_only and Job(kept.path(run)).state in LIVE:
         return View(run, _stamp_of(run, int(time.monotonic() // 60)))
-    return View(run, store(run).state(run))
+    return View(run, kept.state(run))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

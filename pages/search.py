@@ -38,9 +38,10 @@ with left:
     if chosen:
         show_examples(images, chosen)
 with right:
+    alike = [[] for _ in rows] if chosen else place.sameness(query.image, rows)
     lines = [
-        [place.score(distance), name_of(images, where, row), *([] if chosen else place.sameness(query.image, row))]
-        for distance, row in zip(distances, rows, strict=True)
+        [place.score(distance), name_of(images, where, row), *same]
+        for distance, row, same in zip(distances, rows, alike, strict=True)
     ]
     side = 130 if len(rows) <= 4 else 84
     hit_gallery(images, place, rows, lines, "hits", side, offer=("more", "less", "map"))

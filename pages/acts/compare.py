@@ -134,9 +134,9 @@ def _measure(runs: list[str]) -> None:
     """Offer to measure the visitor's own runs of which a part is not measured."""
     from aecore.measure.evaluate import PARTS
 
-    there = [run for run in runs if not gone(run.partition("-")[0])]
-    missing = [run for run in there if PARTS.keys() - _cached.measured(_cached.newest(run))]
-    jobs = [job for run in missing if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)]
+    there = [Job(folder_of(run)) for run in runs if not gone(run.partition("-")[0])]
+    mine = [job for job in there if job.folder.parent == own_runs() and may(job)]
+    jobs = [job for job in mine if PARTS.keys() - _cached.measured(_cached.newest(job.id))]
     if waiting := [job for job in jobs if not job.measuring and job.state not in LIVE]:
         help = "Fills in every figure of the table, one run after another, in the background."
         if st.button(f"Measure {counted(len(waiting), 'run')}", help=help):

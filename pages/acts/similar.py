@@ -72,15 +72,18 @@ class Place:
         distances, found = distances[kept][:k], found[kept][:k]
         return distances, np.array([rows_of.get(int(number), first[number]) for number in found], int)
 
-    def sameness(self, image: np.ndarray, row: int) -> list[str]:
-        """In a word, whether an image of the split is equal to another, or its code is; nothing for most."""
-        other = _cached.split(self.view).images[row]
-        if (image == other).all():
-            return ["duplicate"]
-        if self.space == "pixels":
-            return []
-        a, b = self._vectors([image, other])
-        return ["identical code"] if np.linalg.norm(a - b) <= SAME * np.linalg.norm(a) else []
+    def sameness(self, image: np.ndarray, rows: Sequence[int]) -> list[list[str]]:
+        """In a word, whether an image of the split is equal to each of these, or its code is; nothing for most."""
+        others = _cached.split(self.view).images[rows]
+        equal = (others == image).all(axis=(1, 2, 3))
+        alike = np.zeros(len(others), bool)
+        if self.space != "pixels":
+            codes = self._vectors([image, *others])
+            alike = np.linalg.norm(codes[1:] - codes[0], axis=1) <= SAME * np.linalg.norm(codes[0])
+        return [
+            ["duplicate"] if same else ["identical code"] if near else []
+            for same, near in zip(equal, alike, strict=True)
+        ]
 
     def _vectors(self, images: Sequence[np.ndarray]) -> np.ndarray:
         if not len(images):
