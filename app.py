@@ -36,8 +36,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 def warm_up() -> None:
     """Import what pages need, before a visitor asks.
 
-    Streamlit collects garbage after every page run, with all visitors waiting. The imported modules are 300,000 objects
-    that stay: looking at them again takes 0.15 s each time, unless they are frozen. Trainings share them from here on.
+    Garbage is collected with all visitors waiting. The imported modules are 300,000 objects that stay: looking at them
+    again takes 0.15 s each time, unless they are frozen. Trainings share them from here on.
     """
     try:
         import aecore.__main__
@@ -60,6 +60,7 @@ def warm_up() -> None:
         hand_back_memory()
         for _ in range(10):
             time.sleep(3)
+            gc.collect()
             make_room()
 
 
