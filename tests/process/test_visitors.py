@@ -204,7 +204,7 @@ def test_of_several_runs_those_that_are_trained_or_somebody_elses_take_no_room(
 def test_of_what_is_cancelled_only_what_has_begun_stays(home: Path) -> None:
     """In real processes: one trains, two wait for it."""
     store = Store(home / "runs")
-    runs = [Run("digits", Vanilla(latent=latent), width=32, epochs=1000) for latent in (1, 2, 3)]
+    runs = [Run("digits", Vanilla(latent=latent), epochs=1000, batch_size=8) for latent in (1, 2, 3)]
     jobs = visitors.start_all(runs, store)
     deadline = time.monotonic() + 60
     while not store.ids() or any(job.progress.get("pid") is None for job in jobs):
