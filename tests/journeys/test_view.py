@@ -147,6 +147,17 @@ def test_two_places_in_one_direction_are_no_duplicates(home_with_runs: Path, dig
     assert not any(len(tile) > 2 for tile in tiles(app, "hits"))
 
 
+def test_hits_whose_code_is_that_of_the_query_are_told(home_with_runs: Path) -> None:
+    from test_use import tiles
+
+    blind = next(aecore.train(aecore.Run("digits", aecore.models.Vanilla(latent=3), "shallow", epochs=1)))
+    for weights in blind.network.parameters():
+        weights.data.zero_()
+    aecore.Store().save(blind)
+    app = visit("search", run=blind.run.id, metric="euclidean")
+    assert [tile[2:] for tile in tiles(app, "hits")] == [["identical code"]] * 4
+
+
 def test_controls_are_set_again_after_a_page_that_ended_early(home_with_runs: Path) -> None:
     """Without a picture the page ends before its other controls; the browser has dropped those when they come again."""
     app = visit("search")
