@@ -247,9 +247,9 @@ def visit(page: str, **parameters: str) -> AppTest:
 
 
 def finish(app: AppTest) -> AppTest:
-    """Draw a page again until it waits for no long computation any more."""
+    """Draw a page again until it waits for no long computation any more, and was not left for another drawing."""
     deadline = time.monotonic() + 120
-    while any(button.label == "Cancel" for button in app.button):
+    while any(button.label == "Cancel" for button in app.button) or not (app.title or texts(app)):
         assert time.monotonic() < deadline, texts(app)
         time.sleep(0.05)
         app.run()
