@@ -33,7 +33,7 @@ def _layers(rows: list[dict[str, Any]], *layers: alt.Chart) -> alt.LayerChart:
 
 
 def _tips(*fields: str) -> list[alt.Tooltip]:
-    """The fields of a tooltip, printed as they are. From a list of strings, Altair makes them 20 times as slowly."""
+    """The fields of a tooltip, printed as they are. From a list of strings, Altair takes 2 ms for each."""
     return [alt.Tooltip(f"{field}:N") for field in fields]
 
 

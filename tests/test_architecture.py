@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data.pile": {"data.datasets", "data.own", "data.pictures", "data.sources", "text"},
     "data.published": {"data.datasets", "data.downloads", "data.idx", "data.shared"},
     "data.registry": {"data.datasets", "data.downloads", "data.own", "data.shared"},
-    "data.shared": {"data.downloads", "kept"},
+    "data.shared": {"data.downloads", "data.idx", "kept"},
     "data.sources": {"data.arrays", "data.pictures", "pixels", "text"},
     "decks": {"text"},
     "export": {

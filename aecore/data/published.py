@@ -75,7 +75,7 @@ def fashion_mnist(files: Mapping[str, Path]) -> Dataset:
     """
 
     def split(part: str) -> Split:
-        images = unpacked(files[f"{part}-images-idx3-ubyte.gz"], (CLOTHES[part], 28, 28), read_idx)
+        images = unpacked(files[f"{part}-images-idx3-ubyte.gz"], (CLOTHES[part], 28, 28))
         labels = read_idx(files[f"{part}-labels-idx1-ubyte.gz"], (CLOTHES[part],))
         return Split(images[:, None], labels.astype(np.int64))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from aecore.data.downloads import cache_folder
+from aecore.data.idx import read_idx
 from aecore.kept import kept
 
 LARGE = 4 * 2**20
@@ -24,13 +25,13 @@ def shared(images: np.ndarray) -> np.ndarray:
     return _mapped(hashlib.sha256(np.ascontiguousarray(images)).hexdigest(), lambda: images)
 
 
-def unpacked(path: Path, shape: tuple[int, ...], read: Callable[[Path, tuple[int, ...]], np.ndarray]) -> np.ndarray:
-    """What `read` finds in a file, bytes of this shape: the second time, mapped, unless the file changed."""
+def unpacked(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The same as `read_idx`; where that is much, mapped from the second time on, unless the file changed."""
     if math.prod(shape) < LARGE:
-        return read(path, shape)
+        return read_idx(path, shape)
     about = path.stat()
     name = f"{path.resolve()} {about.st_size} {about.st_mtime_ns} {about.st_ino} {shape}"
-    return _mapped(hashlib.sha256(name.encode()).hexdigest(), lambda: read(path, shape))
+    return _mapped(hashlib.sha256(name.encode()).hexdigest(), lambda: read_idx(path, shape))
 
 
 def _mapped(name: str, find: Callable[[], np.ndarray]) -> np.ndarray:

@@ -1,11 +1,14 @@
 """Images that all processes open from one file."""
 
+import gzip
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from aecore.data import shared as module
+from aecore.data.idx import read_idx
 from aecore.data.shared import shared, unpacked
 
 
@@ -48,18 +51,15 @@ def test_without_a_disk_they_are_held_in_memory(folder: Path) -> None:
     np.testing.assert_array_equal(shared(_images(3)), _images(3))
 
 
-def test_a_file_is_unpacked_once_until_it_changes(folder: Path, tmp_path: Path) -> None:
-    path, reads = tmp_path / "images.gz", []
-
-    def read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-        reads.append(path)
-        return np.full(shape, len(path.read_bytes()), np.uint8)
-
-    for content, times in ((b"one", 1), (b"one", 1), (b"three", 2)):
-        if not path.exists() or path.read_bytes() != content:
-            path.write_bytes(content)
-        found = unpacked(path, (2, 28, 28), read)
-        np.testing.assert_array_equal(found, np.full((2, 28, 28), len(content)))
-        assert len(reads) == times
-    images = found[:, None]
+def test_a_file_is_unpacked_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, shape, reads = tmp_path / "images.gz", (2, 28, 28), []
+    monkeypatch.setattr(module, "read_idx", lambda *about: reads.append(about) or read_idx(*about))
+    for number, change in enumerate((b"\1", b"\2"), start=1):
+        path.write_bytes(gzip.compress(bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28]) + change * 1568))
+        os.utime(path, (number, number))
+        for _ in range(2):
+            images = unpacked(path, shape)
+            np.testing.assert_array_equal(images, np.full(shape, number))
+            assert reads == [(path, shape)] * number
+    images = images[:, None]
     assert shared(images) is images, "what is mapped is not mapped again"
