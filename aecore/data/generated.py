@@ -52,12 +52,18 @@ turned by at most 30 degrees is never another one, turned the other way. None re
 EDGE = 2.0
 """Pixels over which a shape fades to black, so that its image changes smoothly with its causes."""
 
+NOISE = 1.0
+"""Standard deviation, in gray levels, of the noise in each pixel of a shape, as every camera adds it.
+
+No code can hold it. So there is an error below which no network gets, however many units it has.
+"""
+
 PARTS = 32
 """Parts of each range; which of them an image has decides whether it is held out."""
 
 
 def drawn(causes: np.ndarray) -> np.ndarray:
-    """Causes (n, 6), in the order of CAUSES -> images of one rectangle each, (n, 1, 28, 28) uint8."""
+    """Causes (n, 6), in the order of CAUSES -> gray levels 0 to 255 of one rectangle each, (n, 1, 28, 28)."""
     height, width, x, y, rotation, brightness = (column[:, None, None] for column in causes.T)
     down, across = np.meshgrid(np.arange(28) - 13.5, np.arange(28) - 13.5, indexing="ij")
     turn = np.deg2rad(rotation)
@@ -68,15 +74,16 @@ def drawn(causes: np.ndarray) -> np.ndarray:
         depth = np.clip((length / 2 - abs(place)) / EDGE + 0.5, 0, 1)
         return depth * depth * (3 - 2 * depth)
 
-    return np.rint(255 * brightness * inside(width, along) * inside(height, upright)).astype(np.uint8)[:, None]
+    return (255 * brightness * inside(width, along) * inside(height, upright))[:, None]
 
 
 def shapes(number: int, count: int = 4000, seed: int = 0) -> Dataset:
     """Rectangles of which the first `number` of CAUSES vary, evenly over their ranges, and the others are fixed.
 
-    28x28 images: `count` for training, and an eighth as many for the test. Each range has 32 parts. Test images are
-    those whose parts have numbers that add up to 4 modulo 8: no training image has such a combination, though each
-    value by itself occurs in both where more than one cause varies. Raises ValueError unless number is 1 to 6.
+    28x28 images with NOISE: `count` for training, and an eighth as many for the test. Each range has 32 parts. Test
+    images are those whose parts have numbers that add up to 4 modulo 8: no training image has such a combination,
+    though each value by itself occurs in both where more than one cause varies. Raises ValueError unless number is 1
+    to 6.
     """
     if number not in range(1, len(CAUSES) + 1):
         raise ValueError(f"number is {number!r}; choose a whole number from 1 to {len(CAUSES)}")
@@ -89,7 +96,9 @@ def shapes(number: int, count: int = 4000, seed: int = 0) -> Dataset:
         causes = np.tile(fixed, (len(chosen), 1))
         causes[:, :number] = low[:number] + chosen * (high - low)[:number]
         factors = dict(zip(CAUSES, causes.T[:number].astype(np.float32), strict=False))
-        return Split(drawn(causes), None, None, factors)
+        light = drawn(causes)
+        seen = np.rint(light + rng.normal(scale=NOISE, size=light.shape))
+        return Split(np.clip(seen, 0, 255).astype(np.uint8), None, None, factors)
 
     train, test = split(places[~unseen][:count]), split(places[unseen][: max(1, count // 8)])
     return Dataset(f"shapes_{number}", train, test, source="Made by a program; free to use.")
