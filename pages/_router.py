@@ -9,6 +9,7 @@ from pages._visitor import meet
 from pages.acts.slides import bar
 from pages.components.history import one_step_per_act
 from pages.components.present import present
+from pages.components.progress import remember, remembered
 from pages.components.sidebar import fold_on_phones
 
 HERE = Path(__file__).parent
@@ -35,7 +36,8 @@ page = st.navigation(
     ],
     position="top",
 )
-with st.container(key="unseen"):
+unseen = st.container(key="unseen")
+with unseen:
     st.html(HERE / "components" / "look.css")
     st.html(f"<style>{SIZES}</style>")
     if st.context.theme.type == "dark":  # white on the light accent would have a contrast of 2.5
@@ -45,7 +47,7 @@ with st.container(key="unseen"):
     meet()
 if words := st.session_state.pop("toast", ""):
     st.toast(words)
-_view.enter(page.url_path or "home")
+_view.enter(page.url_path or "home", remembered())
 present()
 bar()
 if words := _view.lesson():
@@ -53,3 +55,5 @@ if words := _view.lesson():
         st.page_link(HERE / "lesson.py", label="Back to the lesson", query_params=words, width="content")
 page.run()
 _view.leave()
+with unseen:
+    remember(_view.progress())

@@ -8,7 +8,7 @@ from typing import Any
 from aecore.lesson_files import check_lessons, read_lesson
 from aecore.lessons import BrokenLesson, Grammar, Lesson, facts_of, facts_of_id, lesson_names
 from pages import _cached
-from pages._view import PARAMETERS
+from pages._address import PARAMETERS
 from pages.acts.stage import PARTS
 
 FOLDER = Path(__file__).parent / "lessons"

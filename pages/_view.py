@@ -5,22 +5,21 @@ changes back. What stands at its default is not held and not in the address, so 
 opening view of its page.
 """
 
-import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from aecore.decks import LONGEST
+from pages._address import known, parameters, words_of
 
 Scope = tuple[Any, ...]
 """What a value belongs to. Another map has another selection, another set another row."""
-
-NOBODYS = {"reset", "present", "deck", "slide", "lesson", "embed", "embed_options"}
-"""Parameters that belong to no page."""
 
 _NOT_KNOWN_YET = ("from the address",)
 _STATE, _NEVER = "view", object()
@@ -46,178 +45,6 @@ class View(NamedTuple):
         return f"{self.run} {self.stamp} {name}"
 
 
-class Parameter(NamedTuple):
-    """One thing that is looked at: how its word in an address is read (ValueError: not at all) and written."""
-
-    read: Callable[[str], Any]
-    write: Callable[[Any], str] = str
-    shared: bool = False
-
-
-def _one_of(*keys: str) -> Parameter:
-    def read(word: str) -> str:
-        if word not in keys:
-            raise ValueError(word)
-        return word
-
-    return Parameter(read)
-
-
-def _whole(low: int = 0, high: int = 10**9) -> Parameter:
-    def read(word: str) -> int:
-        if len(word) > 12 or not low <= int(word) <= high:
-            raise ValueError(word)
-        return int(word)
-
-    return Parameter(read)
-
-
-def _real(low: float, high: float) -> Parameter:
-    def read(word: str) -> float:
-        number = float(word)
-        if not low <= number <= high:  # false for nan, too
-            raise ValueError(word)
-        return number
-
-    return Parameter(read, "{:.6g}".format)
-
-
-def _flag() -> Parameter:
-    return _one_of("yes", "no")._replace(read=lambda word: {"yes": True, "no": False}[word], write=_yes_or_no)
-
-
-def _yes_or_no(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def _text(most: int = 80) -> Parameter:
-    return Parameter(lambda word: word[:most])
-
-
-def _several() -> Parameter:
-    """Words, none as a hyphen."""
-    return Parameter(lambda word: [part[:120] for part in word.split("~") if part not in ("", "-")][:20], _joined)
-
-
-def _joined(words: list[str]) -> str:
-    return "~".join(words) or "-"
-
-
-def _numbers() -> Parameter:
-    """Numbers by their unit: 3:0.52~17:-1.2."""
-
-    def read(word: str) -> dict[int, float]:
-        pairs = [part.split(":") for part in word.split("~")]
-        found = {int(unit): float(number) for unit, number in pairs}
-        if not all(math.isfinite(number) and 0 <= unit < 10_000 for unit, number in found.items()):
-            raise ValueError(word)
-        return found
-
-    return Parameter(read, lambda given: "~".join(f"{unit}:{number:.6g}" for unit, number in given.items()))
-
-
-def _guesses() -> Parameter:
-    """What was guessed in all lessons, by lesson and step: bottleneck.2:1~nonlinear.4:0.5,-1.2."""
-
-    def read(word: str) -> dict[tuple[str, int], tuple[float, ...]]:
-        found = {}
-        for part in word[:4000].split("~"):
-            place, _, guess = part.partition(":")
-            lesson, _, step = place.rpartition(".")
-            found[lesson, _whole(1, 99).read(step)] = tuple(_real(-1e6, 1e6).read(each) for each in guess.split(","))
-        return found
-
-    def write(guesses: dict[tuple[str, int], tuple[float, ...]]) -> str:
-        return "~".join(
-            f"{lesson}.{step}:{','.join(f'{number:.6g}' for number in guess)}"
-            for (lesson, step), guess in guesses.items()
-        )
-
-    return Parameter(read, write)
-
-
-def _steps() -> Parameter:
-    """At which step each lesson was left: bottleneck.4~nonlinear.2."""
-
-    def read(word: str) -> dict[str, int]:
-        parts = [part.rpartition(".") for part in word[:2000].split("~")]
-        return {lesson: _whole(1, 99).read(step) for lesson, _, step in parts}
-
-    return Parameter(read, lambda left: "~".join(f"{lesson}.{step}" for lesson, step in left.items()))
-
-
-def _any_number() -> Parameter:
-    """A knob of a flavor or a run; its control knows what it may be."""
-
-    def read(word: str) -> int | float | str:
-        for kind in (int, float):
-            try:
-                number = kind(word[:24])
-            except ValueError:
-                continue
-            if math.isfinite(number):
-                return number
-            raise ValueError(word)
-        return word[:24]
-
-    return Parameter(read, lambda value: f"{value:.6g}" if isinstance(value, float) else str(value))
-
-
-_SPLIT = _one_of("train", "test")
-_QUERY = {
-    "source": _one_of("test", "train", "upload", "camera", "drawing")._replace(shared=True),
-    "image": _whole()._replace(shared=True),
-    "invert": _flag()._replace(shared=True),
-}
-PARAMETERS: dict[str, dict[str, Parameter]] = {
-    "home": {"unit-1": _real(-2, 2), "unit-2": _real(-2, 2)},
-    "train": {
-        "run": _text(120), "recipe": _text(), "dataset": _text(), "flavor": _text(),
-        "moment": _whole(), "log": _flag(), "compare": _several(), "form": _text(), "taken": _SPLIT,
-        "upto": _whole(2, 16),
-    },
-    "images": {"set": _text(), "of": _SPLIT, "only": _text(6), "tag": _text(40), "from": _whole(), "row": _whole()},
-    "manifold": {
-        "run": _text(120), "mode": _one_of("images", "points", "decoder", "units"), "of": _SPLIT, "color": _text(),
-        "tile": _whole(), "by": _one_of("pca", "tsne"), "row": _whole(), "area": _text(4000),
-        "beside": _text(120), "beside-area": _text(4000),
-        "tool": _one_of("image", "path", "selection", "dice", "trust"),
-        "a": _whole(), "b": _whole(), "line": _one_of("straight", "slerp"), "frame": _real(1, 9),
-        "x": _real(-1e6, 1e6), "y": _real(-1e6, 1e6), "units": _numbers(), "dice": _whole(0, 10_000),
-        "sort": _one_of("activity", "variance", "purity", "number"), "unit": _whole(1, 10_000),
-        "sheet": _whole(1, 1000),
-    },
-    "denoise": {
-        "run": _text(120), **_QUERY, "noise": _text(), "level": _real(0, 1), "noise-seed": _whole(0, 10_000),
-        "clip": _flag(), "repair": _text(120), "act": _one_of("again", "levels", "set"), "times": _whole(1, 10),
-        "sweep": _several(),
-    },
-    "search": {
-        "run": _text(120), **_QUERY, "gallery": _SPLIT, "space": _one_of("code", "whitened", "pixels", "map"),
-        "metric": _text(), "k": _whole(1, 100), "examples": _text(600), "group": _whole(),
-        "act": _one_of("scores", "duplicates", "outliers"), "near": _real(0, 1e6), "odd": _one_of("error", "far"),
-    },
-    "classify": {"run": _text(120), "labels": _whole(), "draw": _whole(0, 1000)},
-    "lessons": {"left": _steps()._replace(shared=True), "guesses": _guesses()._replace(shared=True)},
-}  # fmt: skip
-"""page -> name -> what is in its address. Every other name on Train is a knob. A page that is not here has a run."""
-PARAMETERS["lesson"] = {
-    name: parameter._replace(shared=False)
-    for page in ("train", "classify", "denoise", "search", "manifold")
-    for name, parameter in PARAMETERS[page].items()
-    if name != "run"
-} | {"name": _text(), "step": _whole(1, 99), **PARAMETERS["lessons"]}
-"""A lesson plays the parts of these pages, each at the values of its step; of "act" it shows what the step says."""
-
-
-def _parameters(page: str) -> dict[str, Parameter]:
-    return PARAMETERS.get(page, {"run": _text(120)})
-
-
-def _known(page: str, name: str) -> Parameter | None:
-    return _parameters(page).get(name) or (_any_number() if page == "train" and name not in NOBODYS else None)
-
-
 @dataclass
 class _Held:
     """The views of one visit: page -> (name, scope) -> value; "" holds what all pages share."""
@@ -235,9 +62,10 @@ class _Held:
     whole: bool = True
     opening: Mapping[str, Any] = field(default_factory=dict)
     shown: Collection[str] | None = None
+    recalled: bool = False
 
     def of(self, page: str, name: str) -> dict[tuple[str, Scope], Any]:
-        return self.values.setdefault("" if _known(page, name).shared else page, {})
+        return self.values.setdefault("" if known(page, name).shared else page, {})
 
 
 def _held() -> _Held:
@@ -246,10 +74,11 @@ def _held() -> _Held:
     return st.session_state[_STATE]
 
 
-def enter(page: str) -> None:
+def enter(page: str, earlier: str = "") -> None:
     """Before a page is drawn: take what the address says where it was opened, followed, or walked back to.
 
-    The menu leads to a page without parameters; there the page shows what it showed before.
+    The menu leads to a page without parameters; there the page shows what it showed before. earlier: the `progress` of
+    an earlier visit, from which this one goes on.
     """
     if "reset" in st.query_params:
         reset()
@@ -261,15 +90,32 @@ def enter(page: str) -> None:
         _take_deck(address, walked)
         held.lesson = word if re.fullmatch(r"[\w-]{1,80}\.[1-9][0-9]?", word := address.get("lesson", "")) else ""
         _read(page, address)
-        if "run" in address and "run" in _parameters(page) and page != "train" and (first or held.page == "train"):
+        if "run" in address and "run" in parameters(page) and page != "train" and (first or held.page == "train"):
             pick(address["run"])
     elif page != held.page:  # by the menu
         held.lesson = ""
+    if not held.recalled:
+        held.recalled = True
+        _recall(earlier)
     if page != held.page or not held.whole:  # a run that was cut off may have given values to controls it never drew
         held.page, held.handed = page, {}
     held.drawn, held.whole = set(), False
     held.opening, held.shown = {}, None
     write()
+
+
+def _recall(progress: str) -> None:
+    """Know again what an earlier visit left of the lessons, but for what the address says by now."""
+    shared = _held().values.setdefault("", {})
+    for name, word in parse_qsl(progress):
+        if parameter := parameters("lessons").get(name):
+            with suppress(ValueError, KeyError, OverflowError):
+                shared[name, _NOT_KNOWN_YET] = parameter.read(word) | shared.get((name, _NOT_KNOWN_YET), {})
+
+
+def progress() -> str:
+    """How far the visitor came in the lessons and what was guessed there, as it stands in an address."""
+    return urlencode({name: word for name, word in words("lessons").items() if name in parameters("lessons")})
 
 
 def _take_deck(address: Mapping[str, str], walked: bool) -> None:
@@ -311,20 +157,20 @@ def stop() -> NoReturn:
 def _read(page: str, address: Mapping[str, str]) -> None:
     held = _held()
     shared = held.values.setdefault("", {})
-    for name, parameter in _parameters(page).items():
+    for name, parameter in parameters(page).items():
         if parameter.shared:
             for key in [key for key in shared if key[0] == name]:
                 del shared[key]
     held.values[page] = {}
     for name, word in list(address.items())[:60]:
-        parameter = _known(page, name[:40])
+        parameter = known(page, name[:40])
         if parameter is None:
             continue
         try:
             held.of(page, name[:40])[name[:40], _NOT_KNOWN_YET] = parameter.read(word)
         except (ValueError, KeyError, OverflowError):
             continue
-    if held.pick and "run" in _parameters(page) and "run" not in address:
+    if held.pick and "run" in parameters(page) and "run" not in address:
         held.values[page]["run", ()] = ""  # walked back to before the pick
 
 
@@ -340,12 +186,12 @@ def words(page: str) -> dict[str, str]:
     held, found = _held(), {}
     for place in (page, ""):
         for (name, scope), value in held.values.get(place, {}).items():
-            parameter = _parameters(page).get(name) if place == "" else _known(page, name)
+            parameter = parameters(page).get(name) if place == "" else known(page, name)
             if place == "" and not (parameter and parameter.shared):
                 continue
             if parameter and scope in ((), _NOT_KNOWN_YET, held.scopes.get((page, name))):
                 found[name] = parameter.write(value)
-    if held.pick and "run" in _parameters(page):
+    if held.pick and "run" in parameters(page):
         found.setdefault("run", held.pick)
     if held.presenting:
         found["present"] = "1"
@@ -354,17 +200,6 @@ def words(page: str) -> dict[str, str]:
     if held.lesson and page not in ("lesson", "lessons"):
         found["lesson"] = held.lesson
     return {name: word for name, word in found.items() if word}
-
-
-def reader(page: str, name: str) -> Callable[[str], Any] | None:
-    """How the word of a parameter is read; None where the page has none of this name."""
-    parameter = _known(page, name)
-    return parameter.read if parameter else None
-
-
-def words_of(page: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of an address that shows these values of a page, and for the rest its opening view."""
-    return {name: _known(page, name).write(value) for name, value in values.items() if value is not None}
 
 
 def link(page: str, **changes: Any) -> dict[str, str]:
@@ -479,3 +314,4 @@ def reset() -> None:
     for key in [key for key in st.session_state if key != "visitor-token"]:
         del st.session_state[key]
     st.query_params.clear()
+    st.session_state[_STATE] = _Held(recalled=True)

@@ -13,6 +13,7 @@ from aecore.data import DATASETS, Unavailable, dataset_title, fetch, is_here, ow
 from aecore.folders import SETTINGS, SHIPPED, folder_of, name_of, own_runs, run_folders
 from aecore.process.jobs import LIVE, Job
 from pages import _cached, _controls, _view
+from pages._address import words_of
 from pages._memory import give_up
 from pages._view import View
 from pages._visitor import drawer, may, owner, token
@@ -48,7 +49,7 @@ def toasting() -> Iterator[None]:
 
 def open_view(page: str, **parameters: Any) -> NoReturn:
     """Switch to another page's opening view, but for these values."""
-    st.switch_page(PAGES / f"{page}.py", query_params=_view.words_of(page, parameters))
+    st.switch_page(PAGES / f"{page}.py", query_params=words_of(page, parameters))
 
 
 def start(recipe: str) -> None:
@@ -72,7 +73,8 @@ def start_run(settings: dict[str, Any]) -> str:
 def start_runs(several: Sequence[dict[str, Any]]) -> list[str]:
     """Start several trainings, one after another, or none of them; returns the ids of the runs.
 
-    Raises ValueError as `start_run` does, before any of them begins.
+    The other pages show next what a visitor trains: the first of them is picked. Raises ValueError as `start_run` does,
+    before any of them begins.
     """
     from aecore import Run, Store
     from aecore.process import visitors
@@ -86,6 +88,7 @@ def start_runs(several: Sequence[dict[str, Any]]) -> list[str]:
         jobs = visitors.start_all(runs, store, token())
     if not all(may(job) for job in jobs):
         st.toast("Somebody else has a run with these settings; here it is. For your own, choose another seed.")
+    _view.pick(jobs[0].id)
     return [job.id for job in jobs]
 
 
@@ -218,7 +221,7 @@ def _wait_for(run: str) -> None:
 
 def reset_button() -> None:
     """Brings every page back to its opening view, for the next presentation."""
-    help = "Return every page to its opening view. Runs and tags are kept; drawings and uploads are discarded."
+    help = "Return every page to its opening view. Runs and tags are kept; drawings, uploads and guesses are discarded."
     st.button("Reset all pages", key="reset-all", type="tertiary", on_click=_view.reset, help=help)
 
 

@@ -32,7 +32,8 @@ if owner():
 else:
     st.write(
         f"You are a visitor. You own {mine} of {len(jobs):,} here; you can control, rename and delete only your own. "
-        "Your browser keeps the key to them; another browser counts as another visitor. Only you see your tags."
+        "Your browser keeps the key to them and your progress in the lessons; another browser counts as another "
+        "visitor. Only you see your tags."
     )
 if public():
     st.write("This is a public server, and its disk may be temporary: download the runs that you want to keep.")

@@ -5,6 +5,7 @@ import streamlit as st
 from aecore.lessons import BrokenLesson
 from aecore.store import DamagedRun
 from pages import _cached, _syllabus, _view
+from pages._address import PARAMETERS, words_of
 from pages._widgets import PAGES, go, need_dataset
 from pages._words import sentence
 from pages.acts import guess, stage
@@ -17,7 +18,7 @@ def move(name: str, step: int) -> None:
     """Go to a step; what was changed stays as it is, unless the step says how it begins."""
     now = _syllabus.lesson(name)
     other = name != _view.get("name")
-    _view.forget(_view.PARAMETERS["lesson"] if other else now.steps[step - 1].view)
+    _view.forget(PARAMETERS["lesson"] if other else now.steps[step - 1].view)
     _view.put("name", name)
     _view.put("step", step, default=1)
 
@@ -74,7 +75,7 @@ with told, st.container(key="lesson-words"):
     if step.question:
         guess.choose(lesson, step, number)
     asked = st.container()
-    words = _view.words_of(step.page, {**step.view, "run": step.run}) | {"lesson": f"{name}.{number}"}
+    words = words_of(step.page, {**step.view, "run": step.run}) | {"lesson": f"{name}.{number}"}
     st.page_link(PAGES / f"{step.page}.py", label=f"Open in {step.page.capitalize()}", query_params=words)
 with shown:
     try:

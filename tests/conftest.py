@@ -237,12 +237,9 @@ def visit(page: str, **parameters: str) -> AppTest:
     app = AppTest.from_file(str(PAGES / "_router.py"), default_timeout=180)
     for name, value in parameters.items():
         app.query_params[name] = value
-    app.run()
     if page != "home":
         app.switch_page(str(PAGES / f"{page}.py"))
-        for name, value in parameters.items():
-            app.query_params[name] = value
-        app.run()
+    app.run()
     return finish(app)
 
 
@@ -265,7 +262,7 @@ def tables(chart: Any) -> dict[str, list[dict[str, Any]]]:
 def components(app: AppTest) -> list[Any]:
     """The parts of a page that are drawn by scripts, but for the invisible ones."""
     hidden = ("-history", "-sidebar", "-visitor-keeper", "-revealer-query", "-revealer-training")
-    hidden += ("-presenting", "-keys-present", "-keys-lesson", "-keys-slides")
+    hidden += ("-presenting", "-keys-present", "-keys-lesson", "-keys-slides", "-progress")
     return [part.proto for part in app.get("bidi_component") if not part.proto.id.endswith(hidden)]
 
 

@@ -132,6 +132,8 @@ def _cancel(run: str, family: dict[int, str]) -> None:
     """End what trains and waits; where the run in front only waited, show another one."""
     visitors.cancel([job for job in _live(family).values() if may(job)], Store(own_runs()))
     left = [job.id for job in _jobs(family).values()]
+    if _view.picked() in {*family.values()} - {*left}:
+        _view.pick(None)
     if run not in left:
         _view.put("run", next(iter(left), None), page="train")
     st.session_state["redraw"] = True

@@ -9,6 +9,7 @@ from aecore.files import Unwritable
 from aecore.poster import NoBrowser, browser
 from aecore.process.posters import AS_VISITOR, order
 from pages import _view
+from pages._address import NOBODYS
 from pages._visitor import COOKIE, owner, token
 from pages._words import sentence
 from pages.acts.wait import answer
@@ -41,7 +42,7 @@ def offer() -> None:
 def _front() -> Slide:
     """The page in front, as an address has it; how far one has come in lessons is no part of what is seen."""
     words = _view.words(_view.page())
-    return Slide(_view.page(), {name: word for name, word in words.items() if name not in {*_view.NOBODYS, "left"}})
+    return Slide(_view.page(), {name: word for name, word in words.items() if name not in {*NOBODYS, "left"}})
 
 
 def _ask(form: str) -> None:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from aecore.decks import Deck, Reader, read_deck, unpacked
 from pages import _view
+from pages._address import PARAMETERS, reader
 from pages._widgets import PAGES
 from pages._words import counted
 from pages.acts import poster
@@ -89,13 +90,13 @@ def go_to(deck: Deck, place: int) -> None:
     """Lead to a slide, from 1. It opens as its address says; what was reached and guessed in lessons is kept."""
     slide = deck.slides[place - 1]
     kept = _view.words("lessons") if slide.page in ("lesson", "lessons") else {}
-    kept = {name: word for name, word in kept.items() if name in _view.PARAMETERS["lessons"]}
+    kept = {name: word for name, word in kept.items() if name in PARAMETERS["lessons"]}
     _view.play(deck.word, place)
     st.switch_page(PAGES / f"{slide.page}.py", query_params=kept | slide.words)
 
 
 def _known(page: str, name: str) -> Reader | None:
-    return _lesson if (page, name) == ("lesson", "name") else _view.reader(page, name)
+    return _lesson if (page, name) == ("lesson", "name") else reader(page, name)
 
 
 def _lesson(name: str) -> None:

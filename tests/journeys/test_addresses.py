@@ -7,7 +7,7 @@ import pytest
 from conftest import matrix, visit
 
 import aecore
-from pages._view import PARAMETERS
+from pages._address import PARAMETERS
 
 WORDS = {
     "nan": "nan",

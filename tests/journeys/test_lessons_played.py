@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from urllib.parse import quote
 
 import pytest
 from conftest import Server, settle, texts, visit
@@ -76,6 +77,35 @@ def test_a_lesson_is_done_once_its_last_step_was_seen(home: object) -> None:
     told = texts(visit("lessons", left="nonlinear.5~walking.2"))
     assert told.count("Done") == 1
     assert "At step 2 of 3" in told
+
+
+@pytest.mark.browser
+def test_a_new_tab_goes_on_where_a_lesson_was_left(page: Page) -> None:
+    page.goto("/lesson?name=nonlinear&step=2")
+    page.get_by_role("button", name="PCA", exact=True).click()
+    expect(page.locator(".st-key-lesson-words")).to_contain_text("Your guess: PCA")
+    page.wait_for_function("document.cookie.includes('aecore-lessons')")
+    other = page.context.new_page()
+    other.goto("/")
+    other.get_by_role("link", name="Lessons", exact=True).click()
+    expect(other.get_by_text("At step 2 of 5")).to_be_visible()
+    other.goto("/lessons?left=walking.2")  # an address of somebody else adds to it
+    expect(other.get_by_text("At step 2 of 3")).to_be_visible()
+    expect(other.get_by_text("At step 2 of 5")).to_be_visible()
+    other.get_by_role("link", name="Home", exact=True).click()
+    other.get_by_role("button", name="Reset all pages").click()
+    other.wait_for_function("!document.cookie.includes('aecore-lessons')")
+
+
+@pytest.mark.parametrize(("word", "told"), [
+    ("left=nonlinear.2~gone.3&guesses=nonlinear.2:1&name=sparse", "At step 2 of 5"),
+    ("left=nonlinear&guesses=nonlinear.2:1", "5 steps"), ("left=%s&%;=", "5 steps"), ("\0" * 5000, "5 steps"),
+])  # fmt: skip
+def test_what_a_browser_remembers_is_read_with_care(
+    home: object, monkeypatch: pytest.MonkeyPatch, word: str, told: str
+) -> None:
+    monkeypatch.setattr("streamlit.runtime.context.ContextProxy.cookies", {"aecore-lessons": quote(word)})
+    assert told in texts(visit("lessons"))
 
 
 @pytest.mark.fashion

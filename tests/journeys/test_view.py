@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore import Checkpoint, load_dataset
+from aecore.process.jobs import Job
 from pages import _cached
 
 SOURCES = sorted(PAGES.rglob("*.py"))
@@ -78,10 +79,21 @@ def test_a_pick_and_the_reset_reach_every_page(home_with_runs: Path, digits_runs
     assert not app.query_params
 
 
-def test_training_something_is_no_pick(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
+def test_watching_a_training_is_no_pick(home_with_runs: Path, digits_runs: list[Checkpoint]) -> None:
     app = visit("train", run=digits_runs[1].run.id)
     by_the_menu(app, "manifold")
     assert app.selectbox(key="run").value == aecore.RECIPES["blocks-map"].run.id
+
+
+def test_what_a_visitor_starts_to_train_is_what_other_pages_show(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Job, "start", lambda job: None)
+    app = visit("train", dataset="digits")
+    next(button for button in app.button if button.label == "Train").click().run()
+    started = app.selectbox(key="run").value
+    assert started not in (None, aecore.RECIPES["blocks-map"].run.id)
+    for page in ("manifold", "train", "search"):
+        by_the_menu(app, page)
+        assert app.selectbox(key="run").value == started
 
 
 def test_the_way_back_to_a_lesson_is_in_the_address_until_the_menu_leads_elsewhere(home_with_runs: Path) -> None:
