@@ -184,12 +184,15 @@ def test_the_page_says_whether_this_machine_has_it(monkeypatch: pytest.MonkeyPat
         assert "choose float32" in " ".join(error.value for error in app.error)
 
 
-@pytest.mark.parametrize(("threads", "left"), [(1, []), (2, []), (3, [2]), (16, [15])])
-def test_of_more_than_two_cores_a_training_leaves_one(
-    threads: int, left: list[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("threads", "batch_size", "background", "left"), [
+    (1, 128, True, []), (2, 128, True, []), (3, 128, True, [2]), (16, 128, True, [15]), (16, 128, False, []),
+    (1, 32, False, []), (2, 32, True, [1]), (16, 32, False, [1]),
+])  # fmt: skip
+def test_small_batches_take_one_thread_and_of_more_than_two_cores_the_background_leaves_one(
+    threads: int, batch_size: int, background: bool, left: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[int] = []
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(torch, "set_num_threads", found.append)
-    devices.spare_threads()
+    devices.spare_threads(batch_size, background)
     assert found == left

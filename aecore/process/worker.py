@@ -143,10 +143,9 @@ def _attend(worker: Worker, group: "Group | None") -> Iterator["Checkpoint"]:
     from aecore.store import Store
     from aecore.training import KEPT, Diverged, train
 
-    if worker.background:
-        spare_threads()
     store = Store(worker.folder.parent)
     run = store.run(worker.folder.name)
+    spare_threads(run.batch_size, worker.background)
     dataset = load_dataset(run.dataset)
     if worker.limited:
         check("AECORE_MAX_IMAGES", len(dataset.train))

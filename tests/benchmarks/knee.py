@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import aecore
-from aecore import sweep
+from aecore import devices, sweep
 from aecore.recipes import sweep_settings
 
 
@@ -23,6 +23,7 @@ def main(numbers: list[int]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             store = aecore.Store(folder)
             for run in runs:
+                devices.spare_threads(run.batch_size, background=False)
                 *_, trained = aecore.train(run, dataset)
                 store.save(trained)
             seconds = time.perf_counter() - begun
