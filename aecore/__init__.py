@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import Any
 
 # torch reads this once, when it is imported. Its threads spin while they wait, and on two cores two trainings (or one
-# and the dashboard) burn each other's time: 240 images/s each while spinning, 4,800 asleep. Alone it costs nothing.
+# and the dashboard) burn each other's time: 240 images/s each while spinning, 4,800 asleep. Alone it costs nothing
+# where waking a thread is quick; where it is not, `devices.spare_threads` saves small batches from it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {

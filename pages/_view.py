@@ -17,6 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from aecore.decks import LONGEST
 from pages._address import known, parameters, words_of
+from pages.components.progress import TOLD
 
 Scope = tuple[Any, ...]
 """What a value belongs to. Another map has another selection, another set another row."""
@@ -311,7 +312,7 @@ def play(deck: str, slide: int) -> None:
 
 def reset() -> None:
     """Every page back to its opening view; what the visitor drew or uploaded is forgotten, too."""
-    for key in [key for key in st.session_state if key != "visitor-token"]:
+    for key in [key for key in st.session_state if key not in ("visitor-token", TOLD)]:
         del st.session_state[key]
     st.query_params.clear()
     st.session_state[_STATE] = _Held(recalled=True)
