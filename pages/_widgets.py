@@ -189,6 +189,8 @@ def open_run(recipe: str) -> View:
     need_dataset(name)
     with st.sidebar:
         facts(view)
+        if Job(folder_of(run)).state in LIVE:
+            st.fragment(_follow, run_every=3.0)(run)
         with st.container(horizontal=True):
             if st.button("Train another", key="another-run"):
                 go("train")
@@ -217,6 +219,12 @@ def _wait_for(run: str) -> None:
     except DamagedRun:
         return
     st.rerun()
+
+
+def _follow(run: str) -> None:
+    if Job(folder_of(run)).state not in LIVE:
+        st.rerun()
+    st.caption("It is still training: this is what it has learned so far. Once it ends, the page shows the result.")
 
 
 def reset_button() -> None:
