@@ -311,7 +311,7 @@ def play(deck: str, slide: int) -> None:
 
 
 def reset() -> None:
-    """Every page back to its opening view; what the visitor drew or uploaded is forgotten, too."""
+    """Every page back to its opening view; what the visitor drew, uploaded or guessed is forgotten."""
     for key in [key for key in st.session_state if key not in ("visitor-token", TOLD)]:
         del st.session_state[key]
     st.query_params.clear()

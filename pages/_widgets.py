@@ -222,9 +222,10 @@ def _wait_for(run: str) -> None:
 
 
 def _follow(run: str) -> None:
+    """What is shown may be of the run before, or half-trained: say so, and draw the page again at the end."""
     if Job(folder_of(run)).state not in LIVE:
         st.rerun()
-    st.caption("It is still training: this is what it has learned so far. Once it ends, the page shows the result.")
+    st.caption("This run is being trained. Once that ends, the page shows the result.")
 
 
 def reset_button() -> None:

@@ -80,6 +80,18 @@ def test_a_visitor_is_offered_the_sweep_that_they_may_have(home: Path, monkeypat
     assert {path.name for path in own_runs().iterdir()} == {run.id for run in runs}, "as on the command line"
 
 
+def test_a_run_that_was_cancelled_is_not_missed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Job, "ask", lambda job, order: None)
+    monkeypatch.setattr(Job, "state", property(lambda job: "waiting" if job.folder.parent == own_runs() else "idle"))
+    monkeypatch.setattr("pages.acts.knee.visitors.cancel", lambda jobs, store: [store.delete(job.id) for job in jobs])
+    app = visit("train", **QUICK)
+    app.button(key="sweep").click().run()
+    assert own_runs().exists()
+    app.button(key="cancel-sweep").click().run()
+    assert not app.toast
+    assert app.selectbox(key="run").value == aecore.RECIPES["blocks-map"].run.id
+
+
 @pytest.mark.browser
 def test_one_press_trains_all_and_each_point_leads_to_its_run(page: Page) -> None:
     words = "&".join(f"{name}={value}" for name, value in {**QUICK, "epochs": "1", "seed": "31"}.items())

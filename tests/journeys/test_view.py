@@ -96,15 +96,15 @@ def test_what_a_visitor_starts_to_train_is_what_other_pages_show(home: Path, mon
         assert app.selectbox(key="run").value == started
 
 
-def test_a_page_says_that_its_run_is_still_training_until_it_ends(
+def test_a_page_says_that_its_run_is_being_trained_until_that_ends(
     home_with_runs: Path, digits_runs: list[Checkpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states = ["running"]
     monkeypatch.setattr(Job, "state", property(lambda job: states[-1]))
     app = visit("search", run=digits_runs[1].run.id)
-    assert "It is still training" in texts(app)
+    assert "This run is being trained" in texts(app)
     states.append("done")
-    assert "It is still training" not in texts(app.run())
+    assert "This run is being trained" not in texts(app.run())
 
 
 def test_the_way_back_to_a_lesson_is_in_the_address_until_the_menu_leads_elsewhere(home_with_runs: Path) -> None:
