@@ -121,8 +121,8 @@ def test_an_example_is_a_test_image(page: Page, checkpoint: aecore.Checkpoint) -
 
 
 def test_a_network_that_did_not_arrive_whole_is_said_and_the_rest_of_the_page_works(page: Page) -> None:
-    page.add_init_script(BROKEN)
-    page.goto("/")
+    with page.add_init_script(BROKEN):
+        page.goto("/")
     expect(page.locator(".board .state")).to_contain_text("The network did not arrive whole")
     expect(page.locator(".plane .caption")).to_contain_text("The decoder did not arrive whole")
     expect(page.get_by_role("button", name="Clear")).to_have_count(0)

@@ -337,21 +337,25 @@ def test_the_picture_that_is_saved_is_what_is_on_the_screen(run: str, mode: str,
     assert np.abs(there - here).mean() < 0.3 * np.abs(here - here[0, 0]).mean(), "edges are drawn twice as sharp"
 
 
-def test_without_webgl_few_points_are_drawn_and_it_says_so(page: Page) -> None:
-    page.add_init_script(NO_WEBGL)
-    shown = Map(page, DIGITS, mode="points")
-    expect(page.get_by_text("Drawn without WebGL")).to_be_visible()
-    expect(page.locator(".latent-map .scatterlayer path.point")).to_have_count(len(shown.split))
+@pytest.fixture
+def without_webgl(page: Page) -> Iterator[Page]:
+    with page.add_init_script(NO_WEBGL):
+        yield page
+
+
+def test_without_webgl_few_points_are_drawn_and_it_says_so(without_webgl: Page) -> None:
+    shown = Map(without_webgl, DIGITS, mode="points")
+    expect(without_webgl.get_by_text("Drawn without WebGL")).to_be_visible()
+    expect(without_webgl.locator(".latent-map .scatterlayer path.point")).to_have_count(len(shown.split))
     (row,) = shown.lonely(1)
     shown.hover(shown.codes[row])
-    expect(page.locator(f'.latent-map-card[data-shown="{row}"]')).to_be_visible()
+    expect(without_webgl.locator(f'.latent-map-card[data-shown="{row}"]')).to_be_visible()
 
 
-def test_without_webgl_many_points_are_too_many_and_it_says_so(page: Page) -> None:
-    page.add_init_script(NO_WEBGL)
-    Map(page, BLOCKS, mode="points", color="none")
-    expect(page.get_by_text("no WebGL: the first 2,000 points are drawn")).to_be_visible()
-    expect(page.locator(".latent-map .scatterlayer path.point")).to_have_count(2000)
+def test_without_webgl_many_points_are_too_many_and_it_says_so(without_webgl: Page) -> None:
+    Map(without_webgl, BLOCKS, mode="points", color="none")
+    expect(without_webgl.get_by_text("no WebGL: the first 2,000 points are drawn")).to_be_visible()
+    expect(without_webgl.locator(".latent-map .scatterlayer path.point")).to_have_count(2000)
 
 
 def test_a_host_without_the_route_sends_the_script_with_the_page(page: Page) -> None:

@@ -418,7 +418,8 @@ HISTORY = (ROOT / "pages" / "components" / "history.js").read_text().replace("ex
 
 @pytest.fixture
 def blank(page: Page) -> Page:
-    """An empty page of the site's."""
+    """An empty page of the site's, in a tab without a history."""
+    page = page.context.new_page()
     page.route("**/*", lambda route: route.fulfill(content_type="text/html", body="<p>Nothing</p>"))
     page.goto("/")
     return page
