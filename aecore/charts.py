@@ -37,15 +37,21 @@ def _tips(*fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N") for field in fields]
 
 
-def lettered(chart: alt.Chart | alt.LayerChart, share: float, least: float) -> alt.Chart | alt.LayerChart:
-    """The chart with letters of this share of the window's width, of `least` pixels or more; inside it smaller."""
+def vega(chart: alt.Chart | alt.LayerChart, share: float, least: float) -> dict[str, Any]:
+    """The chart in Vega-Lite, with letters of this share of the window's width, of `least` pixels or more; inside it
+    smaller.
+
+    Whether it is valid is for tests: a page would have it checked with every drawing.
+    """
 
     def times(factor: float) -> Any:
         return alt.expr(f"{factor:g} * max({least:g}, {share:g} * windowSize()[0])")
 
     letters = {"labelFontSize": times(1), "titleFontSize": times(1), "labelLimit": times(20)}
     chart = chart.configure_axis(**letters).configure_legend(**letters, symbolSize=times(8))
-    return chart.configure_text(fontSize=times(0.88))
+    found = chart.configure_text(fontSize=times(0.88)).to_dict(validate=False)
+    del found["config"]["view"]  # a size, on which the page decides
+    return found
 
 
 def curves(
@@ -128,13 +134,16 @@ def small_map(
 ) -> alt.Chart:
     """Points (n, 2) in a box (left, right, bottom, top), without axes.
 
+    The chart knows the points by their place in the box: so it is the same chart wherever the box is.
+
     groups (n,) are names or numbers and give the colors; title is what they are. order: all names in the order of their
     colors, by which a class has the same color as on the latent map; empty for that of the alphabet.
     """
-    left, right, bottom, top = box
+    corner, opposite = np.reshape(box, (2, 2)).T
+    shares = (places - corner) / (opposite - corner)
     rows = [
         {"x": round(x, 4), "y": round(y, 4), title: group}
-        for (x, y), group in zip(places.tolist(), groups, strict=True)
+        for (x, y), group in zip(shares.tolist(), groups, strict=True)
     ]
     if all(isinstance(group, (int, float)) for group in groups):
         scheme = alt.SchemeParams("cividis", extent=[0.25, 1])
@@ -142,10 +151,10 @@ def small_map(
     else:
         color = alt.Color(field=title, type="nominal").legend(columns=1, symbolLimit=12, title=None)
         color = color.scale(domain=list(order)) if order else color
-    points = alt.Chart(_data(rows)).mark_circle(size=22, opacity=0.85, clip=True)
+    points = alt.Chart(_data(rows)).mark_circle(size=22, opacity=0.85, clip=True, aria=False)
     return points.encode(
-        alt.X("x:Q").axis(None).scale(domain=[left, right]),
-        alt.Y("y:Q").axis(None).scale(domain=[bottom, top]),
+        alt.X("x:Q").axis(None).scale(domain=[0, 1]),
+        alt.Y("y:Q").axis(None).scale(domain=[0, 1]),
         color,
         alt.Tooltip(field=title, type="nominal"),
     )

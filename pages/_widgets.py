@@ -311,9 +311,9 @@ def need_dataset(name: str) -> "Dataset":
 
 def plot(chart: "alt.Chart | alt.LayerChart", letters: float = 0.75, **look: Any) -> None:
     """A chart whose letters grow with the window as those of the page do, of which they are a share."""
-    from aecore.charts import lettered
+    from aecore.charts import vega
 
-    st.altair_chart(lettered(chart, letters * _view.letters(), 16 * letters), **look)
+    st.vega_lite_chart(spec=vega(chart, letters * _view.letters(), 16 * letters), **look)
 
 
 def picture(image: "np.ndarray", caption: str, side: int = 224, original: bytes | None = None) -> None:

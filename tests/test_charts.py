@@ -1,6 +1,7 @@
 """Charts: the rows that they draw, and how."""
 
 import json
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from aecore import charts
+from aecore.manifold import bounds
 
 HISTORY = [
     {"epoch": 0.0, "test": {"reconstruction": 0.5, "mse": 0.2}},
@@ -70,7 +72,13 @@ def test_a_log_axis_leaves_out_what_it_cannot_show() -> None:
 def test_a_tick_of_a_training_changes_the_rows_of_its_charts_and_nothing_else() -> None:
     """Then the browser puts the new rows into the chart that it has."""
     later = [*HISTORY, {"epoch": 1.5, "reconstruction": 0.1, "test": {"reconstruction": 0.1, "mse": 0.05}}]
-    for draw in (lambda history: charts.curves(history, cursor=0.5), lambda history: charts.overlay({"a": history})):
+
+    def small_map(history: list[dict[str, Any]]) -> alt.Chart:
+        places = np.random.default_rng(0).random((5, 2)) ** len(history)
+        return charts.small_map(places, bounds(places), ["a", "b", "a", "b", "c"], "class", ["a", "b", "c"])
+
+    curves, overlay = partial(charts.curves, cursor=0.5), lambda history: charts.overlay({"a": history})
+    for draw in (curves, overlay, small_map):
         specs = []
         for history in (HISTORY, later):
             spec = draw(history).to_dict()
@@ -88,7 +96,7 @@ def test_a_small_map_colors_names_as_kinds_and_numbers_as_amounts(groups: list, 
     encoding = chart.to_dict()["encoding"]
     assert (encoding["color"]["field"], encoding["color"]["type"]) == ("a: b", kind)
     assert [row["a: b"] for row in rows(chart)] == groups
-    assert encoding["y"]["scale"]["domain"] == [1, 5]
+    assert [(row["x"], row["y"]) for row in rows(chart)] == [(0, 0), (0.5, 0.5), (1, 1)], "places in the box"
 
 
 def test_a_class_has_its_own_color_whatever_the_alphabet_says() -> None:
