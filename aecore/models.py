@@ -150,7 +150,9 @@ class Sparse(Flavor):
     decoder belongs to unit j, and λ is the weight.
     """
 
-    formula = r"\min_{f,g}\; d\big(x,\; g(h)\big) + \lambda \sum_j |h_j|\,\lVert w_j \rVert, \quad h = f(x)"
+    formula = (
+        r"\min_{f,g}\; d\big(x,\; g(h)\big) + \lambda \sum_j |h_j|\,\lVert w_j \rVert,\quad \allowbreak {h = f(x)}"
+    )
     rectify = True
     watch = (
         "Raise the weight: the sparsity curve falls, the reconstruction curve rises, and images lose detail. "
@@ -174,7 +176,7 @@ class Denoising(Flavor):
     sees clean and slightly noisy images; Vincent et al. 2008, https://doi.org/10.1145/1390156.1390294
     """
 
-    formula = r"\min_{f,g}\; d\big(x,\; g(f(\tilde{x}))\big), \quad \tilde{x} \sim q(\tilde{x} \mid x)"
+    formula = r"\min_{f,g}\; d\big(x,\; g(f(\tilde{x}))\big),\quad \allowbreak {\tilde{x} \sim q(\tilde{x} \mid x)}"
     watch = (
         "The curves measure repaired images, so they stay higher than without noise. Raise the level: clean images "
         "come out slightly softer, noisy ones much better; the Denoise page shows the figures."
@@ -225,7 +227,7 @@ class VAE(Flavor):
 
     formula = (
         r"\min_{f,g}\; \mathbb{E}_{z \sim q}\, d\big(x,\; g(z)\big)"
-        r" + \beta\, D_{KL}\big(q(z \mid x)\,\Vert\,\mathcal{N}(0, I)\big)"
+        r" + {\beta\, D_{KL}\big(q(z \mid x)\,\Vert\,\mathcal{N}(0, I)\big)}"
     )
     title = "variational"
     heads = 2
