@@ -39,25 +39,25 @@ def selection(view: View, rows: np.ndarray) -> None:
     st.image(sheet(pictures, 6, max(1, 84 // pictures.shape[2]), gap=2), width="stretch", alt="Average and neighbors")
     first = f"the first {SHOWN} of the selection" if len(rows) > SHOWN else "the selection"
     st.caption(f"Top: {first}. Bottom: its mean code, decoded, then the five images with the nearest codes.")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        with (
-            st.form("tag-form", border=False, enter_to_submit=True),
-            st.container(horizontal=True, vertical_alignment="bottom"),
-        ):
-            word = st.text_input("Tag", key="tag-word", max_chars=40, width=150, placeholder="odd ones")
-            tagged = st.form_submit_button("Tag them")
-        if tagged and word.strip():
-            new = not tags(images.name, drawer())
-            try:
-                tag(images.name, word, view.split, split.ids[rows], drawer())
-            except ValueError as error:
-                st.error(sentence(error))
-            else:
-                st.session_state["tagged"] = f"{len(rows):,} images tagged. Color the map by tag to see them."
-                if new:
-                    st.rerun()  # the map can be colored by tag from now on
-        if words := st.session_state.pop("tagged", ""):
-            st.toast(words)
+    with (
+        st.form("tag-form", border=False, enter_to_submit=True),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        word = st.text_input("Tag", key="tag-word", max_chars=40, width=150, placeholder="odd ones")
+        tagged = st.form_submit_button("Tag them")
+    if tagged and word.strip():
+        new = not tags(images.name, drawer())
+        try:
+            tag(images.name, word, view.split, split.ids[rows], drawer())
+        except ValueError as error:
+            st.error(sentence(error))
+        else:
+            st.session_state["tagged"] = f"{len(rows):,} images tagged. Color the map by tag to see them."
+            if new:
+                st.rerun()  # the map can be colored by tag from now on
+    if words := st.session_state.pop("tagged", ""):
+        st.toast(words)
+    with st.container(horizontal=True):
         files(images, view.split, rows, f"{view.run}-{view.split}-selection")
         st.download_button(
             "Table", _table(images, view.split, rows, codes), f"{view.run}-{view.split}-selection.csv", "text/csv",
