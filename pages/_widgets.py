@@ -108,16 +108,14 @@ def sets() -> dict[str, str]:
 def _folders() -> dict[str, Path]:
     """The folders of all runs by id, in the order of `all_runs`; of a shipped run that was trained here, that one.
 
-    Runs on the images of another visitor would show these, and are left out.
+    Runs on the images of another visitor would show these, and are left out, even once the images are deleted.
     """
-    from aecore.data import own_names
-
-    hidden = set(own_names()) - set(sets())
+    seen = sets()
 
     def rank(path: Path) -> tuple[bool, float]:
         return not may(Job(path)), -(path / SETTINGS).stat().st_mtime  # the folder's own time changes with each file
 
-    folders = [path for path in run_folders(own_runs()) if path.name.partition("-")[0] not in hidden]
+    folders = [path for path in run_folders(own_runs()) if path.name.partition("-")[0] in seen or may(Job(path))]
     own = {path.name: path for path in sorted(folders, key=rank)}
     return own | {path.name: path for path in run_folders(SHIPPED) if path.name not in own}
 

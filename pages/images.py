@@ -6,7 +6,7 @@ import streamlit as st
 from aecore.data import DATASETS, own
 from aecore.tags import tags
 from pages import _cached, _controls, _view
-from pages._visitor import drawer
+from pages._visitor import drawer, owner
 from pages._widgets import need_dataset, picture, reset_button, sets, toasting
 from pages._words import counted, plain
 from pages.acts.arrive import arriving, choose, preflight
@@ -90,7 +90,7 @@ if name not in DATASETS:
         f"Kind of file: {known['kind']}",
         *([f"{counted(known['skipped'], 'file')} skipped"] if known["skipped"] else []),
         *([f"{counted(known['copies'], 'copy', 'copies')} of other images"] if known["copies"] else []),
-        f"its name on the command line is {name}",
+        *([f"its name on the command line is {name}"] if owner() else []),
     ]
     st.caption(plain("; ".join(facts) + "."))
     with st.container(horizontal=True):

@@ -103,13 +103,16 @@ def preflight() -> None:
     wishes = Wishes(**own.about(to)["wishes"]) if to else st.session_state.get("arrival-wishes")
     if found := answer(arrivals.first_look(key, wishes), "Looking at the first pictures"):
         st.session_state[LOOK] = arrivals.seen(found)
+    seen: Look | None = st.session_state.get(LOOK)  # while another is on its way, the last one stays
+    few = seen is not None and not to and seen.count == seen.read < seen.copies + 2
     words = "Add them" if to else "Keep them"
-    kept = place.button(words, key="keep-them", type="primary", disabled=LOOK not in st.session_state)
-    if LOOK not in st.session_state:
+    kept = place.button(words, key="keep-them", type="primary", disabled=seen is None or few)
+    if seen is None:
         _view.stop()
-    seen = st.session_state[LOOK]  # while another is on its way, the last one stays
     wishes = wishes or seen.suggested
     _facts(seen)
+    if few:
+        st.write("A set needs at least two different images. Throw this away and bring more.")
     if not to:
         _wish(seen, wishes)
     _show(seen)
@@ -139,7 +142,8 @@ def _facts(seen: Look) -> None:
         counted(len(seen.classes), "class", "classes") if seen.classes else "no classes",
         *([f"{counted(seen.copies, 'copy', 'copies')} of others"] if seen.copies else []),
     ]
-    st.write(f"{head}, {seen.kind}{parts}. {'; '.join(facts)}.")
+    kind = "" if seen.kind == "folder" else f", {seen.kind}"  # loose files come in one, too
+    st.write(f"{head}{kind}{parts}. {'; '.join(facts)}.")
     if seen.classes:
         most = list(seen.classes.items())[:12]
         st.text(", ".join(f"{name}: {number:,}" for name, number in most) + (", …" if len(seen.classes) > 12 else ""))

@@ -121,7 +121,7 @@ def _progress(run: str, family: dict[int, str], live: dict[int, Job]) -> None:
     now = next((latent for latent, job in live.items() if job.state == "running"), None)
     words = f"{len(family) - len(live)} of {len(family)} trained"
     if now is not None and "epoch" in parts[now]:
-        words += f", {counted(now, 'unit')}: epoch {parts[now]['epoch']:.0f} of {parts[now]['epochs']}"
+        words += f", {counted(now, 'unit')}: epoch {parts[now]['epoch']:.2f} of {parts[now]['epochs']}"
     st.progress(min(1.0, 1 - (len(live) - sum(shares)) / len(family)), words)
     if any(may(job) for job in live.values()):
         help = "What is trained stays; what waits is removed from the queue."

@@ -59,7 +59,9 @@ def path(view: View) -> dict[str, Any]:
     steps = manifold.steps(decoded)
     words = " ".join(f"{step:.3f}" for step in steps)
     st.caption(
-        f"The largest step is {steps.max() / max(steps.mean(), 1e-9):.1f} times the mean step.",
+        f"The largest step is {steps.max() / steps.mean():.1f} times the mean step."
+        if steps.max() > 1e-6
+        else "Both ends are drawn alike: there is no way to go.",
         help=f"RMS change of the pixels from frame to frame: {words}.",
     )
     if view.way == "tsne":

@@ -106,6 +106,19 @@ def test_what_cannot_be_read_cannot_be_kept(visitor: Page) -> None:
 
 
 @pytest.mark.browser
+def test_one_image_is_no_set_and_that_is_said_before_it_is_kept(visitor: Page) -> None:
+    visitor.goto("/images")
+    settle(visitor)
+    alone = {"name": "disc.png", "mimeType": "image/png", "buffer": photograph("disc", 0)}
+    visitor.locator("[data-testid=stFileUploaderDropzone] input").first.set_input_files(alone)
+    expect(visitor.get_by_text("A set needs at least two different images", exact=False)).to_be_visible()
+    expect(visitor.get_by_text(re.compile("^1 image. The shorter side"))).to_be_visible()
+    expect(visitor.get_by_role("button", name="Keep them")).to_be_disabled()
+    visitor.get_by_role("button", name="Throw away").click()
+    expect(visitor.get_by_role("button", name="Keep them")).to_have_count(0)
+
+
+@pytest.mark.browser
 def test_from_a_zip_to_a_run_that_is_taken_along(
     visitor: Page, photographs: Path, host: Server, tmp_path: Path
 ) -> None:
@@ -193,6 +206,13 @@ def test_from_a_zip_to_a_run_that_is_taken_along(
     expect(page.get_by_text("All runs")).to_be_visible()
 
 
+def nothing_private(visitor: Page, address: str) -> None:
+    visitor.goto(address)
+    settle(visitor)
+    expect(visitor.get_by_role("link", name="Manifold", exact=True)).to_be_visible()
+    expect(visitor.get_by_text(re.compile("Private"))).to_have_count(0)
+
+
 @pytest.mark.browser
 def test_another_visitor_sees_neither_the_images_nor_what_they_taught(
     browser: Browser, host: Server, visitor: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -202,12 +222,12 @@ def test_another_visitor_sees_neither_the_images_nor_what_they_taught(
     bring_in(tmp_path / "in.npz", "private", Wishes(8, 1), "Private", owner="f" * 32)
     run = aecore.Run("private", aecore.models.Vanilla(latent=2), "shallow", epochs=1)
     aecore.Store(host.home / "runs").save(next(aecore.train(run)))
-    for address in ("/images?set=private", f"/manifold?run={run.id}", "/train?dataset=private", f"/train?run={run.id}"):
-        visitor.goto(address)
-        settle(visitor)
-        expect(visitor.get_by_text("Private", exact=False)).to_have_count(0)
-    aecore.Store(host.home / "runs").delete(run.id)
+    train, others = f"/train?run={run.id}", ("/images?set=private", f"/manifold?run={run.id}", "/train?dataset=private")
+    for address in (*others, train):
+        nothing_private(visitor, address)
     own.delete_own("private")
+    nothing_private(visitor, train)
+    aecore.Store(host.home / "runs").delete(run.id)
 
 
 @pytest.fixture

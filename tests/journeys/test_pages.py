@@ -140,6 +140,8 @@ def test_manifold_draws_a_path_between_two_images(home_with_runs: Path, digits_r
     assert not app.exception
     lengths = np.linalg.norm(map_of(app)["marks"]["path"], axis=1)
     np.testing.assert_allclose(lengths, np.linspace(lengths[0], lengths[-1], 9), rtol=1e-4)
+    alike = visit("manifold", run=digits_runs[0].run.id, tool="path", a="4", b="4")
+    assert "Both ends are drawn alike" in texts(alike)
 
 
 def test_manifold_rolls_dice_around_an_image(home_with_runs: Path, digits_runs: list[aecore.Checkpoint]) -> None:
