@@ -99,8 +99,8 @@ if name not in DATASETS:
                                on_click="ignore", type="tertiary")  # fmt: skip
         with st.popover("Delete these images", type="tertiary"):
             st.write(
-                "They are deleted permanently. Runs trained on them stay and can still be downloaded, but they can no"
-                " longer search, show a map or train further."
+                "They are deleted permanently. Runs trained on them stay and can still be downloaded, but only Train "
+                "shows them, and they cannot be trained further."
             )
             if st.button("Delete permanently"):
                 with toasting():

@@ -22,7 +22,6 @@ from pages._widgets import (
     gone,
     knob_controls,
     need_dataset,
-    opening_run,
     pick_run,
     reset_button,
     sets,
@@ -134,7 +133,7 @@ def about(run: str, changing: bool, here: "DeltaGenerator") -> None:
 st.title("Train")
 st.session_state.pop("redraw", None)  # this is it
 mine = next((run for run in all_runs() if (job := Job(folder_of(run))).folder.parent == own_runs() and may(job)), None)
-run = pick_run(mine or opening_run("blocks-map"))
+run = pick_run(mine or _cached.recipes()["digits-map"]["id"])
 if run == mine:
     _view.put("run", run)
 left, right = st.columns([1, 2], gap="large")
@@ -149,7 +148,9 @@ with right, st.container(key="training"):
         job = Job(folder_of(run))
         pace = live.PACE.get(job.state)
         st.fragment(live.live, run_every=pace)(job, pace)
-        if not gone(run.partition("-")[0]):
+        if gone(run.partition("-")[0]):
+            st.write("The images of this run were deleted.")
+        else:
             with st.container(horizontal=True):
                 for page, label in (
                     ("manifold", "See its map"),

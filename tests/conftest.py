@@ -94,7 +94,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: not {"journeys", "process"} & {*item.path.parts})
+        slow = {item.path for item in items if "slow" in item.keywords}
+        items.sort(key=lambda item: (not {"journeys", "process"} & {*item.path.parts}, item.path not in slow))
     for item in items:
         if {"fuzz", "ways", "matrix"} & {*item.keywords}:
             item.add_marker("slow")

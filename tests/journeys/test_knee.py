@@ -89,7 +89,7 @@ def test_a_run_that_was_cancelled_is_not_missed(home: Path, monkeypatch: pytest.
     assert own_runs().exists()
     app.button(key="cancel-sweep").click().run()
     assert not app.toast
-    assert app.selectbox(key="run").value == aecore.RECIPES["blocks-map"].run.id
+    assert app.selectbox(key="run").value == aecore.RECIPES["digits-map"].run.id
 
 
 @pytest.mark.browser
