@@ -134,7 +134,7 @@ def small_map(
 ) -> alt.Chart:
     """Points (n, 2) in a box (left, right, bottom, top), without axes.
 
-    The chart knows the points by their place in the box: so it is the same chart wherever the box is.
+    Their places are shares of the box, so the chart stays the same when the box moves.
 
     groups (n,) are names or numbers and give the colors; title is what they are. order: all names in the order of their
     colors, by which a class has the same color as on the latent map; empty for that of the alphabet.
